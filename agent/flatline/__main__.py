@@ -1,0 +1,7 @@
+"""``python -m flatline``."""
+
+import sys
+
+from flatline.cli import main
+
+sys.exit(main())

@@ -1,0 +1,148 @@
+"""Beats as datagrams, for a watchdog on another machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+import zlib
+from typing import Callable, Optional, Tuple
+
+from flatline import transport, wire
+from flatline.guard import guarded, report
+
+KEEP_ALIVE_S = 1.0
+RESOLVE_AGAIN_S = 30.0
+
+
+class Datagrams:
+    """Datagrams to ``HOST:PORT``, sealed with ``key`` if there is one.
+
+    A thread resolves a host name, since a resolver may take seconds, and sends the newest datagram again every second:
+    a watchdog that hears nothing knows that the process, not just its progress, has stopped. Raises ValueError.
+    """
+
+    interval_s = 1 / 20
+    burst = 20
+    urgent_interval_s = 1 / 200
+
+    def __init__(self, address: str, key: Optional[bytes], each_second: Callable[[], None]) -> None:
+        self.head = bytearray(wire.HEAD_SIZE)
+        self._checked_head = memoryview(self.head)[: wire.CRC_AT]
+        self._host, self._port = _split(address)
+        self._key = key
+        self._each_second = each_second
+        self._body = b""
+        self._sealed_ns = 0
+        self._socket: Optional[socket.socket] = None
+        self._inode: Optional[Tuple[int, int]] = None
+        self._stopping = threading.Event()
+        self._sent = threading.Event()
+        self._ended = False
+        try:
+            self._connect(socket.AI_NUMERICHOST)
+        except OSError:  # a name, or no network yet: the thread's business
+            self._socket = None
+        with guarded():  # without a thread there are no keep-alives, and no names
+            threading.Thread(target=self._live, name="flatline", daemon=True).start()
+
+    def _connect(self, flags: int = 0) -> None:
+        """Resolve the host and connect. Raises OSError."""
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            self._host.encode("ascii" if flags else "idna"), self._port, type=socket.SOCK_DGRAM, flags=flags
+        )[0]
+        raw = socket.socket(family, kind, protocol)
+        try:
+            raw.connect(address)
+        except OSError:
+            raw.close()
+            raise
+        self._adopt(transport.lifted(raw.detach()))
+
+    def _adopt(self, descriptor: int) -> None:
+        self._inode = transport.inode_of(descriptor)
+        connected = socket.socket(fileno=descriptor)
+        connected.setblocking(False)
+        self._socket = connected
+
+    def put_body(self, body: wire.Body) -> None:
+        """Have the next datagram carry ``body``, as far as it fits."""
+        self._body = wire.encode_datagram(wire.Head(), body)[wire.HEAD_SIZE :]
+        wire.BODY_REF.pack_into(
+            self.head, wire.BODY_REF_AT, wire.HEAD_SIZE, len(self._body), zlib.crc32(self._body)
+        )
+
+    def write(self, now: float, *, final: bool = False) -> None:  # noqa: ARG002 - files go by the time
+        """Send the head and the body, a final one twice: nobody acknowledges it. Raises OSError."""
+        wire.CRC.pack_into(self.head, wire.CRC_AT, zlib.crc32(self._checked_head))
+        if self._socket is not None:
+            for _ in range(2 if final else 1):
+                self._send(self._socket)
+            self._sent.set()
+
+    def _send(self, connected: socket.socket) -> None:
+        """Send one datagram, or none where the network has no room: the next says it all again."""
+        with contextlib.suppress(BlockingIOError):
+            try:
+                connected.send(self._datagram())
+            except ConnectionRefusedError:  # of the datagram before: this one has not been sent
+                self._send_again(connected)
+
+    def _send_again(self, connected: socket.socket) -> None:
+        with contextlib.suppress(ConnectionRefusedError):  # nobody listens: the usual case of no watchdog
+            connected.send(self._datagram())
+
+    def _datagram(self) -> bytes:
+        payload = bytes(self.head) + self._body
+        if self._key is None:
+            return payload
+        self._sealed_ns = max(time.time_ns(), self._sealed_ns + 1)
+        return wire.seal(payload, self._key, self._sealed_ns)
+
+    def _live(self) -> None:
+        pause = KEEP_ALIVE_S if self._socket else 0.0
+        while not self._stopping.wait(pause):
+            pause = KEEP_ALIVE_S if self._is_connected() else RESOLVE_AGAIN_S
+            if self._socket is not None:
+                self._each_second()
+                if self._ended:
+                    return
+
+    def _is_connected(self) -> bool:
+        """Whether there is a socket, after an attempt to have one; one that the training closed is not ours any more."""
+        if self._socket is not None and not transport.is_same(self._socket.fileno(), self._inode):
+            self._socket.detach()
+            self._socket = None
+        if self._socket is None:
+            try:
+                self._connect()
+            except (OSError, UnicodeError) as error:
+                report(OSError(f"no way to {self._host}: {error}"))
+        return self._socket is not None
+
+    def stop(self) -> None:
+        """Send no more keep-alives; but what could not be sent yet still is."""
+        self._ended = True
+        if self._sent.is_set():
+            self._stopping.set()
+
+    def drain(self, timeout_s: float) -> None:
+        """Give the resolver a moment."""
+        if self._socket is None:
+            self._sent.wait(timeout_s)
+
+    def abandon(self) -> None:
+        """Close the socket, if it still is ours to close."""
+        if self._socket is not None:
+            if not transport.is_same(self._socket.fileno(), self._inode):
+                self._socket.detach()
+            self._socket.close()
+            self._socket = None
+
+
+def _split(address: str) -> Tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal() and 0 < int(port[:6]) < 65536):  # noqa: PLR2004 - the ports of UDP
+        raise ValueError(f"FLATLINE_UDP is {address!r:.80}, not HOST:PORT")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,58 @@
+"""The one guard between flatline and the training: whatever fails in here, the training goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_logged = False
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Let no fault of ours out of a ``with`` block: see ``report``."""
+    try:
+        yield
+    except Exception as error:
+        report(error)
+
+
+def report(error: Exception) -> None:
+    """Log the first fault of this process as a warning, and no other.
+
+    Raises ``error`` itself if it is not ours but was raised by a signal handler of the user's that happened to run
+    while we were at work, and with ``FLATLINE_DEBUG=1``.
+    """
+    global _logged  # noqa: PLW0603 - once a process is what it means
+    if os.environ.get("FLATLINE_DEBUG") == "1" or raised_by_signal_handler(error):
+        raise error
+    if _logged:
+        return
+    _logged = True
+    with contextlib.suppress(Exception):  # a user's log handler that raises must not end the training either
+        import logging  # noqa: PLC0415 - dear to load, and hardly ever needed
+
+        text = "%s: %s (the training is not affected; FLATLINE_DEBUG=1 raises this, further faults are not logged)"
+        logging.getLogger("flatline").warning(text, type(error).__name__, error)
+
+
+def raised_by_signal_handler(error: BaseException) -> bool:
+    """Whether a Python signal handler is among the frames that ``error`` passed.
+
+    A handler is the only function that is handed the very frame it was called from.
+    """
+    trace = error.__traceback__
+    while trace is not None:
+        caller = trace.tb_frame.f_back
+        if caller is not None and any(_holds(value, caller) for value in trace.tb_frame.f_locals.values()):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _holds(value: object, caller: object) -> bool:
+    return value is caller or (isinstance(value, tuple) and any(item is caller for item in value))

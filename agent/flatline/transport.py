@@ -1,0 +1,273 @@
+"""Where beats go: a heartbeat file, or datagrams.
+
+A transport has ``head``, the bytes of the head to fill in; ``put_body``; ``write(now, final)``; ``stop`` for the end
+of the run, ``drain`` for that of the interpreter, ``abandon`` for a forked child; and the rates it can bear.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import zlib
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple
+
+from flatline import wire
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Transport(Protocol):
+        """What a run needs to be heard. ``now`` is the monotonic clock in seconds. All but ``stop`` may raise OSError."""
+
+        interval_s: float
+        burst: int
+        urgent_interval_s: float
+        head: bytearray
+
+        def put_body(self, body: wire.Body) -> None:
+            """Have the next ``write`` go with ``body``."""
+
+        def write(self, now: float, *, final: bool = False) -> None:
+            """Send the head as it is now. ``final``: it may be the last."""
+
+        def stop(self) -> None:
+            """The run has ended."""
+
+        def drain(self, timeout_s: float) -> None:
+            """Wait until what was written is on its way, if that can be said."""
+
+        def abandon(self) -> None:
+            """Let go of what a forked child holds of its parent's."""
+
+
+RUN_DIRECTORY = "/run/flatline"
+JOB_BYTES_MAX = 180
+CHECK_INTERVAL_S = 1.0
+_HIGH_DESCRIPTOR = 600
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
+_SAFETY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+
+
+def open_transport(body: wire.Body, env: Mapping[str, str], each_second: Callable[[], None]) -> Transport:
+    """The transport that ``env`` asks for; nothing is written yet. ``each_second`` is called where keep-alives are sent.
+
+    Raises ValueError for a malformed ``FLATLINE_UDP``, OSError for a ``FLATLINE_KEY_FILE`` that cannot be read.
+    """
+    if env.get("FLATLINE_UDP"):
+        from flatline.datagram import Datagrams  # noqa: PLC0415 - sockets and threads are not free to load
+
+        return Datagrams(env["FLATLINE_UDP"], _key(env.get("FLATLINE_KEY_FILE")), each_second)
+    return BeatFile(file_name(body, shared=body.run == env.get("FLATLINE_RUN")), directories(env))
+
+
+def _key(path: Optional[str]) -> Optional[bytes]:
+    if not path:
+        return None
+    with open(path, "rb") as file:
+        return file.read().strip()
+
+
+def directories(env: Mapping[str, str]) -> List[str]:
+    """Where heartbeat files may lie, best first. Not all of them exist; the last is this user's own."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else env.get("USERNAME", "user")
+    runtime = env.get("XDG_RUNTIME_DIR")
+    temporary = env.get("TMPDIR") or env.get("TEMP") or "/tmp"  # noqa: S108 - its subfolder is checked before use
+    places = (
+        env.get("FLATLINE_DIR"),
+        RUN_DIRECTORY if os.name == "posix" else None,
+        os.path.join(runtime, "flatline") if runtime else None,
+        os.path.join(temporary, f"flatline-{user}"),
+    )
+    return [os.path.abspath(place) for place in places if place]
+
+
+def file_name(body: wire.Body, *, shared: bool) -> str:
+    """``JOB.RUN.beat``, the job made fit for any file system; with the pid where several processes share the run."""
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in body.job)
+    if safe.startswith("."):
+        safe = "_" + safe[1:]
+    safe = safe.encode("utf-8", "replace")[:JOB_BYTES_MAX].decode("utf-8", "ignore")
+    return f"{safe}.{body.run}-{body.pid}.beat" if shared else f"{safe}.{body.run}.beat"
+
+
+class BeatFile:
+    """A heartbeat file, kept alive: one that was deleted, cut, replaced or closed under us is made anew.
+
+    A training that closes descriptors it does not own, and opens a file of its own, must never find our beats in it.
+    So ours is high above where new descriptors come from, and once a second, before a write, it is compared with the
+    file that we opened: not before every write, since that would double what a beat costs.
+    """
+
+    interval_s = 1 / 500
+    burst = 100
+    urgent_interval_s = 0.0
+
+    def __init__(self, name: str, places: List[str]) -> None:
+        self.head = bytearray(wire.HEAD_SIZE)
+        self._checked_head = memoryview(self.head)[: wire.CRC_AT]
+        self._name = name.encode("utf-8", "replace")  # bytes: the locale may know no such letters
+        self._places = places
+        self._body = b""
+        self._fd = -1
+        self._inode: Optional[Tuple[int, int]] = None
+        self._path = b""
+        self._slot = 0
+        self._size = 0
+        self._check_at = 0.0
+        self._restore_at = 0.0
+
+    def put_body(self, body: wire.Body) -> None:
+        """Write ``body`` where the file's current one is not, and have the head point to it. Raises OSError."""
+        self._body = wire.encode_body(body)
+        if self._fd >= 0 and is_same(self._fd, self._inode):
+            slot = 1 - self._slot
+            _write_at(self._fd, self._body, wire.BODY_SLOTS[slot])
+            self._point_to(slot)
+        else:
+            self._fd = -1  # the next write restores the file
+
+    def _point_to(self, slot: int) -> None:
+        self._slot = slot
+        at = wire.BODY_SLOTS[slot]
+        self._size = max(self._size, at + len(self._body))
+        wire.BODY_REF.pack_into(self.head, wire.BODY_REF_AT, at, len(self._body), zlib.crc32(self._body))
+
+    def write(self, now: float, *, final: bool = False) -> None:
+        """Write the head. Raises OSError where a lost file cannot be made anew; then the next second tries again."""
+        wire.CRC.pack_into(self.head, wire.CRC_AT, zlib.crc32(self._checked_head))
+        try:
+            if now >= self._check_at or final:
+                self._check()
+                self._check_at = now + CHECK_INTERVAL_S
+            _pwrite(self._fd, self.head, 0)
+        except OSError:
+            if now >= self._restore_at or final:
+                self._restore_at = now + CHECK_INTERVAL_S
+                self._restore()
+
+    def _check(self) -> None:
+        about = os.fstat(self._fd)
+        if (about.st_dev, about.st_ino) != self._inode or not about.st_nlink or about.st_size < self._size:
+            raise OSError("the heartbeat file is not what it was")
+
+    def _restore(self) -> None:
+        """Make the file anew in the first place that takes it. Raises the last place's OSError."""
+        self.abandon()
+        lost, fault = self._path, OSError("no place for a heartbeat file")
+        for place in self._places:
+            try:
+                self._create(place)
+            except OSError as error:
+                fault = error
+            else:
+                break
+        else:
+            raise fault
+        if lost and lost != self._path:
+            _remove(lost)
+
+    def _create(self, place: str) -> None:
+        """Write the file whole under a hidden name and then give it its own: nobody sees it half."""
+        _prepare(place, private=place == self._places[-1])
+        self._size = self._slot = 0
+        self._point_to(0)
+        wire.CRC.pack_into(self.head, wire.CRC_AT, zlib.crc32(self._checked_head))
+        folder = os.fsencode(place)
+        path, hidden = (os.path.join(folder, name) for name in (self._name, b"." + os.urandom(6).hex().encode()))
+        try:
+            _create_file(hidden, bytes(self.head) + self._body, 0o640 if _shares_group(folder) else 0o644)
+            os.replace(hidden, path)
+            self._fd = lifted(os.open(path, os.O_RDWR | _SAFETY))
+        except OSError:
+            _remove(hidden)
+            _remove(path)
+            raise
+        self._path, self._inode = path, inode_of(self._fd)
+
+    def stop(self) -> None:
+        """The file stays: the watchdog removes it once it has recorded the end."""
+
+    def drain(self, timeout_s: float) -> None:
+        """What is written is written."""
+
+    def abandon(self) -> None:
+        """Close the descriptor, if it still is ours to close."""
+        if self._fd >= 0 and is_same(self._fd, self._inode):
+            os.close(self._fd)
+        self._fd = -1
+
+
+def _prepare(place: str, *, private: bool) -> None:
+    """Make the folder for heartbeats if it is missing. Raises OSError for one that somebody else put up in our name."""
+    if place != RUN_DIRECTORY:  # that one is the daemon's to make
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(place, 0o700 if private else 0o755)
+    if private and hasattr(os, "getuid"):
+        about = os.lstat(place)
+        if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+            raise PermissionError(f"{place} is not a folder of ours")
+
+
+def _shares_group(folder: bytes) -> bool:
+    """Whether the folder passes its group on to files: then that group reads them, and nobody else."""
+    return bool(os.stat(folder).st_mode & 0o2000)
+
+
+def _create_file(path: bytes, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, _CREATE | _SAFETY, 0o600)
+    try:
+        _write_at(descriptor, data, 0)
+        if hasattr(os, "fchmod"):  # whatever the umask
+            os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: bytes) -> None:
+    with contextlib.suppress(OSError):  # it may be gone, or the folder with it: all we want is not to leave it
+        os.unlink(path)
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    if _pwrite(descriptor, data, offset) < len(data):
+        raise OSError("the disk is full")
+
+
+def _seek_and_write(descriptor: int, data: Any, offset: int) -> int:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.write(descriptor, data)
+
+
+_pwrite: Callable[[int, Any, int], int] = getattr(os, "pwrite", _seek_and_write)  # Windows has no pwrite
+
+
+def lifted(descriptor: int) -> int:
+    """``descriptor`` moved up to where none is handed out, or itself where that cannot be. It is not inherited."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return descriptor
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    above = _HIGH_DESCRIPTOR if soft < 0 or soft > _HIGH_DESCRIPTOR else soft * 3 // 4
+    try:
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above)
+    except OSError:
+        return descriptor
+    os.close(descriptor)
+    return high
+
+
+def inode_of(descriptor: int) -> Tuple[int, int]:
+    """What tells the open file behind a descriptor from any other. Raises OSError if it is closed."""
+    about = os.fstat(descriptor)
+    return about.st_dev, about.st_ino
+
+
+def is_same(descriptor: int, inode: Optional[Tuple[int, int]]) -> bool:
+    """Whether the descriptor still is that of the open file ``inode``."""
+    try:
+        return inode_of(descriptor) == inode
+    except OSError:
+        return False

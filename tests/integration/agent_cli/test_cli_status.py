@@ -1,0 +1,153 @@
+"""``flatline status``: the heartbeat files of this machine, whoever wrote them."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from flatline import identity, wire
+
+SECOND = 10**9
+
+
+@pytest.fixture
+def write(directory):
+    """Write a heartbeat file."""
+
+    def to_file(job, head=None, **fields):
+        body = identity.describe(job, **fields)
+        data = wire.encode_datagram(head or wire.Head(), body)
+        file = directory / f"{job}.beat"
+        file.write_bytes(data)
+        return file
+
+    return to_file
+
+
+@pytest.fixture
+def states(flatline):
+    """The states that ``flatline status`` shows, by job."""
+    return lambda: {run["job"]: run["state"] for run in json.loads(flatline("status", "--json").stdout)}
+
+
+@pytest.fixture
+def dead_pid():
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def zombie_pid(eventually):
+    process = subprocess.Popen(["true"])
+    eventually(lambda: b") Z " in open(f"/proc/{process.pid}/stat", "rb").read())
+    yield process.pid
+    process.wait()
+
+
+def test_a_live_process_is_running(write, states):
+    write("a")
+    assert states() == {"a": "running"}
+
+
+def test_a_process_that_left_without_a_word_is_gone(write, states, dead_pid):
+    write("a", pid=dead_pid)
+    assert states() == {"a": "gone"}
+
+
+def test_a_zombie_is_gone(write, states, zombie_pid):
+    write("a", pid=zombie_pid)
+    assert states() == {"a": "gone"}
+
+
+def test_another_process_with_the_same_pid_does_not_count(write, states):
+    write("a", start=1)
+    assert states() == {"a": "gone"}
+
+
+def test_a_process_of_an_earlier_boot_is_gone(write, states):
+    write("a", boot="11111111-2222-3333-4444-555555555555")
+    assert states() == {"a": "gone"}
+
+
+def test_a_process_of_another_host_or_container_is_unknown(write, states):
+    write("a", host="elsewhere")
+    write("b", pidns=1)
+    write("c", pid=None)
+    assert states() == dict.fromkeys("abc", "unknown")
+
+
+def test_an_end_by_word_is_shown_as_such(write, states, dead_pid):
+    write("a", wire.Head(state=wire.FINISHED), pid=dead_pid)
+    write("b", wire.Head(state=wire.FAILED), pid=dead_pid)
+    write("c", wire.Head(state=wire.EXITING))
+    write("d", wire.Head(state=wire.EXITING), pid=dead_pid)
+    assert states() == {"a": "finished", "b": "failed", "c": "exiting", "d": "exited"}
+
+
+def test_the_newest_beat_comes_first(write, flatline):
+    for job, second in (("old", 1), ("new", 3), ("middle", 2)):
+        write(job, wire.Head(time_ns=second * SECOND))
+    lines = flatline("status").stdout.decode().splitlines()
+    assert [line.split()[0] for line in lines] == ["JOB", "new", "middle", "old"]
+
+
+def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatline, directory, tmp_path):
+    write("good")
+    (directory / "empty.beat").touch()
+    (directory / "text.beat").write_text("x" * 1000)
+    (directory / "folder.beat").mkdir()
+    os.mkfifo(directory / "fifo.beat")
+    (directory / "link.beat").symlink_to(write("elsewhere").rename(tmp_path / "elsewhere"))
+    torn = write("torn")
+    torn.write_bytes(torn.read_bytes()[:-5])
+    result = flatline("status", "--json")
+    assert [run["job"] for run in json.loads(result.stdout)] == ["good"]
+    named = {line.split(b": ")[1].rpartition(b"/")[2] for line in result.stderr.splitlines()}
+    assert named == {b"empty.beat", b"text.beat", b"folder.beat", b"fifo.beat", b"link.beat", b"torn.beat"}
+    assert result.returncode == 0
+
+
+def test_a_file_of_a_gigabyte_is_not_read_whole(flatline, directory):
+    with (directory / "big.beat").open("wb") as file:
+        file.truncate(1 << 30)
+    assert b"big.beat: not a heartbeat" in flatline("status").stderr
+
+
+def test_hidden_and_other_files_are_not_looked_at(flatline, directory):
+    (directory / ".half.beat").touch()
+    (directory / "notes.txt").touch()
+    result = flatline("status", "--json")
+    assert (result.stdout, result.stderr) == (b"[]\n", b"")
+
+
+def test_without_heartbeats_it_says_where_it_looked(flatline, directory):
+    result = flatline("status")
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert f"no heartbeats in {directory}".encode() in result.stderr
+
+
+def test_colours_are_for_terminals_that_want_them(write, environment):
+    write("a")
+    assert b"\x1b[32mrunning" in _on_terminal(environment)
+    assert b"\x1b" not in _on_terminal({**environment, "NO_COLOR": "1"})
+
+
+def _on_terminal(environment):
+    ours, theirs = pty.openpty()
+    subprocess.run([sys.executable, "-m", "flatline", "status"], env=environment, stdout=theirs, check=True, timeout=30)
+    shown = os.read(ours, 65536)
+    os.close(theirs)
+    os.close(ours)
+    return shown
+
+
+def test_a_reader_that_leaves_early_is_no_fault(write, environment):
+    for number in range(500):
+        write(f"job{number}")
+    script = f'"{sys.executable}" -m flatline status | head -n 1'
+    result = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, timeout=30, check=True)
+    assert result.stdout.startswith(b"JOB")
+    assert result.stderr == b""

@@ -1,0 +1,142 @@
+"""``flatline run`` on a terminal: programs keep it."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import signal
+import struct
+import sys
+import termios
+import textwrap
+
+import pytest
+
+
+class Terminal:
+    """A terminal with ``flatline run -- COMMAND`` in its foreground, as a shell would start it."""
+
+    def __init__(self, command, environment):
+        self.pid, self._screen = pty.fork()
+        if not self.pid:
+            os.execve(sys.executable, [sys.executable, "-m", "flatline", "run", "--", *command], environment)
+        self.shown = b""
+
+    def type(self, text):
+        os.write(self._screen, text)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def modes(self):
+        return termios.tcgetattr(self._screen)[3]
+
+    def until(self, text):
+        while text not in self.shown:
+            self.shown += os.read(self._screen, 65536)
+
+    def status(self):
+        with contextlib.suppress(OSError):  # EIO: the end of a terminal
+            while data := os.read(self._screen, 65536):
+                self.shown += data
+        _, status = os.waitpid(self.pid, 0)
+        return status
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self._screen)
+
+
+@pytest.fixture
+def terminal(environment):
+    with contextlib.ExitStack() as stack:
+
+        def run(*command):
+            opened = Terminal(command, environment)
+            stack.callback(opened.close)
+            return opened
+
+        yield run
+
+
+def python(code):
+    return sys.executable, "-u", "-c", textwrap.dedent(code)
+
+
+def test_the_command_sees_terminals(terminal):
+    screen = terminal(*python("import os; print([os.isatty(n) for n in range(3)])"))
+    assert screen.status() == 0
+    assert screen.shown == b"[True, True, True]\r\n"
+
+
+def test_output_is_shown_exactly_as_without_us(terminal):
+    screen = terminal("printf", r"one\ntwo\r\n\033[31mred\033[0m\tx\n")
+    screen.status()
+    assert screen.shown == b"one\r\ntwo\r\r\n\x1b[31mred\x1b[0m\tx\r\n"
+
+
+def test_the_window_size_is_known_and_followed(terminal):
+    screen = terminal(
+        *python("""
+            import os, signal
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGWINCH})
+            print("ready")
+            signal.sigwait({signal.SIGWINCH})
+            print(os.get_terminal_size(1))
+        """)
+    )
+    screen.until(b"ready")
+    screen.resize(33, 111)
+    screen.until(b"columns=111, lines=33")
+    assert screen.status() == 0
+
+
+def test_a_line_can_be_typed(terminal):
+    screen = terminal(*python("print('hello', input('name? '))"))
+    screen.until(b"name? ")
+    screen.type(b"mina\n")
+    assert screen.status() == 0
+    assert b"hello mina" in screen.shown
+
+
+def test_an_interrupt_key_interrupts_once(terminal):
+    screen = terminal(
+        *python("""
+            import signal, time
+            def interrupted(*_):
+                global times
+                times += 1
+            times = 0
+            signal.signal(signal.SIGINT, interrupted)
+            print("ready")
+            input()
+            print("interrupted", times)
+        """)
+    )
+    screen.until(b"ready")
+    screen.type(b"\x03")
+    screen.until(b"^C")
+    screen.type(b"\n")
+    screen.until(b"interrupted 1")
+    assert screen.status() == 0
+
+
+def test_an_interrupt_key_ends_a_command_that_does_not_catch_it(terminal):
+    screen = terminal("sh", "-c", "echo ready; exec sleep 300")
+    screen.until(b"ready")
+    screen.type(b"\x03")
+    assert os.WTERMSIG(screen.status()) == signal.SIGINT
+
+
+def test_a_stop_key_stops_and_a_continued_command_goes_on(terminal):
+    screen = terminal(*python("print('ready'); print('read', input())"))
+    screen.until(b"ready")
+    os.kill(screen.pid, signal.SIGTSTP)
+    _, status = os.waitpid(screen.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    os.kill(screen.pid, signal.SIGCONT)
+    screen.type(b"on\n")
+    screen.until(b"read on")
+    assert screen.status() == 0

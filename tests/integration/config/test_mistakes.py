@@ -1,0 +1,127 @@
+import pytest
+
+MANY = """\
+heartbeats: {udp: 0.0.0.0:8765, directorys: [a]}
+defaults: {silent_after: 90, first_beat_within: 1:30, max_runtime: "${NOPE}"}
+jobs:
+  - match: a
+    silent_afte: 3s
+  - {silent_after: off}
+  - x
+channels:
+  a: {kind: hok}
+  b: {kind: hook}
+  b: {kind: hook}
+  c: {kind: hook, url: 5, secret: s, secret_file: f}
+routes:
+  - to: [a, bb]
+    match: {severity: critcal}
+language: kr
+foo: 1
+"""
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
+    assert mistakes(MANY) == [
+        "1: heartbeats.directorys: unknown key (did you mean directories?)",
+        "1: heartbeats.udp: 0.0.0.0:8765 can be reached by others (give a key_file, or listen on 127.0.0.1)",
+        "2: defaults.first_beat_within: not a duration (write it as 90s, 10m, 1h30m or 2d)",
+        "2: defaults.max_runtime: the environment variable NOPE is not set (write $${ for the text ${)",
+        "2: defaults.silent_after: 90 has no unit (write 90s for seconds, or auto)",
+        "5: jobs[0].silent_afte: unknown key (did you mean silent_after?)",
+        "6: jobs[1].match: is missing",
+        "6: jobs[1].silent_after: not a duration (write it as 90s, 10m, 1h30m or 2d, or auto)",
+        "7: jobs[2]: must be a mapping (write NAME: VALUE lines below it)",
+        "9: channels.a.kind: unknown kind of channel (did you mean hook?)",
+        "10: channels.b.url: is missing (or give url_file)",
+        "11: channels.b: given twice (first on line 10)",
+        "12: channels.c.secret_file: given besides secret (leave out secret or secret_file)",
+        "12: channels.c.url: must be a text (put it in quotes)",
+        "14: routes[0].to[1]: there is no channel bb (did you mean b?)",
+        "15: routes[0].match.severity: must be 'info', 'warning' or 'critical' (did you mean critical?)",
+        "16: language: must be 'en' or 'ko'",
+        "17: foo: unknown key (known: channels, defaults, heartbeats, jobs, language, routes, store)",
+    ]
+
+
+HOW_LONG = "(write it as 90s, 10m, 1h30m or 2d)"
+HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
+KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue' or 'missing'"
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("hello", "1: must be a mapping (write NAME: VALUE lines below it)"),
+        ("heartbeats: {udp: }",
+         "1: heartbeats.udp: not an address with a port (write it as 127.0.0.1:8765 or [::1]:8765, or off)"),
+        ("jobs: {match: a}", "1: jobs: must be a list (write [ONE, TWO])"),
+        ("jobs: [{match: ''}]", "1: jobs[0].match: must not be empty"),
+        ("jobs: [{match: 5}]", "1: jobs[0].match: must be a text (put it in quotes)"),
+        ("routes: [{to: }]", "1: routes[0].to: must be a list (write [ONE, TWO])"),
+        ("routes: [{to: [], continue: maybe}]", "1: routes[0].continue: must be true or false"),
+        ("routes: [{to: [], match: {kind: runing}}]", f"1: routes[0].match.kind: must be {KINDS}"),
+        ("store: {keep: 99999d}", f"1: store.keep: must be longer than nothing and at most 36500d {HOW_LONG}"),
+        ("channels: [a]", "1: channels: must be a mapping (write NAME: {kind: KIND} lines below it)"),
+        ("channels:\n  a:\n", "2: channels.a.kind: is missing (write NAME: {kind: KIND})"),
+        ("channels:\n  a: {}\n", "2: channels.a.kind: is missing (known: console, hook, mail)"),
+        ("channels:\n  a: {kind: [hook]}\n", "2: channels.a.kind: unknown kind of channel (did you mean hook?)"),
+        ("channels:\n  a: {kind: console, colour: no}\n", "2: channels.a.colour: unknown key"),
+        ("channels:\n  a: {kind: mail, host: h, from: x, port: many}\n",
+         "2: channels.a.port: should be a valid integer, unable to parse string as an integer"),
+        ("channels:\n  a: {kind: hook, url: x, headers_file: y}\n",
+         "2: channels.a.headers_file: unknown key (did you mean headers?)"),
+        ("channels:\n  a: {kind: mail, host: h}\n", "2: channels.a.from: is missing"),
+        ("channels:\n  a: {kind: hook, urls: x, url: y}\n", "2: channels.a.urls: unknown key (did you mean url?)"),
+        ("channels:\n  a: {kind: hook, url: 'a${b'}\n",
+         "2: channels.a.url: ${ begins no name of a variable (write $${ for the text ${)"),
+        ("channels:\n  a: {kind: hook, url: x, headers: {A_file: 5}}\n",
+         f"2: channels.a.headers.A_file: {HOW_TO_NAME_A_FILE}"),
+        ("channels:\n  a: {kind: hook, url_file: 'https://x/y'}\n",
+         f"2: channels.a.url_file: {HOW_TO_NAME_A_FILE}"),
+    ],
+)  # fmt: skip
+def test_each_mistake_says_what_is_wrong_and_what_to_write(mistakes, text, mistake):
+    assert mistakes(text) == [mistake]
+
+
+def test_a_secret_file_that_cannot_be_used_is_named(mistakes, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    text = "channels:\n" + "".join(
+        f"  {name}: {{kind: hook, url_file: {name}}}\n" for name in ("none", "empty", "binary")
+    )
+    assert mistakes(f"{text}heartbeats: {{key_file: none, udp: 0.0.0.0:1}}") == [
+        f"2: channels.none.url_file: cannot read {tmp_path}/none: No such file or directory",
+        f"3: channels.empty.url_file: {tmp_path}/empty is empty",
+        "4: channels.binary.url_file: the file is not UTF-8 text",
+        f"5: heartbeats.key_file: cannot read {tmp_path}/none: No such file or directory",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "channels: {a: {kind: hook, url: 'hunter2 space'}}",
+        "channels: {a: {kind: hook, url_file: secret}}",
+        "channels: {a: {kind: hook, url: '${SECRET}'}}",
+        "channels: {a: {kind: hook, url: x, secret: [hunter2]}}",
+        "channels: {a: {kind: hook, url: x, headers: hunter2}}",
+        "channels: {a: {kind: mail, host: h, from: a, tls: hunter2}}",
+        "routes: [{to: '${SECRET}'}]",
+        "heartbeats: {udp: 'hunter2:99999'}",
+        "language: ${SECRET}",
+    ],
+)
+def test_no_secret_is_in_a_message(mistakes, tmp_path, text):
+    (tmp_path / "secret").write_text("hunter2 space")
+    found = mistakes(text, SECRET="hunter2 space")
+    assert found
+    assert "hunter2" not in str(found)
+
+
+def test_every_bad_file_is_told_of_without_reading_it_all(mistakes, tmp_path):
+    (tmp_path / "huge").write_bytes(b"x" * 70_000)
+    assert mistakes("heartbeats: {key_file: huge}") == [
+        f"1: heartbeats.key_file: {tmp_path}/huge is longer than 65536 bytes",
+    ]

@@ -1,0 +1,55 @@
+"""Both languages say the same things."""
+
+import string
+import typing
+
+import pytest
+
+from flatlined.alerting.phrases import LANGUAGES, en, ko
+from flatlined.alerting.rendering import render
+from flatlined.alerting.wording import placeholders
+from flatlined.model import Kind
+
+TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
+TEXTS = ("AT", "RANKED", "CORE_DUMPED")
+KINDS = typing.get_args(Kind)
+
+
+def asked_for(phrase):
+    return placeholders(phrase) if isinstance(phrase, str) else [placeholders(variant) for variant in phrase]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_phrase_has_its_translation_with_the_same_placeholders(table):
+    english, korean = getattr(en, table), getattr(ko, table)
+    assert {key: asked_for(phrase) for key, phrase in english.items()} == {
+        key: asked_for(phrase) for key, phrase in korean.items()
+    }
+
+
+def test_single_phrases_have_the_same_placeholders_too():
+    assert [asked_for(getattr(en, name)) for name in TEXTS] == [asked_for(getattr(ko, name)) for name in TEXTS]
+    assert list(map(asked_for, en.PROGRESS)) == list(map(asked_for, ko.PROGRESS))
+    assert list(map(asked_for, en.PLACE)) == list(map(asked_for, ko.PLACE))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_barest_variant_of_a_cause_asks_for_nothing_or_is_the_users_word(language):
+    bare = {code: placeholders(variants[-1]) for code, variants in LANGUAGES[language].CAUSES.items() if variants}
+    assert {code for code, names in bare.items() if names} == {"finished.reported"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("status", ["firing", "resolved", "notice"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_verdict_can_be_said_with_hardly_anything_known(notification, kind, status, language):
+    bare = {"host": "", "user": "", "run": "", "pid": None, "progress": {}, "cause": {"code": "unknown"}}
+    text = render(notification(kind=kind, status=status, **bare), language).text
+    assert "None" not in text
+    assert not set(text) & set("{}")
+
+
+def test_english_is_plain_and_korean_is_korean():
+    korean = "".join(ko.HEADLINES.values())
+    assert any("가" <= c <= "힣" for c in korean)
+    assert set("".join(en.HEADLINES.values())) <= set(string.printable)

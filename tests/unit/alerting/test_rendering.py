@@ -1,0 +1,177 @@
+import pytest
+
+from flatlined.alerting.rendering import EVIDENCE_LINES, LINE_MAX, headline, payload, render
+
+
+def cause(code, evidence=(), **details):
+    return {"code": code, "details": details, "evidence": list(evidence)}
+
+
+def test_a_crash_is_told_with_all_that_is_known(notification):
+    assert render(notification(), "en").text.splitlines() == [
+        "💀 resnet50 crashed on gpu01: killed by SIGKILL: the kernel ran out of memory",
+        "",
+        "When: 2026-11-20 12:00:00 UTC, after 1 h 25 min",
+        "Progress: epoch 12/90 · step 15,360 · loss 0.31 · acc 0.912 · about 11 h 10 min to go",
+        "Where: gpu01 · pid 4242 · run b71c09aa42d1 · user mina",
+        "",
+        "Evidence:",
+        "  exit status -9",
+        "",
+        "Next: fewer DataLoader workers or smaller batches need less memory; `journalctl -k` lists who held how much.",
+    ]
+
+
+def test_a_crash_is_told_in_korean(notification):
+    assert render(notification(), "ko").text.splitlines() == [
+        "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)",
+        "",
+        "시각: 2026-11-20 12:00:00 UTC, 실행 1시간 25분 만에",
+        "진행: 에폭 12/90 · 스텝 15,360 · 손실 0.31 · acc 0.912 · 남은 시간 약 11시간 10분",
+        "위치: gpu01 · pid 4242 · run b71c09aa42d1 · 사용자 mina",
+        "",
+        "근거:",
+        "  exit status -9",
+        "",
+        "다음: DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",
+    ]
+
+
+def test_the_cause_that_comes_back_is_the_contracts(notification):
+    assert render(notification(), "en").cause == {
+        "code": "oom_kill",
+        "text": "killed by SIGKILL: the kernel ran out of memory",
+        "evidence": ["exit status -9"],
+    }
+
+
+CAUSES = [
+    ("crashed", cause("exception", type="ValueError", message="bad {shape}"), "ValueError: bad {shape}"),
+    ("crashed", cause("exception", type="ValueError", message=""), "ValueError"),
+    ("crashed", cause("exception"), "an exception that nothing caught"),
+    (
+        "crashed",
+        cause("exception", type="KeyboardInterrupt", message=""),
+        "interrupted from the keyboard (Ctrl-C)",
+    ),
+    ("crashed", cause("exit_code", status=3), "it exited with status 3"),
+    ("crashed", cause("exit_code", status=0), "it left with status 0 before its end, as os._exit does"),
+    ("crashed", cause("exit_code"), "it exited by itself"),
+    ("crashed", cause("signal", signal="SIGSEGV", core=True), "killed by SIGSEGV (core dumped)"),
+    ("crashed", cause("signal", signal="SIGSEGV", core=False), "killed by SIGSEGV"),
+    ("crashed", cause("signal"), "killed by a signal"),
+    ("crashed", cause("terminated", signal="SIGTERM", core=False), "asked to end by SIGTERM"),
+    ("crashed", cause("interrupted", signal="SIGINT"), "interrupted from the keyboard (SIGINT)"),
+    ("crashed", cause("reported", reason="no data"), "it reported: no data"),
+    ("crashed", cause("reboot"), "the machine went down while it was running"),
+    ("crashed", cause("unknown"), "the process is gone, and how it ended cannot be known"),
+    ("silent", cause("unknown"), "the process is there, and why it does not beat is not known"),
+    ("silent", cause("stopped", state="T", wchan=None), "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)"),
+    (
+        "stalled",
+        cause("gpu_idle", gpus=[0, 1], idle_s=700.0, memory_mib=61440.0),
+        "GPU 0, 1 has done no work for 11 min 40 s while 60.0 GiB of its memory are held",
+    ),
+    ("stalled", cause("gpu_idle", gpus=[0], idle_s=700.0, memory_mib=None), "GPU 0 has done no work for 11 min 40 s"),
+    ("stalled", cause("gpu_idle"), "its GPU does no work"),
+    ("stalled", cause("gpu_lost", gpus=[3]), "GPU 3 has fallen off the bus"),
+    ("overdue", cause("overdue", limit_s=86400.0), "it has run longer than 1 d"),
+    ("finished", cause("reported", reason="acc 0.93"), "acc 0.93"),
+    ("crashed", cause("something_new", figure=3), "something_new"),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "sentence"), CAUSES)
+def test_each_cause_is_one_sentence(notification, kind, given, sentence):
+    assert render(notification(kind=kind, cause=given), "en").cause["text"] == sentence
+
+
+HEADLINES = [
+    ({"kind": "silent", "cause": None}, "🔇 resnet50 has been silent for 15 min on gpu01"),
+    ({"kind": "silent", "cause": None, "host": ""}, "🔇 resnet50 has been silent for 15 min"),
+    ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) has been silent for 15 min on gpu01"),
+    ({"kind": "silent", "cause": None, "reason": "repeat"}, "🔇 Still: resnet50 has been silent for 15 min on gpu01"),
+    ({"kind": "stalled", "cause": None, "reason": "escalated"}, "🐌 Now worse: resnet50 has stalled on gpu01"),
+    ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 beats again on gpu01, after 15 min of silence"),
+    ({"kind": "overdue", "status": "resolved"}, "🟢 resnet50 is no longer overdue on gpu01, after 15 min"),
+    ({"kind": "finished", "status": "notice", "cause": None}, "🏁 resnet50 finished on gpu01 after 1 h 25 min"),
+    ({"kind": "started", "status": "notice", "cause": None}, "🚀 resnet50 started on gpu01"),
+    (
+        {"kind": "running", "status": "notice", "cause": cause("test")},
+        "🔔 resnet50 is running on gpu01: this is a test, the channel works",
+    ),
+    ({"kind": "diverged", "cause": cause("loss_nan")}, "📈 resnet50 diverged on gpu01: the loss is NaN"),
+    ({"job": "{evil} %s\nname", "cause": None}, "💀 {evil} %s name crashed on gpu01"),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), HEADLINES)
+def test_the_headline_says_what_happened(notification, changes, expected):
+    assert headline(render(notification(**changes), "en")) == expected
+
+
+def test_of_a_long_traceback_the_end_is_shown(notification):
+    given = cause("exception", ["\n".join(f"line {i}" for i in range(40)), "x" * 1000])
+    shown = [line for line in render(notification(cause=given), "en").text.splitlines() if line.startswith("  ")]
+    assert len(shown) == EVIDENCE_LINES
+    assert shown[-2:] == ["  line 39", "  " + "x" * (LINE_MAX - 1) + "…"]
+
+
+def test_a_resolved_fault_needs_no_evidence_and_no_advice(notification):
+    text = render(notification(kind="silent", status="resolved", reason="resolved"), "en").text
+    assert "Evidence" not in text
+    assert "Next" not in text
+    assert "from 2026-11-20 12:00:00 UTC to 2026-11-20 12:15:00 UTC (15 min)" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (cause("exception", type="torch.OutOfMemoryError", message="CUDA"), "lower the batch size"),
+        (cause("signal", signal="SIGKILL"), "`journalctl -k` tells of the last"),
+        (cause("stopped"), "`kill -CONT 4242` lets it go on."),
+    ],
+)
+def test_the_advice_fits_the_cause(notification, given, hint):
+    assert hint in render(notification(cause=given), "en").text
+
+
+@pytest.mark.parametrize("given", [cause("something_new"), None, cause("exception", type="KeyboardInterrupt")])
+def test_without_a_known_cause_there_is_no_advice(notification, given):
+    assert "Next:" not in render(notification(cause=given), "en").text
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"epoch": 0}, "Progress: epoch 0"),
+        ({"epoch": 1.5, "epochs": 2}, "Progress: epoch 1.5/2"),
+        ({"loss": "NaN"}, "Progress: loss NaN"),
+        ({"loss": float("-inf")}, "Progress: loss -∞"),
+        (
+            {"metrics": {f"m{i}": i for i in range(9)}},
+            "Progress: " + " · ".join(f"m{i} {i}" for i in range(8)) + " · …",
+        ),
+    ],
+)
+def test_progress_tells_what_is_known(notification, given, line):
+    assert line in render(notification(progress=given), "en").text.splitlines()
+
+
+def test_without_progress_nothing_is_said_of_it(notification):
+    assert "Progress" not in render(notification(progress={"epoch": None, "metrics": {}}), "en").text
+
+
+def test_what_was_rendered_once_keeps_its_cause_when_rendered_again(notification):
+    once = render(notification(), "en")
+    assert render(once, "en").cause["code"] == "oom_kill"
+
+
+def test_the_payload_is_the_contracts_object(notification):
+    rendered = payload(render(notification(), "en"))
+    assert next(iter(rendered)) == "version"
+    assert rendered["version"] == 1
+    assert rendered.keys() == {
+        *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
+        *("since", "detected_at", "cause", "progress", "elapsed_s", "text"),
+    }

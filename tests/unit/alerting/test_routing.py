@@ -1,0 +1,52 @@
+import pytest
+
+from flatlined.alerting.routing import channels_for, repeats_due
+from flatlined.config import Match, Route
+
+HOURS = 3600.0
+
+
+def route(*to, every=None, go_on=False, **match):
+    return Route(Match(**match), to, every, go_on)
+
+
+CASES = [
+    ("no route at all", [], ()),
+    ("a route without conditions takes everything", [route("a")], ("a",)),
+    ("the first that matches wins", [route("a"), route("b")], ("a",)),
+    ("one that does not match is passed over", [route("a", severity=("info",)), route("b")], ("b",)),
+    ("continue goes on to the next that matches", [route("a", go_on=True), route("b"), route("c")], ("a", "b")),
+    ("a channel is told once", [route("a", "b", go_on=True), route("b", "c", "a")], ("a", "b", "c")),
+    ("a route to nobody ends the search", [route(kind=("crashed",)), route("a")], ()),
+    ("any name of a list will do", [route("a", severity=("warning", "critical"))], ("a",)),
+    ("all conditions must hold", [route("a", severity=("critical",), kind=("silent",)), route("b")], ("b",)),
+    ("status is a condition", [route("a", status=("resolved",)), route("b", status=("firing",))], ("b",)),
+    ("jobs match by shell pattern", [route("a", job=("bert*",)), route("b", job=("vit", "res[mn]et??"))], ("b",)),
+    ("patterns are case-sensitive", [route("a", job=("ResNet*",)), route("b")], ("b",)),
+    ("a pattern is of the whole name", [route("a", job=("resnet",)), route("b")], ("b",)),
+    ("users and hosts match too", [route("a", user=("root",)), route("b", user=("mi*",), host=("gpu??",))], ("b",)),
+    ("an empty list matches nothing", [route("a", kind=()), route("b")], ("b",)),
+]
+
+
+@pytest.mark.parametrize(("routes", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_routes(notification, routes, told):
+    assert channels_for(routes, notification()) == told
+
+
+REMINDED = [
+    ("nobody without an interval", [route("a")], {"a": 0.0}, ()),
+    ("not before the interval is over", [route("a", every=6 * HOURS)], {"a": 4.5 * HOURS}, ()),
+    ("when it is over", [route("a", every=6 * HOURS)], {"a": 4 * HOURS}, ("a",)),
+    ("only who was told", [route("a", "b", every=6 * HOURS)], {"b": 0.0}, ("b",)),
+    ("each by its own last time", [route("a", "b", every=6 * HOURS)], {"a": 9 * HOURS, "b": 0.0}, ("b",)),
+    ("each by its own route", [route("a", go_on=True), route("b", every=HOURS)], {"a": 0.0, "b": 0.0}, ("b",)),
+    ("not by a route that was not taken", [route("a"), route("a", every=HOURS)], {"a": 0.0}, ()),
+    ("after the clock was set back", [route("a", every=6 * HOURS)], {"a": 100 * HOURS}, ("a",)),
+    ("once", [route("a", every=HOURS, go_on=True), route("a", every=HOURS)], {"a": 0.0}, ("a",)),
+]
+
+
+@pytest.mark.parametrize(("routes", "told", "due"), [c[1:] for c in REMINDED], ids=[c[0] for c in REMINDED])
+def test_repeats(notification, routes, told, due):
+    assert repeats_due(routes, notification(), told, 10 * HOURS) == due

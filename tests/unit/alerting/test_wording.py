@@ -1,0 +1,50 @@
+import pytest
+
+from flatlined.alerting.phrases import en, ko
+from flatlined.alerting.wording import duration, memory, one_line, say
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "korean"),
+    [
+        (0, "0 s", "0초"),
+        (-5.0, "0 s", "0초"),
+        (0.04, "0 s", "0초"),
+        (3.44, "3.4 s", "3.4초"),
+        (9.97, "10 s", "10초"),
+        (42.4, "42 s", "42초"),
+        (59.6, "1 min", "1분"),
+        (725, "12 min 5 s", "12분 5초"),
+        (3600, "1 h", "1시간"),
+        (5123.4, "1 h 25 min", "1시간 25분"),
+        (86_400 + 59, "1 d", "1일"),
+        (2 * 86_400 + 3 * 3600 + 59, "2 d 3 h", "2일 3시간"),
+        (float("inf"), "?", "?"),
+        (float("nan"), "?", "?"),
+    ],
+)
+def test_durations_have_at_most_two_units(seconds, english, korean):
+    assert duration(seconds, en.DURATIONS) == english
+    assert duration(seconds, ko.DURATIONS) == korean
+
+
+@pytest.mark.parametrize(("mib", "said"), [(0, "0 MiB"), (512.4, "512 MiB"), (62771.2, "61.3 GiB")])
+def test_memory_is_said_in_the_unit_that_fits(mib, said):
+    assert memory(mib) == said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"a": "1", "b": "{a}"}, "both 1 {a}"),
+        ({"a": "1"}, "one 1"),
+        ({"b": "2"}, None),
+    ],
+)
+def test_the_fullest_variant_is_said_whose_words_are_known(words, said):
+    assert say(["both {a} {b}", "one {a}"], words) == said
+
+
+def test_lines_are_joined_and_cut():
+    assert one_line("a\n b\r\nc", 10) == "a b c"
+    assert one_line("abcdef", 4) == "abc…"

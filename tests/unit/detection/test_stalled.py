@@ -1,0 +1,111 @@
+"""When a GPU that is held counts as stalled: tables of what is known at 1,000 s, with a limit of 600 s."""
+
+from dataclasses import replace
+
+import pytest
+
+from flatline.wire import EXITING, FAILED, FINISHED, RUNNING, Body, Head
+from flatlined.detection.detectors.stalled import detect
+from flatlined.model import Exit, Facts, Gpu, Policy, Worker
+
+NOW = 1000.0
+POLICY = Policy(gpu_stalled_after_s=600.0)
+WORKER = Worker(
+    key="run",
+    head=Head(seq=1),
+    body=Body(job="train"),
+    user="mina",
+    local=True,
+    started_at=0.0,
+    beat_at=0.0,
+    heard_at=0.0,
+    phase_at=0.0,
+)
+IDLE = Gpu(0, "H100", 40000.0, busy_at=400.0, held_since=10.0, utilization_pct=0.0, power_w=71.3)
+BUSY = Gpu(1, "H100", 30000.0, busy_at=995.0, held_since=10.0, utilization_pct=98.0, power_w=600.0)
+
+
+def found(*gpus, worker=WORKER, now=NOW):
+    return detect(worker, Facts(gpus=gpus), POLICY, now)
+
+
+def in_phase(*, within_s, phase_at):
+    return replace(WORKER, head=Head(seq=1, phase="eval", within_s=within_s), phase_at=phase_at)
+
+
+def test_an_idle_gpu_is_a_warning_that_says_how_long_and_how_much_memory():
+    finding = found(IDLE)
+    assert (finding.kind, finding.severity, finding.since) == ("stalled", "warning", 400.0)
+    assert finding.cause.code == "gpu_idle"
+    assert finding.cause.details == {"gpus": [0], "idle_s": 600.0, "memory_mib": 40000.0}
+    assert finding.cause.evidence == ("GPU 0 H100: 0 % used, 40000 MiB held, 71 W",)
+
+
+def test_two_idle_gpus_are_one_finding_since_the_later_one_worked():
+    finding = found(IDLE, replace(IDLE, index=1, busy_at=300.0))
+    assert finding.since == 400.0
+    assert finding.cause.details == {"gpus": [0, 1], "idle_s": 600.0, "memory_mib": 80000.0}
+
+
+def test_figures_that_the_driver_does_not_give_are_left_out():
+    finding = found(replace(IDLE, memory_mib=None, power_w=None))
+    assert finding.cause.details["memory_mib"] is None
+    assert finding.cause.evidence == ("GPU 0 H100: 0 % used",)
+
+
+@pytest.mark.parametrize(
+    "gpus",
+    [
+        pytest.param((), id="no GPU is held"),
+        pytest.param((replace(IDLE, busy_at=400.1),), id="idle for less than the limit"),
+        pytest.param((replace(IDLE, held_since=400.1),), id="held for less than the limit"),
+        pytest.param((IDLE, BUSY), id="another GPU works"),
+    ],
+)
+def test_a_worker_is_not_stalled_when(gpus):
+    assert found(*gpus) is None
+
+
+@pytest.mark.parametrize(
+    ("within_s", "phase_at", "stalled"),
+    [
+        pytest.param(900.0, 200.0, False, id="within its budget"),
+        pytest.param(700.0, 200.0, True, id="past its budget"),
+        pytest.param(100.0, 500.0, False, id="past its budget, idle for less than the limit since it began"),
+        pytest.param(None, 300.0, True, id="without a budget"),
+    ],
+)
+def test_an_announced_phase_explains_an_idle_gpu_within_its_budget(within_s, phase_at, stalled):
+    assert bool(found(IDLE, worker=in_phase(within_s=within_s, phase_at=phase_at))) is stalled
+
+
+def test_the_time_in_a_phase_that_is_over_is_not_held_against_the_worker():
+    worker = replace(WORKER, phase_at=900.0)
+    assert found(IDLE, worker=worker, now=1499.0) is None
+    assert found(IDLE, worker=worker, now=1500.0) is not None
+
+
+def test_a_lost_gpu_is_critical_at_once_even_in_a_phase():
+    finding = found(replace(BUSY, lost=True), IDLE, worker=in_phase(within_s=900.0, phase_at=200.0))
+    assert (finding.kind, finding.severity, finding.since) == ("stalled", "critical", 995.0)
+    assert finding.cause.code == "gpu_lost"
+    assert finding.cause.details == {"gpus": [1], "idle_s": 5.0, "memory_mib": 30000.0}
+    assert finding.cause.evidence == ("GPU 1 H100: lost, 30000 MiB held",)
+
+
+@pytest.mark.parametrize("gpu", [IDLE, replace(IDLE, lost=True)])
+@pytest.mark.parametrize(
+    "ended",
+    [
+        replace(WORKER, exit=Exit(900.0, -9)),
+        replace(WORKER, head=Head(state=FINISHED)),
+        replace(WORKER, head=Head(state=FAILED)),
+    ],
+)
+def test_a_worker_that_has_ended_is_not_stalled(ended, gpu):
+    assert found(gpu, worker=ended) is None
+
+
+@pytest.mark.parametrize("state", [RUNNING, EXITING])
+def test_a_worker_that_hangs_while_it_exits_still_wastes_its_gpu(state):
+    assert found(IDLE, worker=replace(WORKER, head=Head(state=state))) is not None

@@ -1,0 +1,1 @@
+"""flatlined, the watchdog: watches trainings by their heartbeats, judges, and alerts."""

@@ -1,0 +1,1 @@
+"""From an incident to a message on somebody's screen."""

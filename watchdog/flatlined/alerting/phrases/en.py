@@ -1,0 +1,153 @@
+"""English."""
+
+KINDS: dict[str, str] = {
+    "running": "running",
+    "finished": "finished",
+    "crashed": "crashed",
+    "silent": "silent",
+    "stalled": "stalled",
+    "diverged": "diverged",
+    "lost": "out of contact",
+    "overdue": "overdue",
+    "missing": "missing",
+    "started": "started",
+}
+
+HEADLINES: dict[str, str] = {
+    "firing": "{job} is {kind}{at}",
+    "firing.crashed": "{job} crashed{at}",
+    "firing.silent": "{job} has been silent for {age}{at}",
+    "firing.stalled": "{job} has stalled{at}",
+    "firing.diverged": "{job} diverged{at}",
+    "firing.lost": "lost contact with {job}{at}",
+    "firing.overdue": "{job} is overdue{at}",
+    "firing.missing": "{job} never began{at}",
+    "resolved": "{job} is no longer {kind}{at}, after {age}",
+    "resolved.silent": "{job} beats again{at}, after {age} of silence",
+    "resolved.crashed": "{job} is running again{at}, after {age}",
+    "resolved.diverged": "{job} no longer diverges{at}, after {age}",
+    "resolved.lost": "{job} is back in contact{at}, after {age}",
+    "resolved.missing": "{job} began after all{at}, {age} late",
+    "notice": "{job} is {kind}{at}",
+    "notice.finished": "{job} finished{at} after {elapsed}",
+    "notice.started": "{job} started{at}",
+}
+
+REASONS: dict[str, str] = {
+    "repeat": "Still: {headline}",
+    "escalated": "Now worse: {headline}",
+}
+
+TIMES: dict[str, str] = {
+    "firing": "since {since} ({age}), running for {elapsed}",
+    "firing.crashed": "{since}, after {elapsed}",
+    "firing.missing": "expected since {since}",
+    "resolved": "from {since} to {detected} ({age})",
+    "notice": "{since}",
+    "notice.finished": "{since}, after {elapsed}",
+}
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
+    "exception.KeyboardInterrupt": ("interrupted from the keyboard (Ctrl-C)",),
+    "exit_code": ("it exited with status {status}", "it exited by itself"),
+    "exit_code.0": ("it left with status 0 before its end, as os._exit does",),
+    "signal": ("killed by {signal} ({core})", "killed by {signal}", "killed by a signal"),
+    "oom_kill": ("killed by {signal}: the kernel ran out of memory", "killed: the kernel ran out of memory"),
+    "terminated": ("asked to end by {signal}", "asked to end by a signal"),
+    "interrupted": ("interrupted from the keyboard ({signal})", "interrupted from the keyboard"),
+    "reported": ("it reported: {reason}", "it reported a failure"),
+    "reboot": ("the machine went down while it was running",),
+    "crashed.unknown": ("the process is gone, and how it ended cannot be known",),
+    "stopped": ("the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",),
+    "deadlock": ("the process waits and uses no CPU, as in a deadlock",),
+    "busy": ("the process uses the CPU but does not beat",),
+    "io_wait": ("the process waits in the kernel for a disk or a network file system",),
+    "silent.unknown": ("the process is there, and why it does not beat is not known",),
+    "gpu_idle": (
+        "GPU {gpus} has done no work for {idle_s} while {memory_mib} of its memory are held",
+        "GPU {gpus} has done no work for {idle_s}",
+        "its GPU does no work",
+    ),
+    "gpu_lost": ("GPU {gpus} has fallen off the bus", "its GPU has fallen off the bus"),
+    "gpu_spin": ("GPU {gpus} spins: fully busy on paper, and idle in truth", "its GPU spins without working"),
+    "gpu_error": ("GPU {gpus} reported Xid {xid}", "GPU {gpus} reported an error", "its GPU reported an error"),
+    "loss_nan": ("the loss is NaN",),
+    "loss_inf": ("the loss is infinite",),
+    "unreachable": ("its datagrams stopped: the process, the machine or the network is down",),
+    "overdue": ("it has run longer than {limit_s}", "it has run longer than planned"),
+    "finished.reported": ("{reason}",),
+    "test": ("this is a test, the channel works",),
+    "unknown": ("the cause is not known",),
+}
+
+ADVICE: dict[str, tuple[str, ...]] = {
+    "exception": ("the traceback's last line in your own code is where to look.",),
+    "exception.OutOfMemoryError": (
+        "lower the batch size, or see with `nvidia-smi` whether another process holds the GPU's memory.",
+    ),
+    "exception.ModuleNotFoundError": ("is it the right environment? `python -m pip list` in it tells.",),
+    "exception.KeyboardInterrupt": (),
+    "exit_code": ("the end of the job's own log should say why it left.",),
+    "signal": ("`python -X faulthandler` prints the Python line at which such a signal strikes.",),
+    "signal.SIGKILL": (
+        "`kill -9`, a scheduler or the kernel short of memory does this; `journalctl -k` tells of the last.",
+    ),
+    "oom_kill": (
+        "fewer DataLoader workers or smaller batches need less memory; `journalctl -k` lists who held how much.",
+    ),
+    "terminated": ("a scheduler's preemption or time limit, a shutdown or a person's `kill` does this.",),
+    "reboot": ("`journalctl -b -1 -e` shows the last words before the machine went down.",),
+    "crashed.unknown": ("see the end of the job's own log; `journalctl -k` tells of a kill by the kernel.",),
+    "stopped": ("`kill -CONT {pid}` lets it go on.", "`kill -CONT` lets it go on."),
+    "deadlock": (
+        "`py-spy dump --pid {pid}` shows what each thread waits for.",
+        "`py-spy dump` shows what each thread waits for.",
+    ),
+    "busy": (
+        "`py-spy dump --pid {pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
+        "announce long stretches with `agent.phase(...)`.",
+    ),
+    "io_wait": (
+        "`cat /proc/{pid}/stack` shows where it waits; is the disk or network file system healthy?",
+        "is the disk or network file system healthy?",
+    ),
+    "silent.unknown": (
+        "`py-spy dump --pid {pid}` shows what each thread does.",
+        "look at the end of the job's own log.",
+    ),
+    "gpu_idle": (
+        "`py-spy dump --pid {pid}` shows what it waits for, often the data loader.",
+        "see what it waits for, often the data loader.",
+    ),
+    "gpu_lost": ("`dmesg | grep -i xid` names the fault; the machine mostly has to be restarted.",),
+    "gpu_spin": ("it probably waits for another rank: look at the slowest one.",),
+    "gpu_error": ("`dmesg | grep -i xid` names the fault.",),
+    "loss_nan": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "loss_inf": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "unreachable": ("is the machine up? `ping {host}`", "is the machine up?"),
+    "overdue": ("let it go on, or raise `max_runtime` for this job.",),
+}
+
+PROGRESS: tuple[tuple[str, ...], ...] = (
+    ("epoch {epoch}/{epochs}", "epoch {epoch}"),
+    ("step {step}",),
+    ("loss {loss}",),
+    ("{metrics}",),
+    ("about {eta_s} to go",),
+)
+PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("user {user}",))
+AT = " on {host}"
+RANKED = "{job} (rank {rank})"
+CORE_DUMPED = "core dumped"
+
+LABELS: dict[str, str] = {
+    "when": "When: {text}",
+    "progress": "Progress: {text}",
+    "place": "Where: {text}",
+    "evidence": "Evidence:",
+    "evidence_cut": "Evidence (the last {count} lines):",
+    "advice": "Next: {text}",
+}
+
+DURATIONS: dict[str, str] = {"d": "{n} d", "h": "{n} h", "m": "{n} min", "s": "{n} s"}

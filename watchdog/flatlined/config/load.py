@@ -1,0 +1,85 @@
+"""From a file to a Config, or to every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flatlined.config.channels import Kinds, channel_names, read_channels
+from flatlined.config.document import Document, read_document
+from flatlined.config.problems import BadValueError, ConfigError, Problem
+from flatlined.config.schema import FileSection, HeartbeatsSection, RouteSection
+from flatlined.config.secrets import Surroundings, expand, read_file
+from flatlined.config.settings import ChannelConfig, Config, Heartbeats, JobRule, Match, Route, StoreConfig
+from flatlined.config.validation import validated
+from flatlined.model import Policy
+
+FILE_MAX_BYTES = 1024 * 1024
+
+
+def find(env: Mapping[str, str], home: Path) -> Path | None:
+    """The configuration to use when none is named: ``$FLATLINED_CONFIG``, the user's, the machine's, or None."""
+    if env.get("FLATLINED_CONFIG"):
+        return Path(env["FLATLINED_CONFIG"])
+    places = (home / ".config/flatline/config.yaml", Path("/etc/flatline/config.yaml"))
+    return next((place for place in places if place.exists()), None)
+
+
+def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
+    """The configuration in ``path``; None: the built-in defaults.
+
+    Args:
+        path: The YAML file.
+        kinds: Each kind of channel with the pydantic model of its options; secrets are SecretStr fields.
+        env: The environment, for ``${NAME}``, ``CREDENTIALS_DIRECTORY`` and ``HOME``.
+
+    Raises:
+        ConfigError: with every mistake, in the order of their lines.
+    """
+    document = _read(path)
+    expand(document, env)
+    surroundings = Surroundings(env, path.parent if path else Path())
+    data = document.value if isinstance(document.value, dict) else {}
+    channels = read_channels(data.get("channels"), document, kinds, surroundings)
+    context = {"surroundings": surroundings, "channels": channel_names(data.get("channels"))}
+    file = validated(FileSection, {} if document.value is None else document.value, document, (), context)
+    if file is None or document.problems:
+        raise ConfigError(document.problems.values())
+    return _config(file, channels, path)
+
+
+def _read(path: Path | None) -> Document:
+    if path is None:
+        return read_document(b"", "built-in defaults")
+    try:
+        return read_document(read_file(path, FILE_MAX_BYTES), str(path))
+    except BadValueError as e:
+        raise ConfigError([Problem(str(path), 1, "", e.message, e.hint)]) from None
+
+
+def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Path | None) -> Config:
+    routes = default_routes(tuple(channels)) if file.routes is None else tuple(map(_route, file.routes))
+    return Config(
+        heartbeats=_heartbeats(file.heartbeats),
+        defaults=Policy(**file.defaults.overrides()),
+        jobs=tuple(JobRule(rule.match, rule.overrides()) for rule in file.jobs),
+        channels=channels,
+        routes=routes,
+        store=StoreConfig(file.store.path, file.store.keep),
+        language=file.language,
+        source=source,
+    )
+
+
+def default_routes(channels: tuple[str, ...]) -> tuple[Route, ...]:
+    """The routes when none are given: a start is told to nobody, everything else to every channel."""
+    return (Route(Match(kind=("started",))), Route(to=channels))
+
+
+def _heartbeats(section: HeartbeatsSection) -> Heartbeats:
+    by_default = "udp" not in section.model_fields_set
+    return Heartbeats(section.directories, section.udp, by_default, section.key_file)
+
+
+def _route(section: RouteSection) -> Route:
+    return Route(Match(**dict(section.match)), section.to, section.repeat_every, section.continue_)

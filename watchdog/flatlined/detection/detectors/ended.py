@@ -1,0 +1,76 @@
+"""``finished`` and ``crashed``: how a run ended, by its own last words or by what the kernel says of its process."""
+
+from __future__ import annotations
+
+import signal
+
+from flatline.wire import EXITING, FAILED, FINISHED
+from flatlined.detection.observing import plan_is_reached
+from flatlined.model import Cause, Exit, Facts, Finding, Policy, Worker
+
+BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals with which a person, a scheduler or a closing terminal ends a program."""
+TRACEBACK_LINES = 30
+
+
+def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
+    """A finding if the run is over: by word first, by its process's end otherwise."""
+    state, end = worker.head.state, worker.exit
+    if state not in (FINISHED, FAILED) and end is None:
+        return None
+    since = end.at if end else worker.beat_at
+    if state == FINISHED:
+        note = worker.body.reason
+        return Finding("finished", "info", since, Cause("reported", {"reason": note}) if note else None)
+    if state == FAILED:
+        return Finding("crashed", "critical", since, _in_its_own_words(worker))
+    assert end is not None
+    if _ended_well(worker, end):
+        return Finding("finished", "info", since)
+    return Finding("crashed", "critical", since, _by_its_exit(end))
+
+
+def _ended_well(worker: Worker, end: Exit) -> bool:
+    """An orderly shutdown ended well unless its status says otherwise; so did a silent exit 0 when all was done.
+
+    A sender that announces its end and then leaves with status 0 without a word (``os._exit``) did not.
+    """
+    if worker.head.state == EXITING:
+        return end.status in (0, None)
+    return end.status == 0 and (not worker.body.announces_end or plan_is_reached(worker))
+
+
+def _in_its_own_words(worker: Worker) -> Cause:
+    body = worker.body
+    if body.exception:
+        kind, _, message = body.exception.partition(": ")
+        lines = tuple((body.traceback or "").splitlines()[-TRACEBACK_LINES:])
+        return Cause("exception", {"type": kind, "message": message}, lines or body.tail[-TRACEBACK_LINES:])
+    if body.exit_status is not None:
+        return by_status(body.exit_status, core_dumped=False, evidence=body.tail[-TRACEBACK_LINES:])
+    return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
+
+
+def _by_its_exit(end: Exit) -> Cause:
+    if end.rebooted:
+        return Cause("reboot", {}, ("the machine has been started anew since the last beat",))
+    if end.status is None:
+        return Cause("unknown", {}, ("the process is gone; how it ended could not be learned",))
+    return by_status(end.status, core_dumped=end.core_dumped, evidence=())
+
+
+def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> Cause:
+    """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
+    if status >= 0:
+        return Cause("exit_code", {"status": status}, (*evidence, f"exit status {status}"))
+    name = _signal_name(-status)
+    code = "terminated" if -status in BY_REQUEST else "signal"
+    dumped = " (core dumped)" if core_dumped else ""
+    return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

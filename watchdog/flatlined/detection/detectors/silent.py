@@ -1,0 +1,41 @@
+"""``silent``: the process is there, but its beats have stopped for longer than they ever should."""
+
+from __future__ import annotations
+
+from flatlined.detection.rhythm import WORKING_WITHIN_S, silent_from
+from flatlined.model import Cause, Facts, Finding, Policy, Process, Worker
+
+STOPPED = ("T", "t")
+
+
+def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
+    """A critical finding once the limit for silence has passed; a wrapped command itself never beats."""
+    if worker.body.command_pid is not None or not (worker.local or worker.keeps_alive):
+        return None
+    if now < silent_from(worker, facts.process, policy, now):
+        return None
+    return Finding("silent", "critical", worker.beat_at, _why(worker, facts.process, now))
+
+
+def _why(worker: Worker, process: Process | None, now: float) -> Cause:
+    silent_s = now - worker.beat_at
+    usual = f"no beat for {silent_s:.0f} s; the longest gap before was {worker.rhythm.longest_s:.0f} s"
+    phase = (f"in phase {worker.head.phase!r}",) if worker.head.phase else ()
+    if process is None:
+        return Cause("unknown", {}, (usual, *phase))
+    details = {"state": process.state, "wchan": process.wchan}
+    evidence = (usual, *phase, _state_line(process))
+    return Cause(_code(process, now), details, evidence)
+
+
+def _code(process: Process, now: float) -> str:
+    if process.state in STOPPED:
+        return "stopped"
+    if now - process.active_at < WORKING_WITHIN_S:
+        return "busy"
+    return "io_wait" if process.state == "D" else "deadlock"
+
+
+def _state_line(process: Process) -> str:
+    where = f", waiting in {process.wchan}" if process.wchan else ""
+    return f"process state {process.state}{where}"

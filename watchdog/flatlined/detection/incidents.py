@@ -1,0 +1,83 @@
+"""When a fault is said, said again and called over: the life of an incident, without a clock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from flatlined.detection.judge import ENDS, Found
+from flatlined.model import SEVERITIES, Finding, Incident, Kind, Moment, Worker
+
+CLEAR_AFTER_S: Mapping[Kind, float] = {"diverged": 5.0, "stalled": 30.0}
+"""How long a fault must stay away before it is called over; others are over at the first beat."""
+
+
+class Change(NamedTuple):
+    """What happened to an incident. ``closed`` ends it without a word: the run ended or something worse took over."""
+
+    what: Literal["opened", "escalated", "resolved", "closed"]
+    incident: Incident
+    worker: Worker | None
+
+
+def incident_id(run_key: str, kind: str, opened_wall: float) -> str:
+    """A name for an incident that a repeated computation gives again."""
+    return hashlib.blake2b(f"{run_key}\n{kind}\n{opened_wall!r}".encode(), digest_size=10).hexdigest()
+
+
+def advance(
+    run_key: str, open_: Mapping[Kind, Incident], found: Sequence[Found], moment: Moment
+) -> tuple[dict[Kind, Incident], list[Change]]:
+    """The incidents open after looking at ``found`` (the worst first), and what changed.
+
+    Only the worst finding opens an incident; lesser ones that were open before stay open as long as they are found.
+    """
+    if found and found[0][0].kind in ENDS:
+        end = _open(run_key, found[0][0], moment)
+        closed = [Change("closed", i, None) for i in open_.values()]
+        return {}, [*closed, Change("opened", end, found[0][1])]
+    first = {f.kind: (f, w) for f, w in reversed(found)}
+    now_open: dict[Kind, Incident] = {}
+    changes = []
+    for kind, incident in open_.items():
+        kept, change = _keep(incident, first.get(kind), found, moment)
+        if kept is not None:
+            now_open[kind] = kept
+        if change is not None:
+            changes.append(change)
+    if found and found[0][0].kind not in now_open and not _overshadowed(found[0][0], now_open):
+        finding, worker = found[0]
+        now_open[finding.kind] = _open(run_key, finding, moment)
+        changes.append(Change("opened", now_open[finding.kind], worker))
+    return now_open, changes
+
+
+def _open(run_key: str, finding: Finding, moment: Moment) -> Incident:
+    return Incident(incident_id(run_key, finding.kind, moment.wall), run_key, finding, moment.wall)
+
+
+def _keep(
+    incident: Incident, match: Found | None, found: Sequence[Found], moment: Moment
+) -> tuple[Incident | None, Change | None]:
+    if match is not None:
+        finding, worker = match
+        if _severity(finding) > _severity(incident.finding):
+            worse = replace(incident, finding=replace(finding, since=incident.finding.since), gone_at=None)
+            return worse, Change("escalated", worse, worker)
+        return (incident if incident.gone_at is None else replace(incident, gone_at=None)), None
+    if found and _severity(found[0][0]) >= _severity(incident.finding):
+        return None, Change("closed", incident, None)
+    gone_at = moment.mono if incident.gone_at is None else incident.gone_at
+    if moment.mono - gone_at >= CLEAR_AFTER_S.get(incident.finding.kind, 0.0):
+        return None, Change("resolved", incident, None)
+    return replace(incident, gone_at=gone_at), None
+
+
+def _severity(finding: Finding) -> int:
+    return SEVERITIES.index(finding.severity)
+
+
+def _overshadowed(finding: Finding, open_: Mapping[Kind, Incident]) -> bool:
+    return any(_severity(i.finding) > _severity(finding) for i in open_.values())

@@ -1,0 +1,116 @@
+"""What a beat adds to what is known of a worker."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from flatline.wire import Beat, Body, Head
+from flatlined.detection.rhythm import learn
+from flatlined.model import Worker
+
+
+def meet(
+    key: str, beat: Beat, now: float, *, user: str, local: bool, started_at: float, keeps_alive: bool = False
+) -> Worker:
+    """A worker from its first beat."""
+    head, body = beat
+    return Worker(
+        key=key,
+        head=head,
+        body=body,
+        user=user,
+        local=local,
+        started_at=started_at,
+        beat_at=now,
+        heard_at=now,
+        phase_at=now,
+        keeps_alive=keeps_alive,
+        pace_from=_pace_from(None, head, body, now),
+        not_finite_at=_not_finite_at(None, head, now),
+    )
+
+
+def observe(worker: Worker, beat: Beat, now: float) -> Worker:
+    """The worker after ``beat``; a beat without progress (a keep-alive) only says that it was heard."""
+    head, body = beat
+    old = worker.head
+    phase_changed = head.phase != old.phase or head.phase_time_ns != old.phase_time_ns
+    progress = head.seq != old.seq or head.state != old.state or phase_changed
+    if not progress:
+        not_finite_at = _not_finite_at(worker.not_finite_at, head, now)
+        return replace(worker, head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
+    in_phase = old.phase is not None
+    return Worker(
+        worker.key,
+        head,
+        body,
+        worker.user,
+        worker.local,
+        worker.started_at,
+        now,
+        now,
+        now if phase_changed else worker.phase_at,
+        worker.keeps_alive,
+        worker.beats + 1,
+        worker.rhythm if in_phase or old.seq == 0 else learn(worker.rhythm, now - worker.beat_at),
+        worker.pace_from or _pace_from(None, head, body, now),
+        _not_finite_at(worker.not_finite_at, head, now),
+        worker.exit,
+    )
+
+
+def resume(worker: Worker, now: float) -> Worker:
+    """The worker as if it had just beaten: nobody was there to hear it."""
+    return replace(worker, beat_at=now, heard_at=now)
+
+
+def forgive(worker: Worker, pause_s: float) -> Worker:
+    """The worker as if ``pause_s`` had not passed: the watchdog was itself asleep and may hold nothing against it."""
+    return replace(
+        worker,
+        beat_at=worker.beat_at + pause_s,
+        heard_at=worker.heard_at + pause_s,
+        phase_at=worker.phase_at + pause_s,
+    )
+
+
+def progress_of(head: Head, body: Body) -> tuple[float, float] | None:
+    """How much is done and how much is planned, in epochs or else in steps; None where nothing is planned or said.
+
+    Epochs are counted from 0, so epoch 11 of 90 means 12 done.
+    """
+    if body.epochs and head.epoch is not None:
+        return head.epoch + 1, float(body.epochs)
+    if body.steps and head.step is not None:
+        return head.step + 1.0, float(body.steps)
+    return None
+
+
+def eta_s(worker: Worker) -> float | None:
+    """Seconds left at the worker's own pace since it was first seen; None where that cannot be said yet."""
+    progress = progress_of(worker.head, worker.body)
+    if progress is None or worker.pace_from is None:
+        return None
+    done, planned = progress
+    done_at_first, first_at = worker.pace_from
+    if done <= done_at_first or worker.beat_at <= first_at:
+        return 0.0 if done >= planned else None
+    return max(0.0, (planned - done) * (worker.beat_at - first_at) / (done - done_at_first))
+
+
+def plan_is_reached(worker: Worker) -> bool:
+    """Whether the last planned epoch or step has been beaten for."""
+    progress = progress_of(worker.head, worker.body)
+    return progress is not None and progress[0] >= progress[1]
+
+
+def _pace_from(known: tuple[float, float] | None, head: Head, body: Body, now: float) -> tuple[float, float] | None:
+    progress = progress_of(head, body)
+    return known if progress is None else (progress[0], now)
+
+
+def _not_finite_at(known: float | None, head: Head, now: float) -> float | None:
+    if head.loss is None:
+        return known
+    return None if math.isfinite(head.loss) else (now if known is None else known)

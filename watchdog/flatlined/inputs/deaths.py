@@ -1,0 +1,125 @@
+"""Deaths as events: a pidfd for each watched process, and the wait status of processes that are not our children."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import struct
+from typing import NamedTuple
+
+from flatlined.inputs import processes
+from flatlined.model import Exit
+
+# PIDFD_GET_INFO (Linux 6.13; the exit status since 6.15): struct pidfd_info of 72 bytes, in linux/pidfd.h.
+_GET_INFO = 0xC048FF0B
+_INFO = struct.Struct("<QQ11IiIi")
+_WANT_EXIT, _WANT_COREDUMP = 1 << 3, 1 << 4
+_CORE_DUMPED = 1 << 0
+UNREAPED_GRACE_S = 1.0
+"""How long to wait for the parent of a dead process to reap it before judging without its exit status."""
+
+
+class Death(NamedTuple):
+    """The end of the process watched under ``key``."""
+
+    key: str
+    exit: Exit
+
+
+class Deaths:
+    """Watches processes by pidfd. ``fileno()`` becomes readable when one has died; then call ``drain``."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._by_fd: dict[int, tuple[str, int]] = {}
+        self._by_key: dict[str, int] = {}
+        self._unreaped: dict[int, float] = {}
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._epoll.fileno()
+
+    def watch(self, key: str, pid: int, start: int) -> bool:
+        """Begin to watch; False if that process is already gone. Raises OSError where pidfds cannot be had."""
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        stat = processes.read_stat(pid)
+        if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
+            os.close(fd)
+            return False
+        self._by_fd[fd] = (key, pid)
+        self._by_key[key] = fd
+        self._epoll.register(fd, select.EPOLLIN)
+        return True
+
+    def forget(self, key: str) -> None:
+        """Stop watching."""
+        fd = self._by_key.pop(key, None)
+        if fd is not None:
+            self._drop(fd)
+
+    def _drop(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+        del self._by_fd[fd]
+        self._unreaped.pop(fd, None)
+        os.close(fd)
+
+    def drain(self, now: float) -> list[Death]:
+        """The deaths since the last call. A process whose parent has not reaped it yet comes a little later."""
+        deaths = []
+        for fd, events in self._epoll.poll(0, 1024):
+            died_at = self._unreaped.get(fd, now)
+            end = _exit_of(fd, self._by_fd[fd][1], died_at, reaped=bool(events & select.EPOLLHUP))
+            if end is not None:
+                deaths.append(self._done(fd, end))
+            else:
+                self._unreaped[fd] = now
+                self._epoll.modify(fd, 0)  # only the hang-up that reaping brings
+        return deaths
+
+    def overdue(self, now: float) -> list[Death]:
+        """Deaths whose exit status did not come in time; call it now and then."""
+        late = [fd for fd, at in self._unreaped.items() if now - at >= UNREAPED_GRACE_S]
+        return [self._done(fd, Exit(self._unreaped[fd])) for fd in late]
+
+    def _done(self, fd: int, end: Exit) -> Death:
+        key, _ = self._by_fd[fd]
+        self.forget(key)
+        return Death(key, end)
+
+    def close(self) -> None:
+        """Let go of every descriptor."""
+        for key in list(self._by_key):
+            self.forget(key)
+        self._epoll.close()
+
+
+def _exit_of(fd: int, pid: int, died_at: float, *, reaped: bool) -> Exit | None:
+    """How the process ended; None if it has to be asked again after its parent reaped it."""
+    end = _exit_by_pidfd(fd, died_at)
+    if end is not None:
+        return end
+    wait_status = None if reaped else processes.exit_status_of_zombie(pid)
+    if wait_status is not None:
+        return _exit(died_at, wait_status)
+    return Exit(died_at) if reaped else None
+
+
+def _exit_by_pidfd(fd: int, died_at: float) -> Exit | None:
+    buffer = bytearray(_INFO.pack(_WANT_EXIT | _WANT_COREDUMP, *[0] * (14 + 1)))
+    try:
+        fcntl.ioctl(fd, _GET_INFO, buffer)
+    except OSError:  # an older kernel, or not yet reaped
+        return None
+    mask, *_, wait_status, coredump_mask, _spare = _INFO.unpack(buffer)
+    if not mask & _WANT_EXIT:
+        return None
+    dumped = bool(mask & _WANT_COREDUMP and coredump_mask & _CORE_DUMPED)
+    return _exit(died_at, wait_status, core_dumped=dumped)
+
+
+def _exit(at: float, wait_status: int, *, core_dumped: bool = False) -> Exit:
+    return Exit(at, os.waitstatus_to_exitcode(wait_status), core_dumped or os.WCOREDUMP(wait_status))

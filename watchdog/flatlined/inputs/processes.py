@@ -1,0 +1,148 @@
+"""Processes of this machine: who they are, what they do, and whether a beat speaks of one of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from flatline.wire import Body
+
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""PROC_PID_INIT_INO of linux/proc_ns.h: the namespace of the whole machine, which sees all others."""
+_CAP_SYS_PTRACE = 19
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Stat(NamedTuple):
+    """What ``/proc/PID/stat`` says: state letter, parent, start in clock ticks since boot, CPU used, wait status."""
+
+    state: str
+    parent: int
+    start: int
+    cpu_s: float
+    wait_status: int
+
+
+def read_stat(pid: int) -> Stat | None:
+    """The stat of a process, or None if there is none."""
+    try:
+        data = Path(f"/proc/{pid}/stat").read_bytes()
+    except (OSError, ValueError):
+        return None
+    fields = data[data.rindex(b")") + 2 :].split()
+    cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), cpu_s, int(fields[49]))
+
+
+def owners(pid: int) -> set[int]:
+    """The real and effective uid of a process; empty if it is gone."""
+    for line in _status_lines(pid):
+        if line.startswith("Uid:"):
+            return {int(uid) for uid in line.split()[1:3]}
+    return set()
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's name for this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@cache
+def _own_pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - the link is followed to the namespace itself
+
+
+def sees_namespace(inode: int | None) -> bool:
+    """Whether living processes of a pid namespace (by inode; None: not said) are surely in our process table."""
+    return inode in (None, _own_pid_namespace()) or _own_pid_namespace() == _FIRST_PID_NAMESPACE
+
+
+def find(body: Body) -> int | None:
+    """The pid, as seen from here, of the live process that a beat speaks of; None if it is not on this machine or gone.
+
+    It is the same process only if its start time agrees. A process in a container knows another pid of itself; it is
+    found by the pid in its innermost namespace.
+    """
+    if body.pid is None or body.start is None or body.boot not in (None, boot_id()):
+        return None
+    candidates = [body.pid] if body.pidns in (None, _own_pid_namespace()) else _with_inner_pid(body.pid)
+    for pid in candidates:
+        stat = read_stat(pid)
+        if stat is not None and stat.start == body.start and stat.state not in ("Z", "X"):
+            return pid
+    return None
+
+
+def _with_inner_pid(inner: int) -> Iterator[int]:
+    for pid in psutil.pids():
+        for line in _status_lines(pid):
+            if line.startswith("NSpid:") and line.split()[-1] == str(inner) and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
+                yield pid
+
+
+def _status_lines(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def started_at(start_ticks: int) -> float:
+    """The monotonic time of a start given in clock ticks since boot."""
+    boot_age_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic() - (boot_age_s - start_ticks / _TICKS_PER_S)
+
+
+def lineage(pid: int) -> Iterator[int]:
+    """A process and those above it, up to the first of the machine."""
+    while pid > 0:
+        yield pid
+        stat = read_stat(pid)
+        pid = stat.parent if stat else 0
+
+
+def children() -> dict[int, list[int]]:
+    """The children of every process, from one look at the whole process table."""
+    result: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        stat = read_stat(pid)
+        if stat is not None:
+            result.setdefault(stat.parent, []).append(pid)
+    return result
+
+
+def wchan(pid: int) -> str | None:
+    """The kernel function a process waits in, where the kernel shows it to us."""
+    try:
+        name = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return None
+    return name if name not in ("", "0") else None
+
+
+def exit_status_of_zombie(pid: int) -> int | None:
+    """The wait status of a process that has exited but was not yet reaped, where the kernel shows it to us."""
+    stat = read_stat(pid)
+    if stat is None or stat.state != "Z" or not _may_inspect(pid):
+        return None
+    return stat.wait_status
+
+
+def _may_inspect(pid: int) -> bool:
+    """Whether the kernel shows us the guarded fields of a process: it writes 0 there, a good status, if not."""
+    return owners(pid) == {os.geteuid()} or _may_trace_any()
+
+
+@cache
+def _may_trace_any() -> bool:
+    sys_ptrace = 1 << 19
+    return any(
+        line.startswith("CapEff:") and int(line.split()[1], 16) & sys_ptrace for line in _status_lines(os.getpid())
+    )

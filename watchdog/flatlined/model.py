@@ -1,0 +1,206 @@
+"""The words of the watchdog, as data. No input or output, no clock.
+
+Times named ``at`` or ``since`` are seconds of the receiver's monotonic clock; ``wall`` in a name means Unix time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from flatline.wire import Body, Head
+
+Kind = Literal[
+    "running", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "started"
+]
+Severity = Literal["info", "warning", "critical"]
+Status = Literal["firing", "resolved", "notice"]
+Reason = Literal["first", "repeat", "escalated", "resolved"]
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+
+
+class FlatlineError(Exception):
+    """Any fault the watchdog knows the meaning of."""
+
+
+class ChannelError(FlatlineError):
+    """A channel did not take a notification. ``permanent``: trying the same again cannot help."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+class Moment(NamedTuple):
+    """One reading of both clocks: decide with ``mono``, show ``wall``."""
+
+    mono: float
+    wall: float
+
+    def wall_of(self, at: float) -> float:
+        """The Unix time of a monotonic time."""
+        return self.wall - (self.mono - at)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known."""
+
+    at: float
+    status: int | None = None
+    core_dumped: bool = False
+    rebooted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """What a run's beats taught so far: how many gaps there were between beats, and the longest, in seconds."""
+
+    gaps: int = 0
+    longest_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One process of a run as its beats show it.
+
+    ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
+    progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came. ``beats`` counts the changes
+    seen, not the beats sent. ``pace_from`` is the first progress seen and when, ``not_finite_at`` since when the loss
+    is NaN or infinite.
+    """
+
+    key: str
+    head: Head
+    body: Body
+    user: str
+    local: bool
+    started_at: float
+    beat_at: float
+    heard_at: float
+    phase_at: float
+    keeps_alive: bool = False
+    beats: int = 0
+    rhythm: Rhythm = Rhythm()
+    pace_from: tuple[float, float] | None = None
+    not_finite_at: float | None = None
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
+
+    ``wchan`` is the kernel function it waits in, where that may be read.
+    """
+
+    state: str
+    active_at: float
+    wchan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A look at one GPU a worker holds memory on. ``busy_at``: when it was last seen working for that worker.
+
+    ``lost``: it has fallen off the bus. A figure the driver does not give is None.
+    """
+
+    index: int
+    name: str
+    memory_mib: float | None
+    busy_at: float
+    held_since: float
+    utilization_pct: float | None = None
+    power_w: float | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a worker besides its beats; empty where nothing was looked at."""
+
+    process: Process | None = None
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one job asks for. None for ``silent_after_s``: learned from its own rhythm."""
+
+    silent_after_s: float | None = None
+    first_beat_within_s: float = 1800.0
+    max_runtime_s: float | None = None
+    gpu_stalled_after_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why, as a code of the contract; ``details`` fill rendering's sentence for it, ``evidence`` is verbatim."""
+
+    code: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a detector says of a worker: a verdict other than ``running``, since when, and why."""
+
+    kind: Kind
+    severity: Severity
+    since: float
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One fault of one run, from the message that opens it to the one that resolves it.
+
+    ``gone_at``: since when it is no longer found, while it is not yet called over.
+    ``notified_wall``: when each channel was last told of it.
+    """
+
+    id: str
+    run_key: str
+    finding: Finding
+    opened_wall: float
+    gone_at: float | None = None
+    notified_wall: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """The message of the contract, exactly as the webhook posts it; ``text`` is its rendering, headline first."""
+
+    id: str
+    kind: Kind
+    status: Status
+    reason: Reason
+    severity: Severity
+    job: str
+    run: str
+    host: str
+    user: str
+    pid: int | None
+    rank: int | None
+    since: str
+    detected_at: str
+    cause: Mapping[str, Any] | None
+    progress: Mapping[str, Any]
+    elapsed_s: float
+    text: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification on its way to one channel."""
+
+    id: int
+    channel: str
+    notification: Notification
+    attempts: int = 0

@@ -1,0 +1,1 @@
+"""The daemon: putting the rooms together, and running them."""

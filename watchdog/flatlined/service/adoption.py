@@ -1,0 +1,116 @@
+"""From a heartbeat to a watched worker: whose it is, and which process it speaks of.
+
+A beat names a process by pid, start time and boot; only if all three agree is it that process. Where it lives decides
+what can be known: a process of this machine is watched itself, anything else only by what it sends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pwd
+import socket
+from dataclasses import replace
+from functools import lru_cache
+from typing import NamedTuple
+
+from flatline.wire import Beat, Body, WireError
+from flatlined.detection.observing import meet
+from flatlined.inputs import processes
+from flatlined.inputs.beat_files import Sighting
+from flatlined.inputs.beat_socket import Datagram
+from flatlined.model import Exit, Moment, Worker
+
+
+class Adopted(NamedTuple):
+    """A worker met for the first time, and the run it is of."""
+
+    run_key: str
+    run: str
+    worker: Worker
+
+
+def of_file(sighting: Sighting, moment: Moment) -> Adopted:
+    """The worker of a heartbeat file.
+
+    Raises WireError ``owner`` if the file belongs to another user than the process it names.
+    """
+    body = sighting.beat.body
+    local = _is_local(body)
+    pid = processes.find(body) if local else None
+    if pid is not None and sighting.uid not in processes.owners(pid) and processes.find(body) == pid:
+        raise WireError("owner", f"the file belongs to {user_name(sighting.uid)}, but process {body.pid} does not")
+    worker = meet(
+        sighting.path,
+        sighting.beat,
+        moment.mono,
+        user=user_name(sighting.uid),
+        local=local,
+        started_at=_started_at(body, sighting.beat, moment, local=local),
+    )
+    run = body.run or derived_run(sighting.path)
+    return Adopted(f"{sighting.uid}:{run}", run, worker)
+
+
+def of_datagram(datagram: Datagram, key: str, run: str, moment: Moment) -> Adopted:
+    """The worker of a datagram that came under ``key``; its user is only what it says."""
+    beat = datagram.beat
+    body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram.sender))
+    if datagram.is_json and body.pid is not None and body.host == socket.gethostname():
+        body = _with_start(body)
+    local = body.start is not None and _is_local(body)
+    worker = meet(
+        key,
+        Beat(beat.head, body),
+        moment.mono,
+        user=body.user or "",
+        local=local,
+        started_at=_started_at(body, beat, moment, local=local),
+        keeps_alive=not datagram.is_json,
+    )
+    return Adopted(key, run, worker)
+
+
+def gone(worker: Worker, moment: Moment) -> Worker:
+    """A local worker whose process is not there any more: ended since its last beat, in a way nobody saw."""
+    beat_wall = worker.head.time_ns / 1e9
+    gone_since = min(moment.mono, moment.mono - (moment.wall - beat_wall)) if beat_wall else moment.mono
+    return replace(worker, exit=Exit(gone_since, rebooted=worker.body.boot not in (None, processes.boot_id())))
+
+
+def derived_run(text: str) -> str:
+    """A run's name where the sender gave none."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def user_name(uid: int) -> str:
+    """The name of a user, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _is_local(body: Body) -> bool:
+    """Whether the process is, or before a reboot was, one that this machine's process table shows to us."""
+    if body.pid is None or body.start is None:
+        return False
+    if body.boot in (None, processes.boot_id()):
+        return processes.sees_namespace(body.pidns)
+    return body.host == socket.gethostname()
+
+
+def _with_start(body: Body) -> Body:
+    assert body.pid is not None
+    stat = processes.read_stat(body.pid)
+    return body if stat is None else body._replace(start=stat.start, boot=processes.boot_id())
+
+
+def _host_of(sender: str) -> str:
+    return socket.gethostname() if sender.startswith("127.") or sender == "::1" else sender
+
+
+def _started_at(body: Body, beat: Beat, moment: Moment, *, local: bool) -> float:
+    if local and body.start is not None and body.boot in (None, processes.boot_id()):
+        return min(moment.mono, processes.started_at(body.start))
+    return min(moment.mono, moment.mono - (moment.wall - beat.head.time_ns / 1e9)) if beat.head.time_ns else moment.mono

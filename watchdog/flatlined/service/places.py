@@ -1,0 +1,45 @@
+"""Where heartbeats are looked for, and where the store is."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from flatline import transport
+from flatlined.config import Config
+
+STORE_NAME = "flatline.db"
+SERVICE_STATE = Path("/var/lib/flatline")
+
+
+def beat_directories(config: Config, env: Mapping[str, str]) -> list[Path]:
+    """Every directory an agent of this machine may have chosen, those that other users chose among them."""
+    own = [Path(d) for d in transport.directories(env)]
+    others: Iterable[Path] = [
+        *Path("/run/user").glob("*/flatline"),
+        *Path(tempfile.gettempdir()).glob("flatline-*"),
+    ]
+    return list(dict.fromkeys([*config.heartbeats.directories, *own, *others]))
+
+
+def store_path(config: Config, env: Mapping[str, str]) -> Path:
+    """The database: as configured, else in the service's state folder, else in the user's."""
+    if config.store.path is not None:
+        return config.store.path
+    if env.get("STATE_DIRECTORY"):
+        return Path(env["STATE_DIRECTORY"].split(":")[0]) / STORE_NAME
+    return user_state(env) / STORE_NAME
+
+
+def user_state(env: Mapping[str, str]) -> Path:
+    """The user's state folder for flatline."""
+    base = env.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local/state") / "flatline"
+
+
+def stores_to_read(config: Config, env: Mapping[str, str]) -> list[Path]:
+    """The databases that ``flatlined status`` may look into, the likeliest first: its own, then the service's."""
+    candidates = [store_path(config, env), SERVICE_STATE / STORE_NAME]
+    return [path for path in dict.fromkeys(candidates) if os.access(path, os.R_OK)]

@@ -1,0 +1,70 @@
+"""The runs being watched, as the daemon holds them in memory, and their rows in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flatlined.alerting.composing import progress
+from flatlined.model import Finding, Incident, Kind, Moment, Policy, Worker
+from flatlined.store.records import RunRow
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its workers by key, its open incidents, and what the store knows of it.
+
+    ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot. ``set_aside``: detectors that
+    broke on a worker, and until when they are not asked.
+    """
+
+    key: str
+    run: str
+    policy: Policy
+    workers: dict[str, Worker] = field(default_factory=dict)
+    incidents: dict[Kind, Incident] = field(default_factory=dict)
+    is_new: bool = True
+    stored_beats: int = 0
+    set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def beats(self) -> int:
+        """Beats seen of all workers."""
+        return sum(w.beats for w in self.workers.values())
+
+    @property
+    def speaker(self) -> Worker:
+        """The worker that stands for the run: not a mere wrapper if there is another, and the latest to beat."""
+        return max(self.workers.values(), key=lambda w: (w.body.command_pid is None, w.beat_at))
+
+    def worst(self) -> Incident | None:
+        """The open incident that gives the run its verdict."""
+        order = {"critical": 2, "warning": 1, "info": 0}
+        return max(self.incidents.values(), key=lambda i: order[i.finding.severity], default=None)
+
+
+def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment) -> RunRow:
+    """The run's row with this verdict (None: running), told by ``worker``."""
+    ended = finding is not None and finding.kind in ("finished", "crashed")
+    since = worker.started_at if finding is None else finding.since
+    body = worker.body
+    return RunRow(
+        key=run.key,
+        job=body.job,
+        run=run.run,
+        host=body.host or "",
+        user=worker.user,
+        pid=body.command_pid or body.pid,
+        verdict="running" if finding is None else finding.kind,
+        since_wall=moment.wall_of(since),
+        cause=finding.cause.code if finding and finding.cause else None,
+        started_wall=moment.wall_of(min(w.started_at for w in run.workers.values())),
+        seen_wall=moment.wall_of(worker.heard_at),
+        ended_wall=moment.wall if ended else None,
+        progress=progress(worker),
+    )
+
+
+def current_row(run: Run, moment: Moment) -> RunRow:
+    """The run's row as it stands now."""
+    incident = run.worst()
+    return row(run, run.speaker, incident.finding if incident else None, moment)

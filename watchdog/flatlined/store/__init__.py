@@ -1,0 +1,229 @@
+"""The memory of the watchdog: one SQLite database in WAL mode.
+
+Every verdict, its incident, its notification and one delivery row per channel are written in one transaction, before
+anything is sent: killed at any instant, the watchdog has either not judged yet or will still deliver.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from flatlined.model import Delivery, FlatlineError, Incident, Moment, Notification, Worker
+from flatlined.store import records
+from flatlined.store.records import RunRow
+
+SCHEMA_VERSION = 1
+REVIVE_DEAD_S = 2 * 86400.0
+"""Dead letters this young are tried again when the daemon starts: somebody has probably mended the channel."""
+
+
+class StoreError(FlatlineError):
+    """The database cannot be used; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one run's judgement changes, to be written in one transaction."""
+
+    run: RunRow
+    workers: Sequence[Worker] = ()
+    opened: Sequence[Incident] = ()
+    closed: Sequence[Incident] = ()
+    notices: Sequence[tuple[Notification, Sequence[str]]] = ()
+
+
+class Store:
+    """The open database. All times given and taken are Unix seconds, but for those inside model objects."""
+
+    def __init__(self, path: Path, boot: str) -> None:
+        """Open or create the database; ``boot`` names the present boot of the machine.
+
+        Raises StoreError if another daemon has it, or if it cannot be used.
+        """
+        self.path = path
+        self._boot = boot
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = path.with_name(path.name + ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._db = _connect(path)
+            _migrate(self._db)
+        except BlockingIOError:
+            self._lock.close()
+            raise StoreError(f"{path}: another flatlined is using this database; stop it or set store.path") from None
+        except (OSError, sqlite3.Error) as e:
+            raise StoreError(f"{path}: the database cannot be used: {e}") from e
+
+    def close(self) -> None:
+        """Close the database and let go of its lock."""
+        self._db.close()
+        self._lock.close()
+
+    def record(self, items: Iterable[Record], moment: Moment) -> None:
+        """Write judgements of runs, all or nothing. Raises StoreError."""
+        try:
+            with self._db:
+                for item in items:
+                    self._record(item, moment)
+        except sqlite3.Error as e:
+            raise StoreError(f"{self.path}: {e}") from e
+
+    def _record(self, item: Record, moment: Moment) -> None:
+        self._db.execute(_UPSERT_RUN, _run_values(item.run))
+        self._db.executemany(
+            "INSERT INTO worker VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET snapshot = excluded.snapshot",
+            [(w.key, item.run.key, records.worker_snapshot(w, moment, self._boot)) for w in item.workers],
+        )
+        self._db.executemany(_UPSERT_INCIDENT, [_incident_values(i, moment) for i in item.opened])
+        self._db.executemany(
+            "UPDATE incident SET closed_wall = ? WHERE id = ?", [(moment.wall, i.id) for i in item.closed]
+        )
+        for notification, channels in item.notices:
+            content = records.notification_json(notification)
+            row = self._db.execute(
+                "INSERT INTO notification (content, created_wall) VALUES (?, ?)", (content, moment.wall)
+            )
+            self._db.executemany(
+                "INSERT INTO delivery (notification_id, channel, changed_wall) VALUES (?, ?, ?)",
+                [(row.lastrowid, channel, moment.wall) for channel in channels],
+            )
+
+    def unfinished(self, moment: Moment) -> list[tuple[RunRow, list[Worker], list[Incident]]]:
+        """Every run that has not ended, with its workers and open incidents."""
+        result = []
+        for row in self._db.execute("SELECT * FROM run WHERE ended_wall IS NULL").fetchall():
+            workers = self._db.execute("SELECT * FROM worker WHERE run_key = ?", (row["key"],))
+            incidents = self._db.execute(
+                "SELECT * FROM incident WHERE run_key = ? AND closed_wall IS NULL", (row["key"],)
+            )
+            result.append(
+                (
+                    _run_row(row),
+                    [records.worker_from(w["key"], w["snapshot"], moment, self._boot) for w in workers],
+                    [records.incident_from(i, moment) for i in incidents],
+                )
+            )
+        return result
+
+    def has_ended(self, run_key: str) -> bool:
+        """Whether the end of this run has been recorded."""
+        query = "SELECT 1 FROM run WHERE key = ? AND ended_wall IS NOT NULL"
+        return self._db.execute(query, (run_key,)).fetchone() is not None
+
+    def pending(self, channel: str, after: int = 0) -> list[Delivery]:
+        """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
+        return [
+            Delivery(row["id"], channel, records.notification_from(row["content"]), row["attempts"])
+            for row in self._db.execute(_PENDING, (channel, after))
+        ]
+
+    def pending_counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries wait or are dead, by channel and state."""
+        query = "SELECT channel, state, count(*) AS n FROM delivery WHERE state <> 'delivered' GROUP BY channel, state"
+        return {(row["channel"], row["state"]): row["n"] for row in self._db.execute(query)}
+
+    def mark_delivered(self, delivery_id: int) -> None:
+        """The channel took it."""
+        self._mark(delivery_id, "delivered", None)
+
+    def mark_failed(self, delivery_id: int, error: str, *, dead: bool) -> None:
+        """The channel did not take it; ``dead``: and never will as it is."""
+        self._mark(delivery_id, "dead" if dead else "pending", error)
+
+    def _mark(self, delivery_id: int, state: str, error: str | None) -> None:
+        with self._db:
+            self._db.execute(
+                "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ? WHERE id = ?",
+                (state, error, time.time(), delivery_id),
+            )
+
+    def revive_dead(self, now_wall: float) -> int:
+        """Put young dead letters back among the pending; gives how many."""
+        with self._db:
+            query = "UPDATE delivery SET state = 'pending' WHERE state = 'dead' AND changed_wall > ?"
+            return self._db.execute(query, (now_wall - REVIVE_DEAD_S,)).rowcount
+
+    def prune(self, before_wall: float) -> int:
+        """Forget runs that ended before, and older notifications; gives the number of runs."""
+        with self._db:
+            self._db.execute("DELETE FROM notification WHERE created_wall < ?", (before_wall,))
+            return self._db.execute("DELETE FROM run WHERE ended_wall < ?", (before_wall,)).rowcount
+
+
+def read_runs(path: Path) -> list[RunRow]:
+    """The runs in a database that a daemon may have open, the latest first. Raises StoreError."""
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)
+        db.row_factory = sqlite3.Row
+        try:
+            rows = db.execute("SELECT * FROM run ORDER BY started_wall DESC").fetchall()
+        finally:
+            db.close()
+    except sqlite3.Error as e:
+        raise StoreError(f"{path}: cannot be read: {e}") from e
+    return [_run_row(row) for row in rows]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=5)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA journal_mode = WAL")
+    # In WAL mode NORMAL never corrupts and loses nothing when the process dies; FULL would also sync at every commit,
+    # to survive a power cut, at milliseconds each.
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"it was written by a newer flatlined (format {version})")
+    if version == 0:
+        schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
+        db.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+
+_RUN_COLUMNS = tuple(RunRow.__dataclass_fields__)
+_UPSERT_RUN = (
+    f"INSERT INTO run ({', '.join(_RUN_COLUMNS)}) VALUES ({', '.join('?' * len(_RUN_COLUMNS))})"  # noqa: S608 - our own names
+    f" ON CONFLICT (key) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in _RUN_COLUMNS[1:])}"
+)
+_UPSERT_INCIDENT = """
+INSERT INTO incident (id, run_key, kind, severity, since_wall, cause, opened_wall, notified)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, cause = excluded.cause, notified = excluded.notified
+"""
+_PENDING = """
+SELECT delivery.id, attempts, content FROM delivery JOIN notification ON notification.id = notification_id
+WHERE channel = ? AND delivery.id > ? AND state = 'pending' ORDER BY delivery.id LIMIT 1000
+"""
+
+
+def _run_values(run: RunRow) -> tuple[Any, ...]:
+    return tuple(_json_if_mapping(getattr(run, c)) for c in _RUN_COLUMNS)
+
+
+def _json_if_mapping(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else value
+
+
+def _run_row(row: sqlite3.Row) -> RunRow:
+    values = dict(row)
+    return RunRow(**{**values, "progress": json.loads(values["progress"])})
+
+
+def _incident_values(incident: Incident, moment: Moment) -> tuple[Any, ...]:
+    finding = incident.finding
+    return (
+        incident.id, incident.run_key, finding.kind, finding.severity, moment.wall_of(finding.since),
+        records.cause_json(finding.cause), incident.opened_wall, json.dumps(dict(incident.notified_wall)),
+    )  # fmt: skip
