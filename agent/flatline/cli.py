@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Do what the command line says and give the exit status: 0, 1 for a failure, 2 for a mistake in the line."""
     line, command = _split(list(sys.argv[1:] if arguments is None else arguments))
-    options = _parser().parse_args(line)
+    options, surplus = _parser().parse_known_args(line)
     if options.call is _run:
         options.command += command
-    elif command:
-        options.refuse(f"unrecognized arguments: {' '.join(command)}")
+    else:
+        surplus += command
+    if surplus:
+        options.refuse(f"unrecognized arguments: {' '.join(surplus)}")
     return int(options.call(options))
 
 

@@ -70,7 +70,7 @@ def _register(plan: Plan) -> Optional[Run]:
     with _harmless("the run is not recorded"):
         body = identity.describe(job, epochs=plan.epochs, steps=plan.steps, tags=plan.tags)
         body = body._replace(argv=tuple(plan.command))
-        record = Run(body=body)
+        record = Run(body=body).open()
         os.environ.update(FLATLINE_RUN=body.run or "", FLATLINE_JOB=body.job)
         return record
     return None

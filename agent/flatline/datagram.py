@@ -24,7 +24,7 @@ class Datagrams:
     """
 
     interval_s = 1 / 20
-    burst = 20
+    slack_s = 19 / 20  # a burst of 20
     urgent_interval_s = 1 / 200
 
     def __init__(self, address: str, key: Optional[bytes], each_second: Callable[[], None]) -> None:
@@ -69,9 +69,7 @@ class Datagrams:
     def put_body(self, body: wire.Body) -> None:
         """Have the next datagram carry ``body``, as far as it fits."""
         self._body = wire.encode_datagram(wire.Head(), body)[wire.HEAD_SIZE :]
-        wire.BODY_REF.pack_into(
-            self.head, wire.BODY_REF_AT, wire.HEAD_SIZE, len(self._body), zlib.crc32(self._body)
-        )
+        wire.BODY_REF.pack_into(self.head, wire.BODY_REF_AT, wire.HEAD_SIZE, len(self._body), zlib.crc32(self._body))
 
     def write(self, now: float, *, final: bool = False) -> None:  # noqa: ARG002 - files go by the time
         """Send the head and the body, a final one twice: nobody acknowledges it. Raises OSError."""
@@ -110,7 +108,7 @@ class Datagrams:
                     return
 
     def _is_connected(self) -> bool:
-        """Whether there is a socket, after an attempt to have one; one that the training closed is not ours any more."""
+        """Whether there is a socket, after an attempt to have one; one that the training closed is no longer ours."""
         if self._socket is not None and not transport.is_same(self._socket.fileno(), self._inode):
             self._socket.detach()
             self._socket = None
@@ -127,10 +125,9 @@ class Datagrams:
         if self._sent.is_set():
             self._stopping.set()
 
-    def drain(self, timeout_s: float) -> None:
-        """Give the resolver a moment."""
-        if self._socket is None:
-            self._sent.wait(timeout_s)
+    def drain(self, timeout_s: float) -> bool:
+        """Whether anything was sent yet, after a moment for the resolver."""
+        return self._sent.is_set() or self._sent.wait(timeout_s)
 
     def abandon(self) -> None:
         """Close the socket, if it still is ours to close."""

@@ -1,10 +1,10 @@
-"""How a run ends without a word from its user: the interpreter leaves, an exception goes uncaught, a child is forked."""
+"""How a run ends without a word from its user: the interpreter exits, an exception goes uncaught, a child is forked."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict
 
 from flatline.guard import guarded
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TRACEBACK_MAX = 16 * 1024
 _MESSAGE_MAX = 2000
-_runs: List[Ending] = []
+_runs: Dict[int, Ending] = {}
 _installed = False
 _child_installed = False
 _left = False
@@ -45,14 +45,12 @@ def watch(run: Ending) -> None:
     _install()
     if not _runs:
         _hook_up()
-    if run not in _runs:
-        _runs.append(run)
+    _runs[id(run)] = run
 
 
 def forget(run: Ending) -> None:
     """``run`` has ended and been recorded. With the last one, ``sys.excepthook`` is again what it was before."""
-    if run in _runs:
-        _runs.remove(run)
+    _runs.pop(id(run), None)
     if not _runs:
         _unhook()
 
@@ -69,8 +67,7 @@ def _install() -> None:
     if not _child_installed and _is_multiprocessing_child():
         from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already
 
-        # Such a child leaves by os._exit, without atexit (forked ones, before Python 3.13), and keeps its exceptions
-        # from sys.excepthook.
+        # Such a child leaves by os._exit, without atexit, and keeps its exceptions from sys.excepthook.
         Finalize(None, _leave_child, exitpriority=0)
         _child_installed = True
 
@@ -81,7 +78,7 @@ def _is_multiprocessing_child() -> bool:
 
 
 def _hook_up() -> None:
-    """Put a hook on top of ``sys.excepthook``: a new one each time, since the one on top may be chained to an old one."""
+    """Put a hook on top of ``sys.excepthook``: always a new one, since what is on top may be chained to an old one."""
     global _hook, _hooked  # noqa: PLW0603 - there is one sys.excepthook
     _hooked = sys.excepthook
     _hook = sys.excepthook = _chained_to(_hooked)
@@ -108,14 +105,14 @@ def is_interactive() -> bool:
 
 
 def _fail(error: BaseException) -> None:
-    for run in list(_runs):
+    for run in list(_runs.values()):
         run.fail_with(error)
 
 
 def _leave() -> None:
     global _left  # noqa: PLW0603 - once an interpreter
     _left = True
-    for run in list(_runs):
+    for run in list(_runs.values()):
         run.leave()
 
 
@@ -129,7 +126,7 @@ def _leave_child() -> None:
 def _inherit() -> None:
     global _child_installed  # noqa: PLW0603 - once a child
     _child_installed = False
-    for run in _runs:
+    for run in _runs.values():
         run.inherit()
 
 
@@ -146,7 +143,9 @@ def told_by(error: BaseException) -> Dict[str, Any]:
 
 def _headline(error: BaseException) -> str:
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
     try:
         message = str(error)[:_MESSAGE_MAX]
     except Exception:

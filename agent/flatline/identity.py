@@ -1,4 +1,4 @@
-"""Who am I: the job, the run, the process, its rank, host and GPUs. Nothing here asks a resolver or a directory service."""
+"""Who am I: the job, the run, the process, its rank, host and GPUs. No resolver and no directory service is asked."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from flatline.guard import report
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
 """Where torchrun, Open MPI and Slurm say a process's rank and how many there are."""
+PLAN = ("epochs", "steps", "tags")
+"""What a forked child has of its parent's run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _START_FIELD = 22
 _NAME_AND_PID_FIELDS = 2
@@ -50,17 +52,16 @@ def _program() -> str:
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None:  # python -m package.module
-        name = str(spec.name)
-        return name[: -len(".__main__")] if name.endswith(".__main__") else name
+        package, main_of_package, _ = str(spec.name).rpartition(".__main__")
+        return package if main_of_package else str(spec.name)
     stem, extension = os.path.splitext(os.path.basename(str(getattr(main, "__file__", None) or "")))
     return stem if extension == ".py" else stem + extension
 
 
 def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, Any]:
     """The body's fields for what a user said of a run; what makes no sense is reported and left out."""
-    given = {"epochs": epochs, "steps": steps, "tags": tags}
     fields: Dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in {"epochs": epochs, "steps": steps, "tags": tags}.items():
         try:
             if value is not None:
                 fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value)

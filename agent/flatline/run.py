@@ -4,46 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import os
-import struct
 import time
 from contextvars import ContextVar
-from itertools import count
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Union, final
 
-from flatline import endings, identity, scalars, transport, wire
+from flatline import endings, identity, scalars, wire
 from flatline.guard import guarded, report
+from flatline.recorder import Phase, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-    from typing import Type
+    from typing import Callable, List, Type
 
-METRICS_INTERVAL_S = 1.0
-CONVERSION_INTERVAL_S = 1.0
-CONVERSION_SHARE = 10
-"""A conversion that took long is not repeated before this many times its duration."""
-METRICS_MAX = 256
-_SETTLE_TRIES = 50
+    from flatline.transport import Transport
+
+NOTE_MAX = 2000
 _DRAIN_S = 0.5
-_NO_PHASE: Tuple[Optional[str], int, Optional[float]] = (None, 0, None)
 
 current: ContextVar[Optional[Run]] = ContextVar("flatline_run", default=None)
 """The run whose ``with`` block this is."""
+entered: List[Run] = []
+"""The runs that have a ``with`` block open: a thread that was started in one speaks of the last."""
 
-_monotonic = time.monotonic
-_time_ns = time.time_ns
 
-
+@final
 class Run:
     """One run of a job in this process. It is registered by its first call, or by ``open``; no call ever raises.
 
     As a context manager it makes itself the run that ``agent.beat`` speaks of, and ends with the block: as finished,
     or as failed with the exception, which goes on its way.
-
-    Any number of threads may call it, and none ever waits for another: one that finds a write going on leaves its
-    numbers to the writer, who writes again. Of beats that come faster than the transport bears (``interval_s``,
-    ``burst``) only the numbers are kept, for the next beat that is written, but a changed epoch and a loss that is no
-    finite number are always written.
     """
 
     def __init__(
@@ -54,119 +44,149 @@ class Run:
         steps: Optional[int] = None,
         tags: Optional[Dict[str, str]] = None,
         body: Optional[wire.Body] = None,
-        transport: Optional[transport.Transport] = None,
+        transport: Optional[Transport] = None,
     ) -> None:
         self.ended = False
         self.job = ""
-        self._body = body
-        self._transport = transport
-        self._fields: Dict[str, Any] = {}
-        self._off = os.environ.get("FLATLINE_OFF") == "1" or endings.has_left()
-        self._inherited = False
+        self.record: Callable[[Any, Any, Any, Dict[str, Any]], None] = self._record_first
+        self.recorder = Recorder(lambda: body or identity.describe(self.job), transport)
+        self._is_registered = False
+        self._is_parents = False
         self._outer: Optional[Run] = None
-        self._reset()
+        self._heir: Dict[str, Run] = {}
+        if os.environ.get("FLATLINE_OFF") == "1" or endings.has_left():
+            self.record = _ignore
         with guarded():
             self.job = body.job if body else identity.job_name(job)
-            self._fields = identity.plan(epochs, steps, tags)
-
-    def _reset(self) -> None:
-        self._beats = count()
-        self._looks = 0  # at _beats, each of which takes a number
-        self._epoch: Optional[float] = None
-        self._step: Optional[int] = None
-        self._loss: Optional[float] = None
-        self._metrics: Dict[str, float] = {}
-        self._state = wire.RUNNING
-        self._phase = _NO_PHASE
-        self._beat_seq = -1
-        self._beat_ns = 0
-        self._gate = self._urgent_gate = self._metrics_at = self._convert_at = float("-inf")
-        self._dirty = self._rare_dirty = self._body_dirty = True
-        self._writer: Dict[str, object] = {}
+            self.recorder.update(identity.plan(epochs, steps, tags))
 
     def open(self) -> Run:
         """Register the run now, and give it back."""
         with guarded():
-            self._flush()
+            if self._register():
+                self.recorder.flush()
         return self
 
-    def beat(
-        self,
-        epoch: Optional[float] = None,
-        loss: Any = None,
-        *,
-        step: Optional[int] = None,
-        **metrics: Any,
-    ) -> None:
+    def _register(self) -> bool:
+        """Be known to the watchdog from now on. Gives whether that is still to be, or is so."""
+        if not self._is_registered and self.record != _ignore:
+            self._is_registered, self._is_parents = True, False
+            endings.watch(self)
+            self.record = self.recorder.beat
+        return self.record != _ignore
+
+    def _may_speak(self) -> bool:
+        """Whether a call that is no beat is told: in a forked child, not before the child has beaten itself."""
+        return not self._is_parents and self._register()
+
+    def _record_first(self, epoch: Any, loss: Any, step: Any, metrics: Dict[str, Any]) -> None:
+        if self._register():
+            self.recorder.beat(epoch, loss, step, metrics)
+
+    def beat(self, epoch: Any = None, loss: Any = None, *, step: Any = None, **metrics: Any) -> None:
         """One heartbeat, as ``agent.beat``."""
         try:
             self.record(epoch, loss, step, metrics)
         except Exception as error:
             report(error)
 
-    def record(self, epoch: Any, loss: Any, step: Any, metrics: Dict[str, Any]) -> None:
-        """One heartbeat, with the guard left to the caller. The common types take the short way."""
-        if self.ended:
-            return
-        next(self._beats)
-        now = _monotonic()
-        urgent, others = False, metrics
-        if epoch is not None and epoch is not self._epoch:
-            if type(epoch) is int:
-                urgent = epoch != self._epoch
-                self._epoch = epoch
-            else:
-                others = {**others, "epoch": epoch}
-        if step is not None:
-            if type(step) is int:
-                self._step = step
-            else:
-                others = {**others, "step": step}
-        if type(loss) is float:
-            self._loss = loss
-            urgent = urgent or loss - loss != 0.0  # NaN, or infinite
-        elif loss is not None:
-            others = {**others, "loss": loss}
-        if others:
-            self._record_others(others, now, urgent=urgent)
-        elif now >= self._gate or (urgent and now >= self._urgent_gate):
-            self._flush()
-
-    def _record_others(self, values: Dict[str, Any], now: float, *, urgent: bool) -> None:
-        """The long way: numbers of any type. What may wait for a device is converted after the beat was written."""
-        numbers, costly = scalars.split(values)
-        urgent = self._accept(numbers) or urgent
-        if now >= self._gate or (urgent and now >= self._urgent_gate) or (self._metrics and now >= self._metrics_at):
-            self._flush()
-        if costly and now >= self._convert_at:
-            begun = _monotonic()
-            numbers = scalars.numbers(costly)
-            spent = _monotonic() - begun
-            self._convert_at = begun + max(CONVERSION_INTERVAL_S, CONVERSION_SHARE * spent)
-            self._accept(numbers)
-            self._flush()
-
-    def _accept(self, numbers: Dict[str, float]) -> bool:
-        """Keep numbers for the next write. Gives whether they are of those that must be written."""
-        before, loss = self._epoch, numbers.get("loss", 0.0)
-        self._epoch = numbers.pop("epoch", self._epoch)
-        self._step = numbers.pop("step", self._step)
-        self._loss = numbers.pop("loss", self._loss)
-        if numbers:
-            self._metrics = dict(list({**self._metrics, **numbers}.items())[:METRICS_MAX])
-        return self._epoch != before or loss - loss != 0.0
-
-    def phase(self, name: str, within: Union[float, str, None] = None) -> contextlib.AbstractContextManager[None]:
-        """Announce a stretch without beats, as ``agent.phase``."""
-        return self._in_phase(name, within)
-
     @contextlib.contextmanager
-    def _in_phase(self, name, within):
-        outer = self._phase
+    def phase(self, name: str, within: Union[float, str, None] = None) -> Iterator[None]:
+        """Announce a stretch without beats, as ``agent.phase``."""
+        outer, within_s = self.recorder.phase, None
         with guarded():
-            self._enter((scalars.text(name, wire.PHASE_MAX), _time_ns(), scalars.seconds(within)))
+            within_s = None if within is None else scalars.seconds(within)
+        with guarded():
+            self._enter((scalars.text(name, wire.PHASE_MAX), time.time_ns(), within_s))
         try:
             yield
         finally:
             with guarded():
                 self._enter(outer)
+
+    def _enter(self, phase: Phase) -> None:
+        self.recorder.enter(phase)
+        if self._may_speak():
+            self.recorder.flush()
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of the heartbeat's body."""
+        with guarded():
+            self.recorder.update(fields)
+            if self._may_speak():
+                self.recorder.flush()
+
+    def finish(self, note: Any = None) -> None:
+        """End the run by word."""
+        with guarded():
+            self.end(wire.FINISHED, reason=None if note is None else scalars.text(note, NOTE_MAX))
+
+    def fail(self, reason: Any) -> None:
+        """End the run as failed, for a reason in words or an exception."""
+        with guarded():
+            if isinstance(reason, BaseException):
+                self.fail_with(reason)
+            else:
+                self.end(wire.FAILED, reason=scalars.text(reason, NOTE_MAX))
+
+    def fail_with(self, error: BaseException) -> None:
+        """End the run as failed with an exception and its traceback."""
+        with guarded():
+            self.end(wire.FAILED, **endings.told_by(error))
+
+    def end(self, state: int, **fields: Any) -> None:
+        """End the run in ``state``; ``fields`` of the body say more. A run ends once."""
+        with guarded():
+            if self._may_speak():
+                self.record = _ignore
+                self.recorder.conclude(state, fields)
+                self.recorder.stop()
+            self.record = _ignore
+            self.ended = True
+            if self.recorder.is_sent(within_s=0.0):
+                endings.forget(self)
+
+    def leave(self) -> None:
+        """Say that the interpreter is about to exit, if no end was told, and see that all is sent."""
+        with guarded():
+            if self._is_parents:
+                return
+            if not self.ended:
+                self.recorder.conclude(wire.EXITING, {})
+            self.recorder.is_sent(within_s=_DRAIN_S)
+
+    def inherit(self) -> None:
+        """Forget, in a forked child, all but the plan: the run is the parent's. A beat makes one for the child."""
+        with guarded():
+            plan = {name: value for name, value in self.recorder.fields.items() if name in identity.PLAN}
+            self.recorder.abandon()
+            self.recorder = Recorder(lambda: identity.describe(self.job))
+            self.recorder.update(plan)
+            self._is_registered, self._is_parents = False, True
+            if not self.ended:
+                self.record = self._record_first
+
+    def heir(self, run: Run) -> Run:
+        """The run that comes after this one: ``run``, unless another thread was faster."""
+        return self._heir.setdefault("", run)
+
+    def __enter__(self) -> Run:
+        self._outer = current.get()
+        current.set(self)
+        entered.append(self)
+        return self.open()
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        current.set(self._outer)
+        with guarded():
+            entered.remove(self)
+        if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
+            self.finish()
+        else:
+            self.fail_with(error)
+
+
+def _ignore(epoch: Any, loss: Any, step: Any, metrics: Dict[str, Any]) -> None:
+    """Record nothing: the run has ended, or is not wanted."""

@@ -1,8 +1,4 @@
-"""Where beats go: a heartbeat file, or datagrams.
-
-A transport has ``head``, the bytes of the head to fill in; ``put_body``; ``write(now, final)``; ``stop`` for the end
-of the run, ``drain`` for that of the interpreter, ``abandon`` for a forked child; and the rates it can bear.
-"""
+"""Where beats go: a heartbeat file, or datagrams."""
 
 from __future__ import annotations
 
@@ -18,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Transport(Protocol):
-        """What a run needs to be heard. ``now`` is the monotonic clock in seconds. All but ``stop`` may raise OSError."""
+        """What a run needs to be heard. ``now`` is the monotonic clock in seconds. ``write`` may raise OSError."""
 
         interval_s: float
-        burst: int
+        slack_s: float
         urgent_interval_s: float
         head: bytearray
 
@@ -34,8 +30,8 @@ if TYPE_CHECKING:
         def stop(self) -> None:
             """The run has ended."""
 
-        def drain(self, timeout_s: float) -> None:
-            """Wait until what was written is on its way, if that can be said."""
+        def drain(self, timeout_s: float) -> bool:
+            """Whether what was written is on its way, now or after a wait."""
 
         def abandon(self) -> None:
             """Let go of what a forked child holds of its parent's."""
@@ -45,12 +41,13 @@ RUN_DIRECTORY = "/run/flatline"
 JOB_BYTES_MAX = 180
 CHECK_INTERVAL_S = 1.0
 _HIGH_DESCRIPTOR = 600
+_pack_crc, _CRC_AT, _crc32 = wire.CRC.pack_into, wire.CRC_AT, zlib.crc32
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _SAFETY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
 
 
 def open_transport(body: wire.Body, env: Mapping[str, str], each_second: Callable[[], None]) -> Transport:
-    """The transport that ``env`` asks for; nothing is written yet. ``each_second`` is called where keep-alives are sent.
+    """The transport that ``env`` asks for; nothing is written yet. ``each_second`` is called when a keep-alive is due.
 
     Raises ValueError for a malformed ``FLATLINE_UDP``, OSError for a ``FLATLINE_KEY_FILE`` that cannot be read.
     """
@@ -100,7 +97,7 @@ class BeatFile:
     """
 
     interval_s = 1 / 500
-    burst = 100
+    slack_s = 99 / 500  # a burst of 100
     urgent_interval_s = 0.0
 
     def __init__(self, name: str, places: List[str]) -> None:
@@ -135,7 +132,7 @@ class BeatFile:
 
     def write(self, now: float, *, final: bool = False) -> None:
         """Write the head. Raises OSError where a lost file cannot be made anew; then the next second tries again."""
-        wire.CRC.pack_into(self.head, wire.CRC_AT, zlib.crc32(self._checked_head))
+        _pack_crc(self.head, _CRC_AT, _crc32(self._checked_head))
         try:
             if now >= self._check_at or final:
                 self._check()
@@ -172,7 +169,7 @@ class BeatFile:
         _prepare(place, private=place == self._places[-1])
         self._size = self._slot = 0
         self._point_to(0)
-        wire.CRC.pack_into(self.head, wire.CRC_AT, zlib.crc32(self._checked_head))
+        _pack_crc(self.head, _CRC_AT, _crc32(self._checked_head))
         folder = os.fsencode(place)
         path, hidden = (os.path.join(folder, name) for name in (self._name, b"." + os.urandom(6).hex().encode()))
         try:
@@ -188,8 +185,9 @@ class BeatFile:
     def stop(self) -> None:
         """The file stays: the watchdog removes it once it has recorded the end."""
 
-    def drain(self, timeout_s: float) -> None:
+    def drain(self, timeout_s: float) -> bool:  # noqa: ARG002 - files need no time
         """What is written is written."""
+        return True
 
     def abandon(self) -> None:
         """Close the descriptor, if it still is ours to close."""

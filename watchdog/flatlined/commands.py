@@ -29,6 +29,7 @@ from flatlined.store import read_runs
 from flatlined.store.records import RunRow
 
 OK, FAILURE, MISTAKE = 0, 1, 2
+PIPE_WIDTH = 1000
 RECENT_S = 86400.0
 COLOURS = {"running": "green", "finished": "blue", "crashed": "red", "silent": "red", "lost": "red"}
 
@@ -134,7 +135,8 @@ def _status(config: Config, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([_as_json(r) for r in runs], ensure_ascii=False, indent=2))
     else:
-        Console(highlight=False).print(_table(runs, now))
+        # In a pipe there is no edge to fit into: nothing is cut.
+        Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(runs, now))
     return OK
 
 

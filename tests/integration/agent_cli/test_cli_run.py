@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 from flatline import wire
@@ -208,7 +209,7 @@ def test_the_heartbeat_exists_before_the_command_and_names_both_processes(start,
     assert body.pid == process.pid
     assert (body.epochs, body.steps, body.tags) == (3, 9, {"k": "v"})
     assert body.argv == ("sh", "-c", "ls $FLATLINE_DIR; cat")
-    assert f"PPid:\t{process.pid}\n" in open(f"/proc/{body.command_pid}/status").read()
+    assert f"PPid:\t{process.pid}\n" in Path(f"/proc/{body.command_pid}/status").read_text()
     process.stdin.close()
     assert process.wait() == 0
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from flatline.wire import FAILED, FINISHED, RUNNING, WireError
+from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.config import Config
 from flatlined.detection import detectors
 from flatlined.detection.judge import Failure
@@ -294,8 +294,8 @@ class Daemon:
     # Judging
 
     def _judge_now(self, touched: Iterable[Run | None], moment: Moment) -> None:
-        """Judge those of the runs that said an end; the others wait for the tick."""
-        urgent = {r.key: r for r in touched if r and any(w.head.state != RUNNING or w.exit for w in r.workers.values())}
+        """Judge those of the runs that are new or said an end; the others wait for the tick."""
+        urgent = {r.key: r for r in touched if r is not None and (r.is_new or r.is_ending)}
         if urgent:
             self._judge(list(urgent.values()), moment)
 

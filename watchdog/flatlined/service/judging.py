@@ -111,8 +111,17 @@ def _notices(
         notification = compose(
             change.incident, worker, run=run.run, reason=_REASONS[change.what], moment=moment, language=config.language
         )
-        notices.append((notification, channels_for(config.routes, notification)))
+        notices.append((notification, _channels(notification, change.incident, config)))
     return notices
+
+
+def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
+    """Whom the routes name; of a fault's end those hear too who were told of the fault when it was less severe."""
+    channels = channels_for(config.routes, notification)
+    if notification.status != "resolved" or not channels:
+        return channels
+    told = [name for name in incident.notified_wall if name in config.channels]
+    return tuple(dict.fromkeys([*channels, *told]))
 
 
 def _started(run: Run, moment: Moment, config: Config) -> list[tuple[Notification, Sequence[str]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flatline.wire import RUNNING
 from flatlined.alerting.composing import progress
 from flatlined.model import Finding, Incident, Kind, Moment, Policy, Worker
 from flatlined.store.records import RunRow
@@ -25,6 +26,11 @@ class Run:
     is_new: bool = True
     stored_beats: int = 0
     set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a worker has said an end or is gone."""
+        return any(w.head.state != RUNNING or w.exit is not None for w in self.workers.values())
 
     @property
     def beats(self) -> int:

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -50,22 +51,28 @@ class Store:
         """
         self.path = path
         self._boot = boot
+        self._resources = ExitStack()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock = path.with_name(path.name + ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._db = _connect(path)
-            _migrate(self._db)
+            self._db = self._open()
         except BlockingIOError:
-            self._lock.close()
+            self.close()
             raise StoreError(f"{path}: another flatlined is using this database; stop it or set store.path") from None
         except (OSError, sqlite3.Error) as e:
+            self.close()
             raise StoreError(f"{path}: the database cannot be used: {e}") from e
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self._resources.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        db = self._resources.enter_context(closing(sqlite3.connect(self.path, timeout=5)))
+        _prepare(db)
+        _migrate(db)
+        return db
 
     def close(self) -> None:
         """Close the database and let go of its lock."""
-        self._db.close()
-        self._lock.close()
+        self._resources.close()
 
     def record(self, items: Iterable[Record], moment: Moment) -> None:
         """Write judgements of runs, all or nothing. Raises StoreError."""
@@ -172,15 +179,13 @@ def read_runs(path: Path) -> list[RunRow]:
     return [_run_row(row) for row in rows]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5)
+def _prepare(db: sqlite3.Connection) -> None:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA journal_mode = WAL")
     # In WAL mode NORMAL never corrupts and loses nothing when the process dies; FULL would also sync at every commit,
     # to survive a power cut, at milliseconds each.
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA foreign_keys = ON")
-    return db
 
 
 def _migrate(db: sqlite3.Connection) -> None:

@@ -30,8 +30,10 @@ class Options(BaseModel):
 
 def send(options: Options, notification: Notification) -> str:
     """Print the notification. Raises ChannelError where standard output is closed or full."""
-    text = json.dumps(payload(notification), ensure_ascii=False) if options.format == "json" else _text(notification)
     try:
+        text = (
+            json.dumps(payload(notification), ensure_ascii=False) if options.format == "json" else _text(notification)
+        )
         encoding = sys.stdout.encoding or "utf-8"
         print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201 - what this channel is for
     except (OSError, ValueError) as e:  # a file that was closed is a ValueError

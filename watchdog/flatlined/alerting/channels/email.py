@@ -104,7 +104,9 @@ def send(options: Options, notification: Notification) -> str:
     try:
         with contextlib.closing(_connect(options)) as smtp:
             _greet(smtp, options)
-            refused = smtp.send_message(compose(options, notification), options.sender, options.to)
+            refused = smtp.send_message(
+                compose(options, notification), _bare(options.sender), [*map(_bare, options.to)]
+            )
             with contextlib.suppress(OSError):  # accepted is accepted, however they part; SMTPException is an OSError
                 smtp.quit()
     except smtplib.SMTPException as e:
@@ -116,7 +118,7 @@ def send(options: Options, notification: Notification) -> str:
 
 def compose(options: Options, notification: Notification) -> MIMEText:
     """The message. Its Message-ID is the same when it is sent again, and an incident's messages form one thread."""
-    domain = parseaddr(options.sender)[1].rpartition("@")[2]
+    domain = _bare(options.sender).rpartition("@")[2]
     thread, detected = f"<{notification.id}@{domain}>", moment(notification.detected_at)
     subject = one_line(headline(notification), SUBJECT_MAX)
     message = MIMEText(notification.text, "plain", "utf-8")
@@ -131,6 +133,10 @@ def compose(options: Options, notification: Notification) -> MIMEText:
         message["Message-ID"] = f"<{notification.id}.{notification.reason}.{detected:%Y%m%d%H%M%S%f}@{domain}>"
         message["In-Reply-To"] = message["References"] = thread
     return message
+
+
+def _bare(address: str) -> str:
+    return parseaddr(address)[1]
 
 
 def _encoded(address: str) -> str:

@@ -90,6 +90,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "exception.KeyboardInterrupt": (),
     "exit_code": ("작업 로그의 마지막 부분에서 종료 이유를 확인하세요.",),
     "signal": ("`python -X faulthandler`로 실행하면 시그널이 발생한 Python 코드 줄이 출력됩니다.",),
+    "signal.SIGKILL": (
+        "`kill -9`, 스케줄러, 또는 메모리가 부족한 커널이 보낼 수 있습니다. 커널의 기록은 `journalctl -k`에 있습니다.",
+    ),
     "oom_kill": ("DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",),
     "terminated": ("스케줄러의 선점이나 시간 제한, 시스템 종료, 또는 누군가의 `kill` 때문일 수 있습니다.",),
     "reboot": ("`journalctl -b -1 -e`로 서버가 꺼지기 직전의 기록을 확인하세요.",),

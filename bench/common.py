@@ -1,0 +1,159 @@
+"""What the benchmarks share: figures and goals, tables, and a daemon of their own to measure."""
+
+import argparse
+import contextlib
+import os
+import platform
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from flatlined.config import Config, Heartbeats, StoreConfig
+from flatlined.inputs.beat_files import BeatFiles
+from flatlined.inputs.beat_socket import BeatSocket
+from flatlined.inputs.processes import boot_id
+from flatlined.model import Policy
+from flatlined.service.daemon import Daemon, read_clocks
+from flatlined.store import Store
+
+TMPFS = Path("/dev/shm")
+STARTED = "watching"
+"""What the daemon logs once it has taken up what is there."""
+
+
+class Goal(NamedTuple):
+    """What was wanted, what was seen, and whether that is enough."""
+
+    what: str
+    goal: str
+    seen: str
+    met: bool
+
+
+def main(measure: Callable[[bool], list[Goal]]) -> None:
+    """Run one topic as a script: its tables, then its goals."""
+    quick = quick_from_command_line(measure.__globals__["__doc__"])
+    print(machine())
+    print_goals(measure(quick))
+
+
+def quick_from_command_line(description: str) -> bool:
+    """Whether ``--quick`` was given."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter measurements, for a first impression")
+    return parser.parse_args().quick
+
+
+def machine() -> str:
+    """One line on what this was measured on."""
+    models = [line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{models[0] if models else platform.machine()}, {os.cpu_count()} CPUs, {memory_gib:.0f} GiB; "
+        f"{platform.system()} {platform.release()}; Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()
+
+
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as they need, the first to the left and figures to the right."""
+    cells = [[str(cell) for cell in row] for row in [header, *rows]]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    print(f"\n{title}")
+    for row in cells:
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join([row[0].ljust(len(first)), *others]).rstrip())
+
+
+def print_goals(goals: Sequence[Goal]) -> None:
+    """One line a goal."""
+    print_table("Goals", ["what", "goal", "seen", "met"], [[*g[:3], "yes" if g.met else "NO"] for g in goals])
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest of ``values`` that at least ``share`` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, min(len(ordered) - 1, -int(-share * len(ordered) // 1) - 1))]
+
+
+def wait_until(condition: Callable[[], Any], what: str, within_s: float = 60.0) -> None:
+    """Wait for ``condition``. Raises TimeoutError naming ``what`` was waited for."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} within {within_s:g} s")
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def folder(place: Path | None = None) -> Iterator[Path]:
+    """A temporary folder in ``place``; by default in memory, where heartbeats usually are."""
+    with tempfile.TemporaryDirectory(prefix="flatline-bench-", dir=place or TMPFS) as path:
+        yield Path(path)
+
+
+class Served(NamedTuple):
+    """A daemon at work, the folder it reads heartbeats from, and its database."""
+
+    process: subprocess.Popen[bytes]
+    beats: Path
+    store: Path
+
+    def stop(self) -> None:
+        """Let it save what it knows and leave."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """What its database says now."""
+        with contextlib.closing(sqlite3.connect(self.store)) as db:
+            return db.execute(sql).fetchall()
+
+
+@contextlib.contextmanager
+def serving(place: Path, **settings: Any) -> Iterator[Served]:
+    """A real ``flatlined serve`` that keeps all it has in ``place``, until the end of the block."""
+    store, log, beats = place / "store" / "flatline.db", place / "log", place / "beats"
+    beats.mkdir(exist_ok=True)
+    config = {"heartbeats": {"udp": "off"}, "routes": [{"to": []}], "store": {"path": str(store)}, **settings}
+    (place / "config.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "flatlined.cli", "serve", "-c", str(place / "config.yaml")]
+    with log.open("wb") as output:
+        # A temporary directory of its own: those of other agents on this machine are not looked at.
+        environment = {**os.environ, "TMPDIR": str(place), "FLATLINE_DIR": str(beats)}
+        process = subprocess.Popen(command, env=environment, stderr=output)
+    try:
+        wait_until(lambda: STARTED in log.read_text() or process.poll() is not None, "daemon")
+        if process.poll() is not None:
+            raise RuntimeError(f"flatlined did not start:\n{log.read_text()}")
+        yield Served(process, beats, store)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def daemon_inside(
+    place: Path, *, directories: Sequence[Path] = (), socket: BeatSocket | None = None
+) -> Iterator[Daemon]:
+    """The daemon's core in this process, without a loop: whoever measures calls ``tick`` and ``receive``."""
+    config = Config(Heartbeats(), Policy(), (), {}, (), StoreConfig(), "en")
+    with (
+        contextlib.closing(Store(place / "inside.db", boot_id())) as store,
+        contextlib.closing(BeatFiles()) as files,
+    ):
+        daemon = Daemon(config, store, files, socket, directories=lambda: directories, committed=lambda: None)
+        with contextlib.closing(daemon.deaths):
+            daemon.restore(read_clocks())
+            yield daemon

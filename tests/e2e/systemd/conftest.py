@@ -1,0 +1,162 @@
+"""A machine on which flatlined was installed as docs/install.md says, with a user who trains on it."""
+
+import sys
+import sysconfig
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # harness: it is not there yet where only these tests are run
+
+from harness import Hook, eventually  # noqa: E402 - see above
+from machine import Machine, why_not  # noqa: E402 - it needs the harness
+
+PROJECT = Path(__file__).parents[3]
+TRAINING = """
+import signal
+from flatline import agent
+agent.beat(3, 0.25)
+signal.pause()
+"""
+CONFIG = """
+heartbeats: {udp: "off"}
+channels: {hook: {kind: webhook, url_file: hook-url}}
+routes: [{to: hook}]
+"""
+DROP_IN = "/etc/systemd/system/flatlined.service.d/credentials.conf"
+INSTALLED = {
+    "flatline.sysusers": "/etc/sysusers.d/flatline.conf",
+    "flatline.tmpfiles": "/etc/tmpfiles.d/flatline.conf",
+    "flatlined.service": "/etc/systemd/system/flatlined.service",
+}
+# What `pip install` of the wheel would put into the environment, from the packages these tests run with.
+SHOWN = {
+    sys.base_prefix: "/opt/python",
+    sysconfig.get_path("purelib"): "/opt/packages",
+    PROJECT / "agent": "/opt/agent",
+    PROJECT / "watchdog": "/opt/watchdog",
+    PROJECT / "systemd": "/opt/systemd",
+}
+PATHS = "/opt/agent\n/opt/watchdog\n/opt/packages\n"
+COMMAND = "#!/opt/flatline/bin/python\nimport sys\nfrom flatlined.cli import main\nsys.exit(main())\n"
+
+
+@pytest.fixture(scope="session")
+def bootable():
+    """Skips where no machine can be booted."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def machine(bootable):
+    """A machine with the environment of the watchdog in /opt/flatline, and the users mina and joon."""
+    with Machine(SHOWN) as machine:
+        machine.write("/etc/ld.so.conf.d/python.conf", "/opt/python/lib\n")
+        machine.run("ldconfig")
+        machine.run("/opt/python/bin/python3", "-m", "venv", "--without-pip", "/opt/flatline")
+        library = machine.run("/opt/flatline/bin/python", "-c", "import sysconfig as s; print(s.get_path('purelib'))")
+        machine.write(f"{library}/shown.pth", PATHS)
+        machine.write("/opt/flatline/bin/flatlined", COMMAND, 0o755)
+        for user in ("mina", "joon"):
+            machine.run("useradd", "--create-home", "--user-group", user)
+        yield machine
+
+
+class Service:
+    """A watchdog on a machine, and its webhook. ``messages`` are what came there, oldest first.
+
+    ``systemctl`` is the command that rules it, as ``user``.
+    """
+
+    def __init__(self, machine, messages, systemctl=("systemctl",), user="root"):
+        self.machine = machine
+        self.messages = messages
+        self._systemctl = systemctl
+        self._user = user
+
+    def control(self, *arguments):
+        """What ``systemctl ARGUMENTS`` prints."""
+        return self.machine.run(*self._systemctl, *arguments, user=self._user)
+
+    def says(self, name):
+        """A property of the unit."""
+        return self.control("show", "--value", f"--property={name}", "flatlined")
+
+    def journal(self):
+        """What the watchdog wrote, and what systemd wrote about it."""
+        return self.machine.run("journalctl", "--output=cat", "UNIT=flatlined.service", "+", "_COMM=flatlined")
+
+    def signal(self, name):
+        """Send a signal to the watchdog alone."""
+        self.control("kill", "--kill-whom=main", f"--signal={name}", "flatlined")
+
+    def wait_until_restarted(self, before):
+        """Wait until another process than ``before`` is the watchdog, and ready."""
+        eventually(lambda: self.says("MainPID") not in ("0", before) and self.says("ActiveState") == "active")
+
+    def train(self, job):
+        """Start a training as mina; gives the message of its start, by when the watchdog knows it."""
+        self.machine.start("env", f"FLATLINE_JOB={job}", "/opt/flatline/bin/python", "-c", TRAINING, user="mina")
+        return self.wait_for(job=job, kind="started")
+
+    def kill(self, training):
+        """End a training as the kernel does when memory is out."""
+        self.machine.run("kill", "-KILL", str(training["pid"]))
+
+    def wait_for(self, **fields):
+        """The first message, old or new, with these fields."""
+        return eventually(lambda: next(iter(self.about(**fields)), None))
+
+    def about(self, **fields):
+        """The messages so far with these fields."""
+        return [message for message in list(self.messages) if fields.items() <= message.items()]
+
+
+@pytest.fixture
+def receiver(machine):
+    """A webhook on the machine: its address, and the messages that came."""
+    messages = []
+    with machine.in_its_network(partial(Hook, messages.append)) as hook:
+        yield hook.url, messages
+
+
+@pytest.fixture
+def service(machine, receiver):
+    """The watchdog of the machine, installed by root and running; its webhook's address is a credential."""
+    url, messages = receiver
+    machine.write("/etc/flatline/config.yaml", CONFIG)
+    machine.write("/etc/flatline/secrets/hook-url", url, 0o600)
+    machine.write(DROP_IN, "[Service]\nLoadCredential=hook-url:/etc/flatline/secrets/hook-url\n")
+    for source, target in INSTALLED.items():
+        machine.run("install", "-D", "--mode=644", f"/opt/systemd/{source}", target)
+    machine.run("systemd-sysusers")
+    machine.run("systemd-tmpfiles", "--create", "flatline.conf")
+    yield from _running(Service(machine, messages))
+
+
+@pytest.fixture
+def service_of_mina(machine, receiver):
+    """The watchdog of a user without root; nothing of flatline was installed for the machine."""
+    url, messages = receiver
+    number = machine.run("id", "--user", "mina")
+    machine.run("loginctl", "enable-linger", "mina")
+    eventually(lambda: (machine.root / f"run/user/{number}/systemd/private").exists())
+    as_mina = partial(machine.run, user="mina")
+    as_mina("sh", "-c", f"umask 077; mkdir -p ~/.config/flatline; echo '{CONFIG}' > ~/.config/flatline/config.yaml")
+    as_mina("sh", "-c", f"printf %s {url} > ~/.config/flatline/hook-url")
+    as_mina("sh", "-c", "mkdir -p ~/.local/share ~/.config/systemd/user; ln -s /opt/flatline ~/.local/share/flatline")
+    as_mina("sh", "-c", "cp /opt/systemd/user/flatlined.service ~/.config/systemd/user/")
+    systemctl = ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user")
+    yield from _running(Service(machine, messages, systemctl, "mina"))
+
+
+def _running(service):
+    try:
+        service.control("daemon-reload")
+        service.control("enable", "--now", "flatlined")
+        yield service
+    finally:
+        print(service.journal())  # noqa: T201 - pytest shows it where the test failed

@@ -1,0 +1,137 @@
+"""A machine of its own for a test: a real systemd as process 1 of fresh namespaces, see ``boot.sh``."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from harness import DEADLINE_S, eventually
+
+NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
+PROGRAMS = ("systemd", "dbus-daemon", "ip", "unshare", "nsenter", "setpriv", "useradd")
+_CLONE_NEWNET = 0x40000000
+
+
+class Machine:
+    """A machine from ``with`` to the end of the block, on which ``shown`` folders (source to target) are to be seen.
+
+    ``root`` is its file system as seen from here: for plain files, since absolute links in it lead out of it.
+    """
+
+    def __init__(self, shown):
+        self._shown = shown
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._started = stack.enter_context(contextlib.ExitStack())  # waited for when the machine is gone
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="machine-"))
+            self._init = stack.enter_context(_booted(folder, self._shown))
+            self.root = Path(f"/proc/{self._init}/root")
+            self.run("systemctl", "is-system-running", "--wait", check=False)  # "degraded" is good enough
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def write(self, path, text, mode=0o644):
+        """Make a file on the machine."""
+        file = self.root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(mode)
+
+    def run(self, *line, user="root", check=True):
+        """What a command on the machine prints; with ``check`` it must succeed."""
+        done = subprocess.run(
+            self._inside(user, line), capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        )
+        assert not check or done.returncode == 0, f"{line} left with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def start(self, *line, user="root"):
+        """Start a command on the machine; it is reaped as soon as it ends, and ends at the latest with the machine."""
+        self._started.enter_context(subprocess.Popen(self._inside(user, line), stdin=subprocess.DEVNULL))
+
+    def _inside(self, user, line):
+        enter = ["nsenter", f"--target={self._init}", "--all", "--root", "--wd", "--"]
+        return [*enter, "setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--reset-env", "--", *line]
+
+    def in_its_network(self, call):
+        """What ``call()`` gives when it is made in the machine's network: a socket made there stays there."""
+        with ThreadPoolExecutor(1, initializer=self._enter_network) as thread:
+            return thread.submit(call).result()
+
+    def _enter_network(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open(f"/proc/{self._init}/ns/net", "rb") as network:
+            if libc.setns(network.fileno(), _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+
+
+def why_not():
+    """Why no machine can be booted here; None if one can."""
+    if os.geteuid() != 0:
+        return "only root can boot a systemd in namespaces"
+    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    if missing:
+        return f"{', '.join(missing)} missing: install the packages in apt-packages.txt"
+    with tempfile.TemporaryDirectory() as folder:
+        line = ["unshare", "--fork", *NAMESPACES, "sh", "-ec", _TRIAL, folder]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    return f"no namespaces, overlays or cgroups here: {done.stderr.strip()}" if done.returncode else None
+
+
+_TRIAL = """mount -t tmpfs tmpfs "$0"; cd "$0"; mkdir upper work root groups
+mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
+mount -t cgroup2 cgroup2 groups"""
+
+
+@contextlib.contextmanager
+def _booted(folder, shown):
+    """The pid, here, of a systemd that has booted."""
+    with _control_group() as group:
+        line = ["unshare", "--fork", "--kill-child", "--propagation=private", *NAMESPACES]
+        boot = ["sh", Path(__file__).with_name("boot.sh"), folder, *(f"{a}:{b}" for a, b in shown.items())]
+        # Entering the group from a shell, not by preexec_fn: this process may have threads.
+        enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', group]
+        with subprocess.Popen([*enter, *line, *boot], stdin=subprocess.DEVNULL) as process:
+            try:
+                yield eventually(lambda: _init_of(process))
+            finally:
+                process.kill()
+
+
+def _init_of(process):
+    """The systemd below ``unshare``, once it takes requests."""
+    assert process.poll() is None, f"the machine did not boot: boot.sh left with {process.returncode}"
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for init in children:
+        root = Path(f"/proc/{init}")
+        if (root / "comm").read_text() == "systemd\n" and (root / "root/run/systemd/private").exists():
+            return int(init)
+    return None
+
+
+@contextlib.contextmanager
+def _control_group():
+    """A new control group of version 2, removed with all below it at the end."""
+    top = Path("/sys/fs/cgroup")
+    group = Path(tempfile.mkdtemp(prefix="machine-", dir=top / "unified" if (top / "unified").exists() else top))
+    try:
+        yield group
+    finally:
+        eventually(lambda: _removed(group))
+
+
+def _removed(group):
+    """Whether the group is gone; it cannot go before the last process in it."""
+    folders = sorted((Path(folder) for folder, _, _ in os.walk(group)), reverse=True)
+    with contextlib.suppress(OSError):  # busy: asked again
+        for folder in folders:
+            folder.rmdir()
+    return not group.exists()

@@ -1,0 +1,118 @@
+"""The units of systemd/ as shipped, under a real systemd, with real trainings of an ordinary user."""
+
+import platform
+
+import pytest
+from harness import eventually
+
+KERNEL = tuple(int(part) for part in platform.release().split(".")[:2])
+# Linux 6.15 began to tell anybody how a process ended; before, the watchdog would need a capability.
+HOW_IT_ENDED = "signal" if KERNEL >= (6, 15) else "unknown"
+FREEZE = "/etc/systemd/system/flatlined.service.d/impatient.conf"
+BEATS = "/run/flatline"
+
+
+def test_the_service_is_active_once_it_watches_and_says_what_it_does(service):
+    assert service.says("ActiveState") == "active"
+    assert service.says("StatusText").startswith("watching")
+    assert service.says("User") == "flatline"
+
+
+def test_a_killed_training_of_an_ordinary_user_is_told_and_its_heartbeat_removed(service):
+    training = service.train("lenet")
+
+    service.kill(training)
+
+    crash = service.wait_for(job="lenet", kind="crashed")
+    assert (crash["user"], crash["pid"], crash["progress"]["epoch"]) == ("mina", training["pid"], 3)
+    assert crash["cause"]["code"] == HOW_IT_ENDED
+    eventually(lambda: not list((service.machine.root / "run/flatline").iterdir()))
+
+
+def test_users_can_neither_read_nor_remove_each_others_heartbeats(service):
+    machine = service.machine
+    assert machine.run("stat", "--format=%a %U:%G", BEATS) == "3777 flatline:flatline"
+    service.train("lenet")
+    [beat] = machine.run("ls", BEATS).split()
+    assert machine.run("stat", "--format=%a %U:%G", f"{BEATS}/{beat}") == "640 mina:flatline"
+
+    with pytest.raises(AssertionError, match="Permission denied"):
+        machine.run("cat", f"{BEATS}/{beat}", user="joon")
+    with pytest.raises(AssertionError, match="Operation not permitted"):
+        machine.run("rm", "--force", f"{BEATS}/{beat}", user="joon")
+    with pytest.raises(AssertionError, match="Operation not permitted"):
+        machine.run("mv", f"{BEATS}/{beat}", f"{BEATS}/stolen.beat", user="joon")
+
+
+def test_members_of_its_group_see_all_runs_and_others_none(service):
+    status = ("/opt/flatline/bin/flatlined", "status", "--json")
+    service.train("lenet")
+    service.machine.run("usermod", "--append", "--groups=flatline", "joon")
+
+    assert '"lenet"' in service.machine.run(*status, user="joon")
+    with pytest.raises(AssertionError):
+        service.machine.run(*status, user="mina")
+
+
+def test_a_killed_watchdog_is_back_repeats_no_alert_and_forgets_no_run(service):
+    lenet, resnet = service.train("lenet"), service.train("resnet")
+    service.kill(lenet)
+    service.wait_for(job="lenet", kind="crashed")
+    before = service.says("MainPID")
+
+    service.signal("KILL")
+    service.wait_until_restarted(before)
+    service.kill(resnet)
+
+    service.wait_for(job="resnet", kind="crashed")
+    told = sorted((message["job"], message["kind"]) for message in service.messages)
+    assert told == [(job, kind) for job in ("lenet", "resnet") for kind in ("crashed", "started")]
+
+
+def test_a_training_that_dies_while_the_watchdog_is_stopped_is_told_when_it_is_back(service):
+    training = service.train("lenet")
+    service.control("stop", "flatlined")
+    assert (service.says("ActiveState"), service.says("Result")) == ("inactive", "success")
+
+    service.kill(training)
+    service.control("start", "flatlined")
+
+    service.wait_for(job="lenet", kind="crashed")
+    assert [message["kind"] for message in service.messages] == ["started", "crashed"]
+
+
+def test_a_frozen_watchdog_is_replaced_and_says_where_it_stood(service):
+    service.machine.write(FREEZE, "[Service]\nWatchdogSec=2\n")
+    service.control("daemon-reload")
+    service.control("restart", "flatlined")
+    training, before = service.train("lenet"), service.says("MainPID")
+
+    service.signal("STOP")
+    service.wait_until_restarted(before)
+
+    assert "Fatal Python error: Aborted" in service.journal()
+    service.kill(training)
+    service.wait_for(job="lenet", kind="crashed")
+    assert [message["kind"] for message in service.messages] == ["started", "crashed"]
+
+
+def test_a_mistake_in_the_configuration_is_told_and_not_tried_again(service):
+    service.machine.write("/etc/flatline/config.yaml", "chanels: {}\n")
+
+    with pytest.raises(AssertionError, match="failed"):
+        service.control("restart", "flatlined")
+
+    assert (service.says("ActiveState"), service.says("NRestarts")) == ("failed", "0")
+    assert "config.yaml:1: chanels" in service.journal()
+
+
+def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
+    service = service_of_mina
+    training, before = service.train("lenet"), service.says("MainPID")
+
+    service.signal("KILL")
+    service.wait_until_restarted(before)
+    service.kill(training)
+
+    assert service.wait_for(job="lenet", kind="crashed")["cause"]["code"] == HOW_IT_ENDED
+    assert [message["kind"] for message in service.messages] == ["started", "crashed"]

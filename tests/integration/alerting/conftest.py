@@ -1,0 +1,106 @@
+"""Real servers on loopback for channels to talk to."""
+
+import socket
+import threading
+from contextlib import closing
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from flatlined.alerting.rendering import render
+from flatlined.model import Notification
+
+
+@pytest.fixture
+def crash():
+    """A rendered notification of a crash."""
+    return render(
+        Notification(
+            id="6f1c2d",
+            kind="crashed",
+            status="firing",
+            reason="first",
+            severity="critical",
+            job="resnet50 <é>",
+            run="b71c09aa42d1",
+            host="gpu01",
+            user="mina",
+            pid=4242,
+            rank=None,
+            since="2026-11-20T12:00:00.120Z",
+            detected_at="2026-11-20T12:00:00.121Z",
+            cause={"code": "signal", "details": {"signal": "SIGKILL"}, "evidence": ["exit status -9"]},
+            progress={"epoch": 12, "epochs": 90, "step": 15360, "loss": "NaN", "metrics": {}, "eta_s": None},
+            elapsed_s=5123.4,
+        ),
+        "en",
+    )
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what it is sent and answers what it is told to: ``(status, headers, body)``."""
+
+    url: str
+    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    def answer(self, path, headers, body):
+        self.requests.append((path, headers, body))
+        return self.answers.pop(0) if self.answers else (200, {}, b"ok")
+
+
+@pytest.fixture
+def serve_http():
+    """What starts a server whose answers come from ``answer(path, headers, body)``, and gives its URL."""
+    servers = []
+
+    def serve(answer):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver(serve_http):
+    receiver = Receiver("")
+    receiver.url = serve_http(receiver.answer)
+    return receiver
+
+
+def _handler(answer):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers, said = answer(self.path, dict(self.headers), body)
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(said)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def refused_port():
+    """A port of this machine on which nobody listens."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def mute_port():
+    """A port on which connections are made and nothing is ever said."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]

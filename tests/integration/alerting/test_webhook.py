@@ -1,0 +1,140 @@
+import json
+import logging
+
+import pytest
+
+from flatlined.alerting.channels import _http, webhook
+from flatlined.model import ChannelError
+
+TOKEN = "T0PSECRET-path"
+
+
+def options(url, **given):
+    return webhook.Options(url=f"{url}/hooks/{TOKEN}", **given)
+
+
+def failure(given, notification):
+    with pytest.raises(ChannelError) as told:
+        webhook.send(given, notification)
+    return told.value
+
+
+def test_the_receiver_gets_the_contracts_json(receiver, crash):
+    assert webhook.send(options(receiver.url), crash) == "200 ok"
+    [(path, headers, body)] = receiver.requests
+    assert path == f"/hooks/{TOKEN}"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Idempotency-Key"] == "6f1c2d.firing.first.2026-11-20T12:00:00.121Z"
+    message = json.loads(body)
+    assert (message["version"], message["job"], message["progress"]["loss"]) == (1, "resnet50 <é>", "NaN")
+    assert message["cause"] == {"code": "signal", "text": "killed by SIGKILL", "evidence": ["exit status -9"]}
+    assert message["text"].startswith("💀 resnet50 <é> crashed on gpu01")
+
+
+def test_headers_and_a_signature_that_the_receiver_can_check(receiver, crash):
+    webhook.send(options(receiver.url, headers={"Authorization": "Bearer abc"}, secret="key"), crash)
+    [(_, headers, body)] = receiver.requests
+    assert headers["Authorization"] == "Bearer abc"
+    time_s = int(headers["X-Flatline-Signature"].split(",")[0].removeprefix("t="))
+    assert headers["X-Flatline-Signature"] == webhook.signature(body, "key", time_s)
+
+
+def test_what_is_sent_again_has_the_same_key_and_body(receiver, crash):
+    receiver.answers = [(500, {}, b"")]
+    failure(options(receiver.url), crash)
+    webhook.send(options(receiver.url), crash)
+    (_, first, body), (_, again, same_body) = receiver.requests
+    assert (first["Idempotency-Key"], body) == (again["Idempotency-Key"], same_body)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+def test_any_2xx_is_taken(receiver, crash, status):
+    receiver.answers = [(status, {}, b"")]
+    assert webhook.send(options(receiver.url), crash) == str(status)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 413, 422])
+def test_a_refusal_is_permanent(receiver, crash, status):
+    receiver.answers = [(status, {}, b"no_service")]
+    error = failure(options(receiver.url), crash)
+    assert error.permanent
+    assert str(error) == f"answered {status} no_service"
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_what_may_pass_is_tried_again(receiver, crash, status):
+    receiver.answers = [(status, {}, b"")]
+    assert not failure(options(receiver.url), crash).permanent
+
+
+def test_a_busy_peer_says_when_to_come_back(receiver, crash):
+    receiver.answers = [(429, {"Retry-After": "17"}, b"")]
+    assert failure(options(receiver.url), crash).retry_after_s == 17
+
+
+def test_a_redirect_is_not_followed(receiver, crash):
+    receiver.answers = [(302, {"Location": f"{receiver.url}/elsewhere"}, b"")]
+    error = failure(options(receiver.url), crash)
+    assert error.permanent
+    assert "redirects are not followed" in str(error)
+    assert len(receiver.requests) == 1
+
+
+def test_nobody_listens(refused_port, crash):
+    error = failure(options(f"http://127.0.0.1:{refused_port}"), crash)
+    assert not error.permanent
+    assert str(error) == "Connection refused"
+
+
+def test_a_peer_that_says_nothing_is_left(mute_port, crash, monkeypatch):
+    monkeypatch.setattr(_http, "READ_S", 0.05)
+    error = failure(options(f"http://127.0.0.1:{mute_port}"), crash)
+    assert not error.permanent
+    assert str(error) == "no answer within 0.05 s"
+
+
+def test_a_peer_without_tls_is_named_for_what_it_is(receiver, crash):
+    error = failure(options(receiver.url.replace("http", "https")), crash)
+    assert not error.permanent
+    assert "SSL" in str(error)
+
+
+def test_an_answer_that_breaks_off_is_an_answer_all_the_same(receiver, crash, monkeypatch):
+    monkeypatch.setattr(_http, "READ_S", 0.05)
+    receiver.answers = [(200, {"Content-Length": "1000"}, b"")]
+    assert webhook.send(options(receiver.url), crash) == "200"
+
+
+def test_a_long_answer_is_shown_in_part(receiver, crash):
+    receiver.answers = [(200, {}, b"x" * 1_000_000)]
+    assert len(webhook.send(options(receiver.url), crash)) == _http.ANSWER_CHARACTERS
+
+
+def test_a_peer_that_repeats_the_path_gives_nothing_away(receiver, crash):
+    receiver.answers = [(404, {}, f"Cannot POST /hooks/{TOKEN} with Bearer geheim".encode())]
+    error = failure(options(receiver.url, headers={"Authorization": "Bearer geheim"}), crash)
+    assert TOKEN not in str(error)
+    assert "geheim" not in str(error)
+    assert str(error).startswith("answered 404 Cannot POST …")
+
+
+def test_the_path_is_not_logged_even_when_everything_is(receiver, crash, caplog):
+    with caplog.at_level(logging.DEBUG):
+        webhook.send(options(receiver.url), crash)
+    assert TOKEN not in caplog.text
+
+
+def test_the_users_netrc_is_not_sent(receiver, crash, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login mina password geheim\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    webhook.send(options(receiver.url), crash)
+    assert "Authorization" not in receiver.requests[0][1]
+
+
+def test_loopback_is_reached_without_the_users_proxy(receiver, refused_port, crash, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{refused_port}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert webhook.send(options(receiver.url), crash) == "200 ok"

@@ -1,0 +1,132 @@
+import json
+import random
+import select
+import socket
+
+import pytest
+
+from flatline import wire
+from flatline.wire import Body, Head
+from flatlined.inputs.beat_socket import BATCH, BeatSocket
+
+KEY = b"a key for tests"
+NOW_NS = 1_800_000_000_000_000_000
+
+
+@pytest.fixture(params=[None], ids=["no key"])
+def receiver(request):
+    receiver = BeatSocket("127.0.0.1", 0, request.param)
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture
+def send(receiver):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", receiver.port))
+        yield sock.send
+
+
+def received(receiver):
+    """Everything that has been sent: on loopback a datagram has arrived when send returns."""
+    select.select([receiver], [], [], 1.0)
+    beats, faults, _ = receiver.receive(NOW_NS)
+    return beats, [fault.code for _, fault in faults]
+
+
+def test_the_agents_datagram(receiver, send):
+    send(wire.encode_datagram(Head(seq=4, epoch=2.0), Body("digits", run="r1")))
+    [datagram], [] = received(receiver)
+    assert (datagram.beat.head.seq, datagram.beat.body.run, datagram.is_json) == (4, "r1", False)
+    assert datagram.sender == "127.0.0.1"
+
+
+def test_a_plain_json_object(receiver, send):
+    send(b'{"job": "resnet50", "epoch": 3, "loss": 0.21}')
+    [datagram], [] = received(receiver)
+    assert (datagram.beat.head.epoch, datagram.beat.head.loss, datagram.is_json) == (3.0, 0.21, True)
+
+
+BAD = [
+    pytest.param(b"", "json", id="nothing"),
+    pytest.param(b"\xff\xfe\x00random", "json", id="random bytes"),
+    pytest.param(b'{"job": "x", "epo', "json", id="cut JSON"),
+    pytest.param(b"[" * 4000, "json", id="deep JSON"),
+    pytest.param(b'"job"', "json", id="JSON, no object"),
+    pytest.param(b'{"job": "' + b"x" * 60000 + b'"}', "size", id="64 KB"),
+    pytest.param(b'{"epoch": 3}', "job", id="no job"),
+    pytest.param(b'{"job": 5}', "type", id="job a number"),
+    pytest.param(b'{"job": "x", "epoch": "three"}', "type", id="epoch a text"),
+    pytest.param(b'{"job": "x", "epoch": NaN}', "type", id="epoch NaN"),
+    pytest.param(b'{"job": "x", "loss": 1' + b"0" * 400 + b"}", "type", id="a huge integer"),
+    pytest.param(b'{"job": "x", "step": 1' + b"0" * 30 + b"}", "type", id="a step past 64 bits"),
+    pytest.param(b'{"job": "x", "pid": 1.5}', "type", id="half a pid"),
+    pytest.param(b'{"job": "x", "colour": "red"}', "key", id="an unknown key"),
+    pytest.param(b'{"job": "x", "event": "gone"}', "type", id="an unknown event"),
+    pytest.param(b'{"job": "x", "metrics": {"a": []}}', "type", id="a list as a metric"),
+    pytest.param(wire.encode_datagram(Head(seq=1), Body("x"))[:-1], "body", id="a cut datagram"),
+    pytest.param(wire.seal(b'{"job": "x"}', KEY, NOW_NS), "sealed", id="sealed, and no key here"),
+]
+
+
+@pytest.mark.parametrize(("data", "code"), BAD)
+def test_what_is_no_beat_is_named_and_harms_no_other(receiver, send, data, code):
+    send(data)
+    send(b'{"job": "other"}')
+    [datagram], codes = received(receiver)
+    assert (datagram.beat.body.job, codes) == ("other", [code])
+
+
+def test_a_nan_loss_is_a_beat(receiver, send):
+    send(b'{"job": "x", "loss": NaN}')
+    send(json.dumps({"job": "x", "loss": "NaN"}).encode())
+    beats, [] = received(receiver)
+    assert all(b.beat.head.loss != b.beat.head.loss for b in beats)
+
+
+def test_rubbish_in_any_amount_is_only_rubbish(receiver, send):
+    rubbish = random.Random(1)
+    for _ in range(300):
+        send(rubbish.randbytes(rubbish.randrange(1500)))
+    beats, codes = received(receiver)
+    assert (beats, len(codes)) == ([], 300)
+
+
+def test_a_batch_is_bounded_and_the_rest_waits(receiver, send):
+    for _ in range(BATCH + 10):
+        send(b'{"job": "x"}')
+    beats, _, more = receiver.receive(NOW_NS)
+    assert (len(beats), more) == (BATCH, True)
+    assert len(receiver.receive(NOW_NS)[0]) == 10
+
+
+def test_what_the_kernel_dropped_is_counted_once(receiver, send):
+    sent = 0
+    while not receiver.newly_dropped():
+        for _ in range(2000):
+            send(b"x" * 1000)
+        sent += 2000
+        assert sent < 2_000_000, "the buffer never filled"
+    assert receiver.newly_dropped() == 0
+
+
+@pytest.mark.parametrize("receiver", [KEY], indirect=True, ids=["key"])
+class TestWithAKey:
+    def test_a_sealed_datagram_is_taken(self, receiver, send):
+        send(wire.seal(b'{"job": "x"}', KEY, NOW_NS))
+        [datagram], [] = received(receiver)
+        assert datagram.sealed_ns == NOW_NS
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            pytest.param(b'{"job": "x"}', "unsealed", id="no seal"),
+            pytest.param(wire.seal(b'{"job": "x"}', b"another key", NOW_NS), "forged", id="another key"),
+            pytest.param(wire.seal(b'{"job": "x"}', KEY, NOW_NS)[:-3] + b'y"}', "forged", id="changed on the way"),
+            pytest.param(wire.seal(b'{"job": "x"}', KEY, NOW_NS - 61 * 10**9), "stale", id="a minute old"),
+            pytest.param(wire.seal(b'{"job": "x"}', KEY, NOW_NS + 61 * 10**9), "stale", id="from the future"),
+        ],
+    )
+    def test_others_are_not(self, receiver, send, data, code):
+        send(data)
+        assert received(receiver) == ([], [code])

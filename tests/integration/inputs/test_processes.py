@@ -1,0 +1,209 @@
+"""Real processes: who they are, how they ended, what they do."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flatline.wire import Body
+from flatlined.inputs import processes
+from flatlined.inputs.deaths import UNREAPED_GRACE_S, Deaths
+from flatlined.inputs.looks import Looks
+
+
+@pytest.fixture
+def start():
+    """Starts processes that wait for a line on their standard input before they run the rest of the code."""
+    started = []
+
+    def start_one(code="", wrapper=()):
+        line = [*wrapper, sys.executable, "-c", f"import os, sys, time; print(flush=True); input(); {code}"]
+        process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        started.append(process)
+        process.stdout.readline()
+        return process
+
+    yield start_one
+    for process in started:
+        with process:
+            process.kill()
+
+
+@pytest.fixture
+def deaths():
+    deaths = Deaths()
+    yield deaths
+    deaths.close()
+
+
+def watch(deaths, process):
+    assert deaths.watch("it", process.pid, processes.read_stat(process.pid).start)
+
+
+def death(deaths):
+    while True:
+        select.select([deaths], [], [], 30.0)
+        found = deaths.drain(time.monotonic())
+        if found:
+            return found[0]
+
+
+def body_of(process, **changes):
+    return Body("j", pid=process.pid, start=processes.read_stat(process.pid).start)._replace(**changes)
+
+
+@pytest.mark.parametrize("is_reaped", [True, False], ids=["reaped", "never reaped"])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("os._exit(0)", 0), ("sys.exit(3)", 3), ("os.abort()", -6), ("os.kill(os.getpid(), 9)", -9)],
+)
+def test_the_exit_status_of_a_process(start, deaths, code, status, is_reaped):
+    if not is_reaped and os.getuid() != 0:
+        pytest.skip("only root may see the status of any process that is not reaped")
+    process = start(code)
+    watch(deaths, process)
+    process.stdin.close() if code is None else process.stdin.write(b"\n") and process.stdin.flush()
+    if is_reaped:
+        process.wait()
+    assert death(deaths).exit.status == status
+
+
+def test_a_process_that_is_gone_is_not_watched(start, deaths):
+    process = start()
+    stat = processes.read_stat(process.pid)
+    process.kill()
+    process.wait()
+    assert not deaths.watch("it", process.pid, stat.start)
+
+
+def test_another_process_with_the_same_pid_is_not_watched(start, deaths):
+    process = start()
+    assert not deaths.watch("it", process.pid, processes.read_stat(process.pid).start - 1)
+
+
+def test_a_death_without_a_status_is_given_after_a_grace(start, deaths, monkeypatch):
+    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
+    process = start()
+    watch(deaths, process)
+    process.kill()
+    select.select([deaths], [], [], 30.0)
+    assert deaths.drain(100.0) == []
+    assert deaths.overdue(100.0 + UNREAPED_GRACE_S / 2) == []
+    [late] = deaths.overdue(100.0 + UNREAPED_GRACE_S)
+    assert (late.exit.at, late.exit.status) == (100.0, None)
+
+
+def test_one_forgotten_is_not_told_of(start, deaths):
+    process = start()
+    watch(deaths, process)
+    deaths.forget("it")
+    process.kill()
+    process.wait()
+    assert deaths.drain(0.0) == []
+
+
+def test_a_beat_is_of_the_process_with_its_pid_start_and_boot(start):
+    process = start()
+    assert processes.find(body_of(process)) == process.pid
+    assert processes.find(body_of(process, boot=processes.boot_id())) == process.pid
+    assert processes.find(body_of(process, start=1)) is None
+    assert processes.find(body_of(process, boot="another")) is None
+    assert processes.find(body_of(process, pid=2**30)) is None
+
+
+def test_a_zombie_is_nobody(start):
+    process = start()
+    body = body_of(process)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.find(body) is None
+
+
+def test_a_process_in_a_container_is_found_by_the_pid_it_knows_itself_by(start):
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare(1) to make a pid namespace")
+    wrapper = start(wrapper=["unshare", "--pid", "--fork", "--kill-child"])
+    [inner] = processes.children()[wrapper.pid]
+    namespace = os.stat(f"/proc/{inner}/ns/pid").st_ino
+    body = Body("j", pid=1, start=processes.read_stat(inner).start, pidns=namespace)
+    assert processes.find(body) == inner
+
+
+def test_owners_are_the_real_and_the_effective_user(start):
+    assert processes.owners(start().pid) == {os.getuid()}
+    assert processes.owners(2**30) == set()
+
+
+def test_a_lineage_goes_up_to_the_first_process(start):
+    lineage = list(processes.lineage(start().pid))
+    assert lineage[1] == os.getpid()
+
+
+def test_the_start_of_a_process_in_monotonic_time(start):
+    before = time.monotonic()
+    process = start()
+    assert before - 0.02 <= processes.started_at(processes.read_stat(process.pid).start) <= time.monotonic()
+
+
+COMPUTE = """
+import time
+end = time.process_time() + 0.3
+while time.process_time() < end:
+    pass
+print(flush=True)
+input()
+"""
+
+
+class TestLooks:
+    def look_twice(self, process, between):
+        looks = Looks()
+        looks.begin(0.0)
+        looks.at("it", process.pid)
+        looks.begin(1.0)
+        looks.at("it", process.pid)  # the first look at the whole tree
+        between()
+        looks.begin(2.0)
+        return looks.at("it", process.pid)
+
+    def test_a_process_that_waits(self, start):
+        seen = self.look_twice(start(), lambda: None)
+        assert (seen.state, seen.active_at) == ("S", 0.0)
+
+    def test_a_process_that_is_stopped(self, start):
+        process = start()
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert self.look_twice(process, lambda: None).state == "T"
+
+    def test_a_process_that_computes(self, start):
+        process = start(
+            "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass\nprint(flush=True); input()"
+        )
+
+        def compute():
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+
+        assert self.look_twice(process, compute).active_at == 2.0
+
+    def test_a_process_whose_child_computes(self, start):
+        process = start(f"import subprocess; subprocess.run([sys.executable, '-c', {COMPUTE!r}])")
+
+        def compute():
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            process.stdout.readline()
+
+        assert self.look_twice(process, compute).active_at == 2.0
+
+    def test_a_process_that_is_gone(self):
+        looks = Looks()
+        looks.begin(0.0)
+        assert looks.at("it", 2**30) is None

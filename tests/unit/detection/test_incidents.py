@@ -1,0 +1,85 @@
+"""Time-lines: what is found when, and what is said of it."""
+
+import pytest
+from builders import finding, moment, worker
+
+from flatlined.detection.incidents import advance
+
+SILENT, CRASHED = ("silent", "critical"), ("crashed", "critical")
+NAN, IDLE, LOST_GPU = ("diverged", "warning"), ("stalled", "warning"), ("stalled", "critical")
+DONE = ("finished", "info")
+
+
+def said(*timeline):
+    """What is said along a time-line of (seconds, findings worst first)."""
+    open_, result = {}, []
+    for at, found in timeline:
+        open_, changes = advance("run", open_, [(finding(*f, since=at), worker()) for f in found], moment(at))
+        result += [(at, c.what, c.incident.finding.kind) for c in changes]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("timeline", "expected"),
+    [
+        pytest.param([(0, []), (9, [])], [], id="running says nothing"),
+        pytest.param([(0, [SILENT]), (1, [SILENT]), (9, [SILENT])], [(0, "opened", "silent")], id="said once"),
+        pytest.param(
+            [(0, [SILENT]), (5, [])], [(0, "opened", "silent"), (5, "resolved", "silent")], id="over at the first beat"
+        ),
+        pytest.param(
+            [(0, [SILENT]), (5, []), (9, [SILENT])],
+            [(0, "opened", "silent"), (5, "resolved", "silent"), (9, "opened", "silent")],
+            id="a second silence is another incident",
+        ),
+        pytest.param(
+            [(0, [NAN]), (2, []), (4, [NAN]), (6, []), (8, []), (11, [])],
+            [(0, "opened", "diverged"), (11, "resolved", "diverged")],
+            id="a loss that flickers is one incident",
+        ),
+        pytest.param(
+            [(0, [SILENT]), (5, [CRASHED])],
+            [(0, "opened", "silent"), (5, "closed", "silent"), (5, "opened", "crashed")],
+            id="frozen, then killed: no false all-clear",
+        ),
+        pytest.param(
+            [(0, [NAN]), (5, [DONE])],
+            [(0, "opened", "diverged"), (5, "closed", "diverged"), (5, "opened", "finished")],
+            id="the end has the last word",
+        ),
+        pytest.param(
+            [(0, [NAN]), (5, [SILENT, NAN]), (9, [NAN])],
+            [(0, "opened", "diverged"), (5, "opened", "silent"), (9, "resolved", "silent")],
+            id="a lesser fault stays open beside a worse one and is not said again",
+        ),
+        pytest.param(
+            [(0, [SILENT, IDLE]), (5, [SILENT, IDLE])], [(0, "opened", "silent")], id="one fault, one message"
+        ),
+        pytest.param(
+            [(0, [IDLE]), (5, [LOST_GPU]), (6, [LOST_GPU])],
+            [(0, "opened", "stalled"), (5, "escalated", "stalled")],
+            id="worse is said once",
+        ),
+        pytest.param(
+            [(0, [SILENT]), (5, [("lost", "critical")])],
+            [(0, "opened", "silent"), (5, "closed", "silent"), (5, "opened", "lost")],
+            id="replaced by something as bad: no all-clear",
+        ),
+    ],
+)
+def test_what_is_said(timeline, expected):
+    assert said(*timeline) == expected
+
+
+def test_an_incident_keeps_its_name_and_beginning_until_it_is_over():
+    open_, [opened] = advance("run", {}, [(finding("silent", since=3.0), worker())], moment(10.0))
+    open_, _ = advance("run", open_, [(finding("silent", since=3.0), worker())], moment(20.0))
+    _, [resolved] = advance("run", open_, [], moment(30.0))
+    assert resolved.incident.id == opened.incident.id
+    assert resolved.incident.finding.since == 3.0
+
+
+def test_incidents_of_different_runs_and_times_have_different_names():
+    found = [(finding("silent"), worker())]
+    names = {advance(run, {}, found, moment(at))[1][0].incident.id for run in ("a", "b") for at in (1.0, 2.0)}
+    assert len(names) == 4

@@ -1,0 +1,81 @@
+"""``silent``, ``lost``, ``diverged`` and ``overdue``: verdicts on runs that still live, or may."""
+
+import math
+
+import pytest
+from builders import beat, steady, worker
+
+from flatline.wire import Body
+from flatlined.detection.detectors import diverged, find, lost, overdue, silent
+from flatlined.model import Facts, Policy, Process
+
+FIVE = Policy(silent_after_s=5.0)
+
+
+@pytest.mark.parametrize("name", find())
+def test_no_detector_finds_anything_in_a_healthy_worker(name):
+    assert find()[name](steady(1.0, 50), Facts(Process("R", 50.0)), Policy(), 50.0) is None
+
+
+@pytest.mark.parametrize(("now", "is_silent"), [(4.9, False), (5.0, True), (500.0, True)])
+def test_silent_from_its_limit_on(now, is_silent):
+    assert (silent.detect(worker(), Facts(), FIVE, now) is not None) is is_silent
+
+
+@pytest.mark.parametrize(
+    ("process", "code"),
+    [
+        (Process("T", 0.0), "stopped"),
+        (Process("t", 9.0), "stopped"),
+        (Process("R", 9.0), "busy"),
+        (Process("S", 0.0, "futex_wait_queue"), "deadlock"),
+        (Process("D", 0.0, "nfs_wait"), "io_wait"),
+        (None, "unknown"),
+    ],
+)
+def test_the_process_says_why_it_is_silent(process, code):
+    assert silent.detect(worker(), Facts(process), FIVE, 10.0).cause.code == code
+
+
+def test_silence_names_the_phase_it_fell_in_and_the_wait_channel():
+    run = worker((0.0, beat(1)), (1.0, beat(1, phase="eval", within_s=2.0)))
+    evidence = silent.detect(run, Facts(Process("S", 0.0, "pipe_read")), FIVE, 10.0).cause.evidence
+    assert "in phase 'eval'" in evidence
+    assert "process state S, waiting in pipe_read" in evidence
+
+
+def test_a_wrapped_command_never_beats_and_is_never_silent():
+    assert silent.detect(worker((0.0, beat(0, Body("j", command_pid=9)))), Facts(), FIVE, 1e6) is None
+
+
+def test_what_cannot_be_looked_at_is_lost_not_silent():
+    remote = worker(local=False)
+    assert silent.detect(remote, Facts(), FIVE, 10.0) is None
+    assert lost.detect(remote, Facts(), FIVE, 10.0).kind == "lost"
+
+
+def test_a_remote_agent_is_silent_while_its_keep_alives_come_and_lost_when_they_stop():
+    run = worker((0.0, beat(1)), (20.0, beat(1)), local=False, keeps_alive=True)
+    assert silent.detect(run, Facts(), FIVE, 21.0).kind == "silent"
+    assert lost.detect(run, Facts(), FIVE, 21.0) is None
+    assert lost.detect(run, Facts(), FIVE, 51.0).since == 20.0
+
+
+def test_a_local_run_is_never_lost():
+    assert lost.detect(worker(), Facts(), FIVE, 1e6) is None
+
+
+@pytest.mark.parametrize(("loss", "code"), [(math.nan, "loss_nan"), (math.inf, "loss_inf"), (-math.inf, "loss_inf")])
+def test_a_loss_that_is_no_number_has_diverged(loss, code):
+    found = diverged.detect(worker((0.0, beat(1, loss=0.5)), (3.0, beat(2, loss=loss))), Facts(), FIVE, 4.0)
+    assert (found.since, found.cause.code) == (3.0, code)
+
+
+@pytest.mark.parametrize(("now", "is_overdue"), [(99.0, False), (100.0, True)])
+def test_overdue_after_its_longest_runtime(now, is_overdue):
+    found = overdue.detect(worker(), Facts(), Policy(max_runtime_s=100.0), now)
+    assert (found is not None) is is_overdue
+
+
+def test_never_overdue_where_no_runtime_is_set():
+    assert overdue.detect(worker(), Facts(), Policy(), 1e9) is None
