@@ -12,14 +12,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import yaml
 
 from flatlined.config import Config, Heartbeats, StoreConfig
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket
-from flatlined.inputs.processes import boot_id
+from flatlined.inputs.processes import boot_id, read_stat
 from flatlined.model import Policy
 from flatlined.service.daemon import Daemon, read_clocks
 from flatlined.store import Store
@@ -38,18 +38,19 @@ class Goal(NamedTuple):
     met: bool
 
 
-def main(measure: Callable[[bool], list[Goal]]) -> None:
-    """Run one topic as a script: its tables, then its goals."""
-    quick = quick_from_command_line(measure.__globals__["__doc__"])
-    print(machine())
-    print_goals(measure(quick))
+class Measure(Protocol):
+    """A topic: prints its tables and gives its goals. ``quick``: less precisely, in seconds."""
+
+    def __call__(self, *, quick: bool) -> list[Goal]: ...
 
 
-def quick_from_command_line(description: str) -> bool:
-    """Whether ``--quick`` was given."""
-    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+def main(*topics: Measure) -> None:
+    """Measure topics one after the other, and print what was wanted and what was seen."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter measurements, for a first impression")
-    return parser.parse_args().quick
+    quick = parser.parse_args().quick
+    print(machine())
+    print_goals([goal for topic in topics for goal in topic(quick=quick)])
 
 
 def machine() -> str:
@@ -101,6 +102,14 @@ def folder(place: Path | None = None) -> Iterator[Path]:
     """A temporary folder in ``place``; by default in memory, where heartbeats usually are."""
     with tempfile.TemporaryDirectory(prefix="flatline-bench-", dir=place or TMPFS) as path:
         yield Path(path)
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU seconds that a process has used. Raises ProcessLookupError if it has died."""
+    stat = read_stat(pid)
+    if stat is None:
+        raise ProcessLookupError(f"process {pid} has died")
+    return stat.cpu_s
 
 
 class Served(NamedTuple):

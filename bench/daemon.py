@@ -1,8 +1,8 @@
 """What the daemon costs: CPU, memory and tick time with no run, 1,000 and 10,000 runs that beat once a second.
 
-Every run is a real process (``sleep``) with a heartbeat file of its own; one feeder process writes all the beats, evenly
-over each second, as that many agents would. CPU and memory are those of a real ``flatlined serve``; ticks are timed in a
-second daemon inside this process, on the same runs.
+Every run is a real process (``sleep``) with a heartbeat file of its own; one feeder process writes all the beats,
+evenly over each second, as that many agents would. CPU and memory are those of a real ``flatlined serve``; ticks are
+timed in a second daemon inside this process, on the same runs.
 """
 
 import contextlib
@@ -22,7 +22,6 @@ from common import Goal
 
 from flatline import identity, wire
 from flatline.processes import start_ticks
-from flatlined.inputs.processes import read_stat
 
 FLEETS = (0, 1_000, 10_000)
 GOAL_CPU_PCT = {1_000: 2.0, 10_000: 20.0}
@@ -43,7 +42,7 @@ class Cost(NamedTuple):
     ticks_ms: list[float]
 
 
-def measure(quick: bool) -> list[Goal]:
+def measure(*, quick: bool) -> list[Goal]:
     costs = [cost(runs, seconds=8 if quick else 30, ticks=5 if quick else 15) for runs in FLEETS]
     common.print_table(
         "The daemon, every run beating once a second (CPU in per cent of one core)",
@@ -86,16 +85,9 @@ def cost(runs: int, seconds: float, ticks: int) -> Cost:
 
 def cpu_share_pct(pid: int, seconds: float) -> float:
     """The share of one core that a process uses during so many seconds, in per cent."""
-    used, at = _cpu_s(pid), time.monotonic()
+    used_s, at = common.cpu_s(pid), time.monotonic()
     time.sleep(seconds)
-    return 100 * (_cpu_s(pid) - used) / (time.monotonic() - at)
-
-
-def _cpu_s(pid: int) -> float:
-    stat = read_stat(pid)
-    if stat is None:
-        raise RuntimeError("the daemon has died")
-    return stat.cpu_s
+    return 100 * (common.cpu_s(pid) - used_s) / (time.monotonic() - at)
 
 
 def _rss_mib(pid: int) -> float:

@@ -39,6 +39,7 @@ PHASE_AT = NUMBERS_AT + NUMBERS.size
 BODY_REF_AT = PHASE_AT + PHASE.size
 CRC_AT = HEAD_SIZE - CRC.size
 _HEAD = struct.Struct(f"<4sBBHQqqddqd{PHASE_MAX}sIII")
+_HEAD_AND_CRC = struct.Struct(f"{_HEAD.format}{CRC_AT - _HEAD.size}xI")
 
 HAS_EPOCH, HAS_STEP, HAS_LOSS, HAS_WITHIN = 1, 2, 4, 8
 
@@ -141,42 +142,39 @@ def decode_head(data: bytes) -> Head:
     """
     if len(data) < HEAD_SIZE:
         raise WireError("short", f"{len(data)} bytes, a heartbeat has at least {HEAD_SIZE}")
-    (magic, version, state, flags, seq, time_ns, step, epoch, loss, phase_time_ns, within_s, phase, at, length, crc) = (
-        _HEAD.unpack_from(data)
-    )
+    (
+        magic, version, state, flags, seq, time_ns, step, epoch, loss,
+        phase_time_ns, within_s, phase, at, length, crc, head_crc,
+    ) = _HEAD_AND_CRC.unpack_from(data)  # fmt: skip
     if magic != MAGIC:
         raise WireError("magic", "not a heartbeat (it does not begin with FLAT)")
     if version != VERSION:
         raise WireError("version", f"heartbeat format {version}, this flatline reads {VERSION}: upgrade the older side")
-    if CRC.unpack_from(data, CRC_AT)[0] != zlib.crc32(memoryview(data)[:CRC_AT]):
+    if head_crc != zlib.crc32(data[:CRC_AT]):
         raise WireError("torn", "the checksum of the head is wrong")
     if state > EXITING:
         raise WireError("state", f"unknown state {state}")
+    if epoch - epoch != 0.0 or within_s - within_s != 0.0:  # NaN or infinite; cheaper than to ask math twice
+        raise WireError("number", "the epoch or the budget of the phase is no finite number")
     return Head(
         state,
         seq,
         time_ns,
-        _finite_or_none("epoch", epoch) if flags & HAS_EPOCH else None,
+        epoch if flags & HAS_EPOCH else None,
         step if flags & HAS_STEP else None,
         loss if flags & HAS_LOSS else None,
         phase.rstrip(b"\0").decode("utf-8", "replace") or None if phase[0] else None,
         phase_time_ns,
-        _finite_or_none("within", within_s) if flags & HAS_WITHIN else None,
+        within_s if flags & HAS_WITHIN else None,
         at,
         length,
         crc,
     )
 
 
-def _finite_or_none(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise WireError("number", f"{name} is {value}")
-    return value
-
-
 def encode_body(body: Body, limit: int = BODY_MAX) -> bytes:
     """The JSON of a body in at most ``limit`` bytes: what is long (tail, traceback, argv, …) is shortened first."""
-    fields = {k: v for k, v in body._asdict().items() if v not in (None, (), False)}
+    fields = {k: v for k, v in body._asdict().items() if not (v is None or v is False or v == ())}
     data = _dump(fields)
     for name in ("tail", "traceback", "argv", "tags", "metrics", "reason", "exception", "gpus", "job"):
         if len(data) <= limit:
@@ -196,7 +194,7 @@ def _shorten(fields: Dict[str, Any], name: str, excess: int) -> None:
     value = fields[name]
     if isinstance(value, str) and len(_dump({"": value})) > excess + 16:
         while excess > 0 and value:
-            cut = value[max(1, excess // 4):]
+            cut = value[max(1, excess // 4) :]
             excess -= len(_dump({"": value})) - len(_dump({"": cut}))
             value = cut
         fields[name] = value
@@ -232,7 +230,7 @@ def decode_body(data: bytes, crc: Optional[int] = None) -> Body:
 def load_json(data: bytes) -> Dict[str, Any]:
     """The JSON object in ``data``, or WireError ``json``."""
     try:
-        fields = json.loads(data)
+        fields = json.loads(data.decode())
     except (ValueError, RecursionError) as e:
         raise WireError("json", f"not JSON: {str(e)[:120]}") from None
     if not isinstance(fields, dict):
@@ -242,9 +240,8 @@ def load_json(data: bytes) -> Dict[str, Any]:
 
 def body_from(fields: Dict[str, Any]) -> Body:
     """A checked Body from decoded JSON. Raises WireError ``key``, ``type`` or ``job``."""
-    unknown = fields.keys() - _CHECKS.keys()
-    if unknown:
-        raise WireError("key", f"unknown key {sorted(unknown)[0]!r:.80}")
+    if not fields.keys() <= _CHECKS.keys():
+        raise WireError("key", f"unknown key {min(fields.keys() - _CHECKS.keys())!r:.80}")
     if not fields.get("job"):
         raise WireError("job", "no job is named")
     return Body(**{name: _CHECKS[name](name, value) for name, value in fields.items() if value is not None})
@@ -322,8 +319,8 @@ def encode_datagram(head: Head, body: Body) -> bytes:
 
 
 _EVENTS = {"beat": RUNNING, "finished": FINISHED, "failed": FAILED}
-_JSON_BODY = frozenset({"job", "run", "pid", "host", "epochs", "metrics", "reason"})
-_JSON_HEAD = frozenset({"epoch", "step", "loss", "phase", "within", "event"})
+_JSON_BODY = ("job", "run", "pid", "host", "epochs", "metrics", "reason")
+_JSON_KEYS = frozenset({*_JSON_BODY, "epoch", "step", "loss", "phase", "within", "event"})
 
 
 def decode_json_datagram(data: bytes) -> Beat:
@@ -334,25 +331,26 @@ def decode_json_datagram(data: bytes) -> Beat:
     if len(data) > JSON_DATAGRAM_MAX:
         raise WireError("size", f"a JSON datagram of {len(data)} bytes, at most {JSON_DATAGRAM_MAX} are read")
     fields = load_json(data)
-    unknown = fields.keys() - _JSON_BODY - _JSON_HEAD
-    if unknown:
-        raise WireError("key", f"unknown key {sorted(unknown)[0]!r:.80}")
-    body = body_from({k: v for k, v in fields.items() if k in _JSON_BODY})
-    values = {k: v for k, v in fields.items() if v is not None and k in _JSON_HEAD}
-    event = values.get("event", "beat")
-    if event not in ("beat", "finished", "failed"):
+    if not fields.keys() <= _JSON_KEYS:
+        raise WireError("key", f"unknown key {min(fields.keys() - _JSON_KEYS)!r:.80}")
+    get = fields.get
+    event, epoch, step, loss, phase, within_s = (
+        get("event"), get("epoch"), get("step"), get("loss"), get("phase"), get("within")
+    )  # fmt: skip
+    if event not in (None, *_EVENTS):
         raise WireError("type", f"event must be beat, finished or failed, not {event!r:.40}")
-    return Beat(
-        Head(
-            state=_EVENTS[event],
-            epoch=number("epoch", values["epoch"]) if "epoch" in values else None,
-            step=whole("step", values["step"]) if "step" in values else None,
-            loss=number("loss", values["loss"], finite=False) if "loss" in values else None,
-            phase=text("phase", values["phase"], 256) or None if "phase" in values else None,
-            within_s=number("within", values["within"]) if "within" in values else None,
-        ),
-        body,
+    head = Head(
+        RUNNING if event is None else _EVENTS[event],
+        0,
+        0,
+        None if epoch is None else number("epoch", epoch),
+        None if step is None else whole("step", step),
+        None if loss is None else number("loss", loss, finite=False),
+        None if phase is None else text("phase", phase, 256) or None,
+        0,
+        None if within_s is None else number("within", within_s),
     )
+    return Beat(head, body_from({name: fields[name] for name in _JSON_BODY if name in fields}))
 
 
 def seal(payload: bytes, key: bytes, time_ns: int) -> bytes:
@@ -365,7 +363,7 @@ def unseal(data: bytes, key: bytes) -> Tuple[bytes, int]:
     if len(data) < _SEAL.size or data[:4] != SEALED:
         raise WireError("unsealed", "a datagram without a seal, but this daemon has a key (set FLATLINE_KEY_FILE)")
     _, time_ns, tag = _SEAL.unpack_from(data)
-    payload = data[_SEAL.size:]
+    payload = data[_SEAL.size :]
     if not hmac.compare_digest(tag, _tag(payload, key, time_ns)):
         raise WireError("forged", "a datagram sealed with another key")
     return payload, time_ns

@@ -225,7 +225,7 @@ def world(folder):
     ours = {name: value for name, value in os.environ.items() if not name.startswith(alien)}
     own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"), str(folder))
     path = os.pathsep.join((str(Path(sys.executable).parent), ours.get("PATH", os.defpath)))
-    return {**ours, **own, "PATH": path}
+    return {**ours, **own, "PATH": path, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
 
 
 def free_udp_port():

@@ -55,17 +55,15 @@ class Exit:
     rebooted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """What a run's beats taught so far: how many gaps there were between beats, and the longest, in seconds."""
+class Rhythm(NamedTuple):
+    """What a run's beats taught so far: how many gaps there were between beats (at least), and the longest, in seconds."""
 
     gaps: int = 0
     longest_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """One process of a run as its beats show it.
+class Worker(NamedTuple):
+    """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
     ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
     progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came. ``beats`` counts the changes

@@ -9,8 +9,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # harness: it is not there yet where only these tests are run
 
-from harness import Hook, eventually  # noqa: E402 - see above
-from machine import Machine, why_not  # noqa: E402 - it needs the harness
+from harness import Hook, eventually
+from machine import Machine, why_not
 
 PROJECT = Path(__file__).parents[3]
 TRAINING = """
@@ -24,6 +24,7 @@ heartbeats: {udp: "off"}
 channels: {hook: {kind: webhook, url_file: hook-url}}
 routes: [{to: hook}]
 """
+HOME = "/home/mina"
 DROP_IN = "/etc/systemd/system/flatlined.service.d/credentials.conf"
 INSTALLED = {
     "flatline.sysusers": "/etc/sysusers.d/flatline.conf",
@@ -42,24 +43,19 @@ PATHS = "/opt/agent\n/opt/watchdog\n/opt/packages\n"
 COMMAND = "#!/opt/flatline/bin/python\nimport sys\nfrom flatlined.cli import main\nsys.exit(main())\n"
 
 
-@pytest.fixture(scope="session")
-def bootable():
-    """Skips where no machine can be booted."""
+@pytest.fixture
+def machine():
+    """A machine with the environment of the watchdog in /opt/flatline, and the users mina and joon."""
     reason = why_not()
     if reason:
         pytest.skip(reason)
-
-
-@pytest.fixture
-def machine(bootable):
-    """A machine with the environment of the watchdog in /opt/flatline, and the users mina and joon."""
     with Machine(SHOWN) as machine:
         machine.write("/etc/ld.so.conf.d/python.conf", "/opt/python/lib\n")
         machine.run("ldconfig")
         machine.run("/opt/python/bin/python3", "-m", "venv", "--without-pip", "/opt/flatline")
         library = machine.run("/opt/flatline/bin/python", "-c", "import sysconfig as s; print(s.get_path('purelib'))")
         machine.write(f"{library}/shown.pth", PATHS)
-        machine.write("/opt/flatline/bin/flatlined", COMMAND, 0o755)
+        machine.write("/opt/flatline/bin/flatlined", COMMAND, mode="755")
         for user in ("mina", "joon"):
             machine.run("useradd", "--create-home", "--user-group", user)
         yield machine
@@ -128,8 +124,8 @@ def service(machine, receiver):
     """The watchdog of the machine, installed by root and running; its webhook's address is a credential."""
     url, messages = receiver
     machine.write("/etc/flatline/config.yaml", CONFIG)
-    machine.write("/etc/flatline/secrets/hook-url", url, 0o600)
-    machine.write(DROP_IN, "[Service]\nLoadCredential=hook-url:/etc/flatline/secrets/hook-url\n")
+    machine.write("/etc/flatline/hook-url", url, mode="600")
+    machine.write(DROP_IN, "[Service]\nLoadCredential=hook-url:/etc/flatline/hook-url\n")
     for source, target in INSTALLED.items():
         machine.run("install", "-D", "--mode=644", f"/opt/systemd/{source}", target)
     machine.run("systemd-sysusers")
@@ -143,12 +139,14 @@ def service_of_mina(machine, receiver):
     url, messages = receiver
     number = machine.run("id", "--user", "mina")
     machine.run("loginctl", "enable-linger", "mina")
-    eventually(lambda: (machine.root / f"run/user/{number}/systemd/private").exists())
+    eventually((machine.root / f"run/user/{number}/systemd/private").exists)
+    for name, text in {"config.yaml": CONFIG, "hook-url": url}.items():
+        machine.write(f"{HOME}/.config/flatline/{name}", text, mode="600", user="mina")
     as_mina = partial(machine.run, user="mina")
-    as_mina("sh", "-c", f"umask 077; mkdir -p ~/.config/flatline; echo '{CONFIG}' > ~/.config/flatline/config.yaml")
-    as_mina("sh", "-c", f"printf %s {url} > ~/.config/flatline/hook-url")
-    as_mina("sh", "-c", "mkdir -p ~/.local/share ~/.config/systemd/user; ln -s /opt/flatline ~/.local/share/flatline")
-    as_mina("sh", "-c", "cp /opt/systemd/user/flatlined.service ~/.config/systemd/user/")
+    as_mina("mkdir", "--parents", f"{HOME}/.local/share")
+    as_mina("ln", "--symbolic", "/opt/flatline", f"{HOME}/.local/share/flatline")
+    unit = "systemd/user/flatlined.service"
+    as_mina("install", "-D", "--mode=644", f"/opt/{unit}", f"{HOME}/.config/{unit}")
     systemctl = ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user")
     yield from _running(Service(machine, messages, systemctl, "mina"))
 

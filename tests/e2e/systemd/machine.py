@@ -14,6 +14,7 @@ from harness import DEADLINE_S, eventually
 NAMESPACES = ("--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup")
 PROGRAMS = ("systemd", "dbus-daemon", "ip", "unshare", "nsenter", "setpriv", "useradd")
 _CLONE_NEWNET = 0x40000000
+_WRITE = 'mkdir -p "${0%/*}"; cat > "$0"; chmod "$1" "$0"'
 
 
 class Machine:
@@ -38,18 +39,14 @@ class Machine:
     def __exit__(self, *_):
         self._stack.close()
 
-    def write(self, path, text, mode=0o644):
+    def write(self, path, text, *, mode="644", user="root"):
         """Make a file on the machine."""
-        file = self.root / path.lstrip("/")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
-        file.chmod(mode)
+        self.run("sh", "-ec", _WRITE, path, mode, user=user, said=text)
 
-    def run(self, *line, user="root", check=True):
-        """What a command on the machine prints; with ``check`` it must succeed."""
-        done = subprocess.run(
-            self._inside(user, line), capture_output=True, text=True, timeout=DEADLINE_S, check=False
-        )
+    def run(self, *line, user="root", said="", check=True):
+        """What a command on the machine prints when ``said`` is its input; with ``check`` it must succeed."""
+        command = self._inside(user, line)
+        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
         assert not check or done.returncode == 0, f"{line} left with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
@@ -68,7 +65,7 @@ class Machine:
 
     def _enter_network(self):
         libc = ctypes.CDLL(None, use_errno=True)
-        with open(f"/proc/{self._init}/ns/net", "rb") as network:
+        with Path(f"/proc/{self._init}/ns/net").open() as network:
             if libc.setns(network.fileno(), _CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
 
@@ -80,15 +77,23 @@ def why_not():
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         return f"{', '.join(missing)} missing: install the packages in apt-packages.txt"
+    if not os.access(_control_groups(), os.W_OK):
+        return "control groups of version 2 cannot be made here"
     with tempfile.TemporaryDirectory() as folder:
         line = ["unshare", "--fork", *NAMESPACES, "sh", "-ec", _TRIAL, folder]
         done = subprocess.run(line, capture_output=True, text=True, check=False)
-    return f"no namespaces, overlays or cgroups here: {done.stderr.strip()}" if done.returncode else None
+    return f"no namespaces or overlays here: {done.stderr.strip()}" if done.returncode else None
 
 
 _TRIAL = """mount -t tmpfs tmpfs "$0"; cd "$0"; mkdir upper work root groups
 mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
 mount -t cgroup2 cgroup2 groups"""
+
+
+def _control_groups():
+    """Where the kernel's control groups of version 2 are, beside those of version 1 or alone."""
+    top = Path("/sys/fs/cgroup")
+    return top / "unified" if (top / "unified").exists() else top
 
 
 @contextlib.contextmanager
@@ -120,8 +125,8 @@ def _init_of(process):
 @contextlib.contextmanager
 def _control_group():
     """A new control group of version 2, removed with all below it at the end."""
-    top = Path("/sys/fs/cgroup")
-    group = Path(tempfile.mkdtemp(prefix="machine-", dir=top / "unified" if (top / "unified").exists() else top))
+    group = Path(tempfile.mkdtemp(prefix="machine-", dir=_control_groups()))
+    group.chmod(0o755)  # users have groups of their own in it
     try:
         yield group
     finally:

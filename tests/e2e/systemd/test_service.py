@@ -45,7 +45,7 @@ def test_users_can_neither_read_nor_remove_each_others_heartbeats(service):
 
 
 def test_members_of_its_group_see_all_runs_and_others_none(service):
-    status = ("/opt/flatline/bin/flatlined", "status", "--json")
+    status = ("/opt/flatline/bin/flatlined", "status", "--json", "--config=/dev/null")
     service.train("lenet")
     service.machine.run("usermod", "--append", "--groups=flatline", "joon")
 
@@ -114,5 +114,6 @@ def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
     service.wait_until_restarted(before)
     service.kill(training)
 
-    assert service.wait_for(job="lenet", kind="crashed")["cause"]["code"] == HOW_IT_ENDED
+    # Of a process of one's own an older kernel tells it too, if one asks before its parent does.
+    assert service.wait_for(job="lenet", kind="crashed")["cause"]["code"] in ("signal", HOW_IT_ENDED)
     assert [message["kind"] for message in service.messages] == ["started", "crashed"]

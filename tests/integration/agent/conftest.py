@@ -18,17 +18,6 @@ AGENT = Path(wire.__file__).parents[1]
 PATIENCE_S = 20.0
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """What ``condition`` gives, as soon as it is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"not within {PATIENCE_S:.0f} s: {what}")
-
-
 def read_file(path: Path) -> wire.Beat:
     """The heartbeat in a file."""
     for _ in range(20):
@@ -76,6 +65,16 @@ class Training:
         process = self.start(code, **env)
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """What ``condition`` gives, as soon as it is true."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            time.sleep(0.01)
+        raise AssertionError(f"not within {PATIENCE_S:.0f} s: {what}")
 
     def stop(self) -> None:
         for process in self._started:

@@ -14,12 +14,12 @@ import pytest
 
 
 class Terminal:
-    """A terminal with ``flatline run -- COMMAND`` in its foreground, as a shell would start it."""
+    """A terminal with a command in its foreground."""
 
     def __init__(self, command, environment):
         self.pid, self._screen = pty.fork()
         if not self.pid:
-            os.execve(sys.executable, [sys.executable, "-m", "flatline", "run", "--", *command], environment)
+            os.execve(command[0], command, environment)
         self.shown = b""
 
     def type(self, text):
@@ -27,9 +27,6 @@ class Terminal:
 
     def resize(self, rows, columns):
         fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def modes(self):
-        return termios.tcgetattr(self._screen)[3]
 
     def until(self, text):
         while text not in self.shown:
@@ -50,7 +47,7 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(environment):
+def open_terminal(environment):
     with contextlib.ExitStack() as stack:
 
         def run(*command):
@@ -59,6 +56,20 @@ def terminal(environment):
             return opened
 
         yield run
+
+
+@pytest.fixture
+def terminal(open_terminal):
+    """Start ``flatline run -- COMMAND`` on a terminal."""
+    return lambda *command: open_terminal(sys.executable, "-m", "flatline", "run", "--", *command)
+
+
+@pytest.fixture
+def shell(open_terminal):
+    """Start ``flatline run -- COMMAND`` on a terminal from a shell; once it has stopped, Enter brings it back."""
+    script = 'set -m; "$@"; echo the shell again; read -r _; fg'
+    line = (sys.executable, "-m", "flatline", "run", "--")
+    return lambda *command: open_terminal("/bin/bash", "-c", script, "bash", *line, *command)
 
 
 def python(code):
@@ -130,13 +141,15 @@ def test_an_interrupt_key_ends_a_command_that_does_not_catch_it(terminal):
     assert os.WTERMSIG(screen.status()) == signal.SIGINT
 
 
-def test_a_stop_key_stops_and_a_continued_command_goes_on(terminal):
-    screen = terminal(*python("print('ready'); print('read', input())"))
-    screen.until(b"ready")
-    os.kill(screen.pid, signal.SIGTSTP)
-    _, status = os.waitpid(screen.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
-    os.kill(screen.pid, signal.SIGCONT)
-    screen.type(b"on\n")
-    screen.until(b"read on")
+def test_a_stop_key_gives_the_shell_its_prompt_and_fg_goes_on(shell):
+    screen = shell("cat")
+    screen.type(b"one\n")
+    screen.until(b"one\r\none\r\n")
+    screen.type(b"\x1a")
+    screen.until(b"the shell again")
+    screen.type(b"\n")
+    screen.until(b"flatline run -- cat\r\n")
+    screen.type(b"two\n")
+    screen.until(b"two\r\ntwo\r\n")
+    screen.type(b"\x04")
     assert screen.status() == 0

@@ -132,6 +132,7 @@ def test_a_file_that_changes_hands_is_refused(files, tmp_path):
     path = tmp_path / "a.beat"
     path.write_bytes(heartbeat())
     files.read(str(path))
+    path.write_bytes(heartbeat(seq=2))
     os.chown(path, 65534, 65534)
     with pytest.raises(WireError, match="somebody else"):
         files.read(str(path))

@@ -1,4 +1,5 @@
 import pytest
+
 from flatline import wire
 from flatline.listing import Entry, state_of
 from flatline.table import as_json, duration, number, render

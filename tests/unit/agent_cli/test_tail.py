@@ -1,4 +1,5 @@
 import pytest
+
 from flatline.tail import LINE_CHARS, LINES, Tail, shown
 
 STDOUT, STDERR = 1, 2

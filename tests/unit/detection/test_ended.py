@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from builders import beat, worker
 
@@ -12,7 +10,7 @@ SCRIPT = Body("digits")
 
 
 def ended(state, body, end, **head):
-    made = replace(worker((0.0, beat(1, body)), (5.0, beat(2, body, state=state, **head))), exit=end)
+    made = worker((0.0, beat(1, body)), (5.0, beat(2, body, state=state, **head)))._replace(exit=end)
     found = detect(made, Facts(), Policy(), 9.0)
     return (found.kind, found.cause.code if found.cause else None) if found else None
 
@@ -69,11 +67,11 @@ def test_a_finish_brings_its_note():
 
 
 def test_a_core_dump_and_a_signal_without_a_name_are_told():
-    made = replace(worker(), exit=Exit(1.0, -64, core_dumped=True))
+    made = worker()._replace(exit=Exit(1.0, -64, core_dumped=True))
     cause = detect(made, Facts(), Policy(), 2.0).cause
     assert cause.details == {"signal": "SIGRTMAX", "core": True}
     assert cause.evidence == ("killed by signal 64 SIGRTMAX (core dumped)",)
 
 
 def test_death_dates_the_verdict():
-    assert detect(replace(worker(), exit=Exit(6.5, -9)), Facts(), Policy(), 9.0).since == 6.5
+    assert detect(worker()._replace(exit=Exit(6.5, -9)), Facts(), Policy(), 9.0).since == 6.5

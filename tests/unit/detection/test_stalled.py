@@ -30,7 +30,7 @@ def found(*gpus, worker=WORKER, now=NOW):
 
 
 def in_phase(*, within_s, phase_at):
-    return replace(WORKER, head=Head(seq=1, phase="eval", within_s=within_s), phase_at=phase_at)
+    return WORKER._replace(head=Head(seq=1, phase="eval", within_s=within_s), phase_at=phase_at)
 
 
 def test_an_idle_gpu_is_a_warning_that_says_how_long_and_how_much_memory():
@@ -80,7 +80,7 @@ def test_an_announced_phase_explains_an_idle_gpu_within_its_budget(within_s, pha
 
 
 def test_the_time_in_a_phase_that_is_over_is_not_held_against_the_worker():
-    worker = replace(WORKER, phase_at=900.0)
+    worker = WORKER._replace(phase_at=900.0)
     assert found(IDLE, worker=worker, now=1499.0) is None
     assert found(IDLE, worker=worker, now=1500.0) is not None
 
@@ -97,9 +97,9 @@ def test_a_lost_gpu_is_critical_at_once_even_in_a_phase():
 @pytest.mark.parametrize(
     "ended",
     [
-        replace(WORKER, exit=Exit(900.0, -9)),
-        replace(WORKER, head=Head(state=FINISHED)),
-        replace(WORKER, head=Head(state=FAILED)),
+        WORKER._replace(exit=Exit(900.0, -9)),
+        WORKER._replace(head=Head(state=FINISHED)),
+        WORKER._replace(head=Head(state=FAILED)),
     ],
 )
 def test_a_worker_that_has_ended_is_not_stalled(ended, gpu):
@@ -108,4 +108,4 @@ def test_a_worker_that_has_ended_is_not_stalled(ended, gpu):
 
 @pytest.mark.parametrize("state", [RUNNING, EXITING])
 def test_a_worker_that_hangs_while_it_exits_still_wastes_its_gpu(state):
-    assert found(IDLE, worker=replace(WORKER, head=Head(state=state))) is not None
+    assert found(IDLE, worker=WORKER._replace(head=Head(state=state))) is not None

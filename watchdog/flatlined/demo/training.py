@@ -3,6 +3,7 @@
 It can be told to go wrong as trainings do: ``--damage-at N`` lets a damaged row into the data at epoch N, and
 ``--diverge-at N`` raises the learning rate far too high.
 """
+# ruff: noqa: T201 - a training prints how it goes
 
 import argparse
 import csv
@@ -16,7 +17,7 @@ from flatline import agent
 
 DATA = Path(__file__).with_name("iris.csv")
 SPECIES = ("setosa", "versicolor", "virginica")
-RATE = 0.1
+RATE = 0.08
 FAR_TOO_HIGH = 1e308
 PAUSE_S = 0.05
 """Iris is gone through in a millisecond; a real epoch takes its time."""
@@ -39,7 +40,7 @@ def main() -> None:
     for epoch in range(options.epochs):
         if epoch == options.damage_at:
             print("a damaged row comes in", flush=True)
-            flowers[70] = Flower([1.0, 5.9, 3.2, "4.8 cm", 1.8], 1)  # type: ignore[list-item]
+            flowers[70] = Flower([1.0, 5.9, 3.2, "4.8 cm", 1.8], 1)  # type: ignore[list-item]  # that is the damage
         diverges = options.diverge_at is not None and epoch >= options.diverge_at
         loss = train_one_epoch(weights, flowers, FAR_TOO_HIGH if diverges else RATE)
         print(f"epoch {epoch} loss {loss:.4f}", flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from flatline.wire import Beat, Body, Head
 from flatlined.detection.rhythm import learn
@@ -26,7 +25,7 @@ def meet(
         heard_at=now,
         phase_at=now,
         keeps_alive=keeps_alive,
-        pace_from=_pace_from(None, head, body, now),
+        pace_from=_pace_from(head, body, now),
         not_finite_at=_not_finite_at(None, head, now),
     )
 
@@ -39,8 +38,12 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
     progress = head.seq != old.seq or head.state != old.state or phase_changed
     if not progress:
         not_finite_at = _not_finite_at(worker.not_finite_at, head, now)
-        return replace(worker, head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
-    in_phase = old.phase is not None
+        return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
+    is_gap = old.phase is None and old.seq != 0
+    rhythm = learn(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
+    pace_from = worker.pace_from
+    if pace_from is None and (body.epochs or body.steps):
+        pace_from = _pace_from(head, body, now)
     return Worker(
         worker.key,
         head,
@@ -53,8 +56,8 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         now if phase_changed else worker.phase_at,
         worker.keeps_alive,
         worker.beats + 1,
-        worker.rhythm if in_phase or old.seq == 0 else learn(worker.rhythm, now - worker.beat_at),
-        worker.pace_from or _pace_from(None, head, body, now),
+        rhythm,
+        pace_from,
         _not_finite_at(worker.not_finite_at, head, now),
         worker.exit,
     )
@@ -62,13 +65,12 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
 
 def resume(worker: Worker, now: float) -> Worker:
     """The worker as if it had just beaten: nobody was there to hear it."""
-    return replace(worker, beat_at=now, heard_at=now)
+    return worker._replace(beat_at=now, heard_at=now)
 
 
 def forgive(worker: Worker, pause_s: float) -> Worker:
     """The worker as if ``pause_s`` had not passed: the watchdog was itself asleep and may hold nothing against it."""
-    return replace(
-        worker,
+    return worker._replace(
         beat_at=worker.beat_at + pause_s,
         heard_at=worker.heard_at + pause_s,
         phase_at=worker.phase_at + pause_s,
@@ -105,9 +107,9 @@ def plan_is_reached(worker: Worker) -> bool:
     return progress is not None and progress[0] >= progress[1]
 
 
-def _pace_from(known: tuple[float, float] | None, head: Head, body: Body, now: float) -> tuple[float, float] | None:
+def _pace_from(head: Head, body: Body, now: float) -> tuple[float, float] | None:
     progress = progress_of(head, body)
-    return known if progress is None else (progress[0], now)
+    return None if progress is None else (progress[0], now)
 
 
 def _not_finite_at(known: float | None, head: Head, now: float) -> float | None:

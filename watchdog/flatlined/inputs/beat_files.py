@@ -32,9 +32,7 @@ class Sighting(NamedTuple):
 
 class _Known(NamedTuple):
     raw_head: bytes
-    head: wire.Head
-    body: Body
-    uid: int
+    sighting: Sighting
 
 
 class BeatFiles:
@@ -97,33 +95,33 @@ class BeatFiles:
         except OSError as e:
             raise WireError("kind", f"cannot be opened ({e.strerror})") from None
         try:
-            return self._read(path, fd)
+            raw_head = os.pread(fd, wire.HEAD_SIZE, 0)
+            known = self._known.get(path)
+            if known is not None and known.raw_head == raw_head:
+                return None
+            sighting = _sighting(path, fd, raw_head, known and known.sighting)
+        except OSError as e:  # a directory, or a file system that fails
+            raise WireError("kind", f"cannot be read ({e.strerror})") from None
         finally:
             os.close(fd)
-
-    def _read(self, path: str, fd: int) -> Sighting | None:
-        about = os.fstat(fd)
-        if not stat.S_ISREG(about.st_mode):
-            raise WireError("kind", "not a regular file")
-        raw_head = os.pread(fd, wire.HEAD_SIZE, 0)
-        known = self._known.get(path)
-        if known is not None:
-            if known.uid != about.st_uid:
-                raise WireError("owner", "the file now belongs to somebody else")
-            if known.raw_head == raw_head:
-                return None
-        head = wire.decode_head(raw_head)
-        body = known.body if known and _same_body(known.head, head) else _read_body(fd, head)
-        self._known[path] = _Known(raw_head, head, body, about.st_uid)
-        return Sighting(path, Beat(head, body), about.st_uid)
+        self._known[path] = _Known(raw_head, sighting)
+        return sighting
 
     def forget(self, path: str) -> None:
         """No longer remember what a file said."""
         self._known.pop(path, None)
 
 
-def _same_body(a: wire.Head, b: wire.Head) -> bool:
-    return a.body_crc == b.body_crc and a.body_at == b.body_at and a.body_len == b.body_len
+def _sighting(path: str, fd: int, raw_head: bytes, before: Sighting | None) -> Sighting:
+    about = os.fstat(fd)
+    if not stat.S_ISREG(about.st_mode):
+        raise WireError("kind", "not a regular file")
+    if before is not None and before.uid != about.st_uid:
+        raise WireError("owner", "the file now belongs to somebody else")
+    head = wire.decode_head(raw_head)
+    is_new = before is None or before.beat.head[-3:] != head[-3:]  # the place, length and checksum of the body
+    body = _read_body(fd, head) if before is None or is_new else before.beat.body
+    return Sighting(path, Beat(head, body), about.st_uid)
 
 
 def _read_body(fd: int, head: wire.Head) -> Body:

@@ -59,22 +59,28 @@ class BeatSocket:
         self._socket.close()
 
     def receive(self, now_ns: int) -> tuple[list[Datagram], list[tuple[str, WireError]], bool]:
-        """Beats, faults with their sender, and whether more may be waiting. ``now_ns`` is the wall clock."""
-        beats: list[Datagram] = []
+        """Beats, faults with their sender, and whether more may be waiting. ``now_ns`` is the wall clock.
+
+        Of the agent's datagrams that say the same but for their numbers only the last is given: they came together, so
+        the others add nothing. This is what keeps up with a flood.
+        """
+        latest: dict[bytes | int, Datagram] = {}
         faults: list[tuple[str, WireError]] = []
         receive = self._socket.recvfrom
-        for _ in range(BATCH):
+        for number in range(BATCH):
             try:
                 data, address = receive(65536)
             except BlockingIOError:
-                return beats, faults, False
+                return list(latest.values()), faults, False
             except OSError:  # an error queued by an earlier packet: it is now taken off
                 continue
             try:
-                beats.append(self._decode(data, address[0], now_ns))
+                datagram = self._decode(data, address[0], now_ns)
             except WireError as e:
                 faults.append((f"{address[0]}:{address[1]}", e))
-        return beats, faults, True
+            else:
+                latest[number if datagram.is_json else data[-datagram.beat.head.body_len :]] = datagram
+        return list(latest.values()), faults, True
 
     def _decode(self, data: bytes, sender: str, now_ns: int) -> Datagram:
         sealed_ns = 0
@@ -83,23 +89,23 @@ class BeatSocket:
             if abs(now_ns - sealed_ns) > REPLAY_WINDOW_NS:
                 raise WireError("stale", "sealed more than 60 s ago or ahead: replayed, or the sender's clock is wrong")
         if data[:4] == wire.MAGIC:
-            return Datagram(self._decode_binary(data), sender, sealed_ns, is_json=False)
+            head = wire.decode_head(data)
+            raw_body = data[wire.HEAD_SIZE :]
+            body = self._bodies.get(raw_body) or self._decode_body(head, raw_body)
+            return Datagram(Beat(head, body), sender, sealed_ns, False)
         if data[:4] == wire.SEALED:
             raise WireError("sealed", "a sealed datagram, but this daemon has no key (heartbeats.key_file)")
-        return Datagram(wire.decode_json_datagram(data), sender, sealed_ns, is_json=True)
+        return Datagram(wire.decode_json_datagram(data), sender, sealed_ns, True)
 
-    def _decode_binary(self, data: bytes) -> Beat:
-        head = wire.decode_head(data)
-        raw_body = data[wire.HEAD_SIZE :]
-        body = self._bodies.get(raw_body)
-        if body is None:
-            if head.body_at != wire.HEAD_SIZE or head.body_len != len(raw_body):
-                raise WireError("body", "the datagram was cut")
-            body = wire.decode_body(raw_body, head.body_crc)
-            if len(self._bodies) >= _BODIES_MAX:
-                self._bodies.clear()
-            self._bodies[raw_body] = body
-        return Beat(head, body)
+    def _decode_body(self, head: wire.Head, raw_body: bytes) -> Body:
+        """A body not seen before; bodies rarely change, so they are remembered by their bytes."""
+        if head.body_at != wire.HEAD_SIZE or head.body_len != len(raw_body):
+            raise WireError("body", "the datagram was cut")
+        body = wire.decode_body(raw_body, head.body_crc)
+        if len(self._bodies) >= _BODIES_MAX:
+            self._bodies.clear()
+        self._bodies[raw_body] = body
+        return body
 
     def newly_dropped(self) -> int:
         """How many datagrams the kernel dropped since the last call because its buffer was full."""

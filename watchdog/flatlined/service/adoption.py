@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import pwd
 import socket
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -74,7 +73,7 @@ def gone(worker: Worker, moment: Moment) -> Worker:
     """A local worker whose process is not there any more: ended since its last beat, in a way nobody saw."""
     beat_wall = worker.head.time_ns / 1e9
     gone_since = min(moment.mono, moment.mono - (moment.wall - beat_wall)) if beat_wall else moment.mono
-    return replace(worker, exit=Exit(gone_since, rebooted=worker.body.boot not in (None, processes.boot_id())))
+    return worker._replace(exit=Exit(gone_since, rebooted=worker.body.boot not in (None, processes.boot_id())))
 
 
 def derived_run(text: str) -> str:

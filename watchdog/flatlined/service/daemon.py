@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from flatline.wire import FAILED, FINISHED, WireError
@@ -38,8 +37,9 @@ LATE_INTERVALS = 3
 """A tick this late means that the watchdog itself slept (SIGSTOP, suspend, swap): it judges nobody by that time."""
 LAST_WORDS_BATCHES = 5
 """Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
-ROWS_PER_TICK = 300
-"""Progress rows refreshed in the store per tick, so that ten thousand runs cost no more time at once than these."""
+ROWS_PER_TICK = 20
+ROWS_ALL_WITHIN_S = 60.0
+"""Progress in the store is refreshed in turn: at least so many rows a tick, and every run's in that time."""
 SET_ASIDE_S = 3600.0
 
 
@@ -263,7 +263,7 @@ class Daemon:
         for key, end in deaths:
             run = self._run_of[key]
             worker = self._with_last_words(run.workers[key], moment)
-            run.workers[key] = replace(worker, exit=end)
+            run.workers[key] = worker._replace(exit=end)
             self._pid_of.pop(key, None)
             runs.append(run)
         return runs
@@ -295,9 +295,10 @@ class Daemon:
 
     def _judge_now(self, touched: Iterable[Run | None], moment: Moment) -> None:
         """Judge those of the runs that are new or said an end; the others wait for the tick."""
-        urgent = {r.key: r for r in touched if r is not None and (r.is_new or r.is_ending)}
+        distinct = {run.key: run for run in touched if run is not None}
+        urgent = [run for run in distinct.values() if run.is_new or run.is_ending]
         if urgent:
-            self._judge(list(urgent.values()), moment)
+            self._judge(urgent, moment)
 
     def _judge(self, runs: Sequence[Run], moment: Moment) -> None:
         judgements = []
@@ -380,7 +381,8 @@ class Daemon:
     def _refresh_rows(self, moment: Moment) -> None:
         """Bring some of the rows of runs that went on up to date, in turn."""
         records = []
-        for _ in range(min(ROWS_PER_TICK, len(self._rotation))):
+        share = int(len(self._rotation) * INTERVAL_S / ROWS_ALL_WITHIN_S)
+        for _ in range(min(max(ROWS_PER_TICK, share), len(self._rotation))):
             run = self._rotation.popleft()
             if run.key not in self.runs:
                 continue

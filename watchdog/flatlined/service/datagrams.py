@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from flatline.wire import Beat, Body, WireError
+from flatline.wire import Beat, Body, Head, WireError
 from flatlined.inputs.beat_socket import Datagram
 from flatlined.model import Worker
 from flatlined.service.adoption import derived_run
@@ -55,16 +55,19 @@ class Datagrams:
         """The beat with what JSON leaves to the receiver: the count, and the numbers that were not said again."""
         if not datagram.is_json:
             return datagram.beat
-        head, body, before = datagram.beat.head, datagram.beat.body, worker.head
-        return Beat(
-            head._replace(
-                seq=before.seq + 1,
-                epoch=before.epoch if head.epoch is None else head.epoch,
-                step=before.step if head.step is None else head.step,
-                loss=before.loss if head.loss is None else head.loss,
-            ),
-            _completed_body(body, worker.body),
+        said, before = datagram.beat.head, worker.head
+        head = Head(
+            said.state,
+            before.seq + 1,
+            0,
+            before.epoch if said.epoch is None else said.epoch,
+            before.step if said.step is None else said.step,
+            before.loss if said.loss is None else said.loss,
+            said.phase,
+            0,
+            said.within_s,
         )
+        return Beat(head, _completed_body(datagram.beat.body, worker.body))
 
     def over(self, key: str) -> None:
         """The run under this key has ended."""
@@ -76,7 +79,7 @@ class Datagrams:
 
 def _completed_body(said: Body, before: Body) -> Body:
     """What was known of the sender, with what it says anew."""
-    news = {
-        name: value for name in _JSON_CHANGES if (value := getattr(said, name)) not in (None, getattr(before, name))
-    }
-    return before._replace(**news) if news else before
+    if said.epochs is None and said.metrics is None and said.reason is None:
+        return before
+    news = {name: value for name in _JSON_CHANGES if (value := getattr(said, name)) is not None}
+    return before._replace(**news)
