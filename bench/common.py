@@ -41,7 +41,8 @@ class Goal(NamedTuple):
 class Measure(Protocol):
     """A topic: prints its tables and gives its goals. ``quick``: less precisely, in seconds."""
 
-    def __call__(self, *, quick: bool) -> list[Goal]: ...
+    def __call__(self, *, quick: bool) -> list[Goal]:
+        """Measure."""
 
 
 def main(*topics: Measure) -> None:

@@ -37,23 +37,25 @@ class Daemon:
     def __init__(self, config=None, **env):
         self._config = config or {}
         self._given_env = env
-        self._stack = ExitStack()
         self._changed = threading.Condition()
         self.messages = []
         self.log = []
         self.process = None
 
     def __enter__(self):
-        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-")))
-        self.beats = self.folder / "beats"
-        self.beats.mkdir()
-        self.env = {**world(self.folder), "FLATLINE_DIR": str(self.beats), **self._given_env}
-        self.hook = self._stack.enter_context(Hook(self._take))
-        self.store = self.folder / "flatline.db"
-        self.config_file = self.folder / "config.yaml"
-        self.configure(self._config)
-        self._trainings = self._stack.enter_context(ExitStack())
-        self.start()
+        with ExitStack() as stack:
+            self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-")))
+            self.beats = self.folder / "beats"
+            self.beats.mkdir()
+            self.env = {**world(self.folder), "FLATLINE_DIR": str(self.beats), **self._given_env}
+            self.hook = stack.enter_context(Hook(self._take))
+            self.store = self.folder / "flatline.db"
+            self.config_file = self.folder / "config.yaml"
+            self.configure(self._config)
+            self._trainings = stack.enter_context(ExitStack())
+            stack.callback(lambda: self.process and self.kill())
+            self.start()
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, kind, *_):
@@ -63,7 +65,6 @@ class Daemon:
                 assert kind or status == 0, f"the daemon left with status {status}"
             assert kind or not any("Traceback" in line for line in self.log), "the daemon logged a fault of its own"
         finally:
-            self._trainings.close()
             sys.stdout.writelines(self.log)  # pytest shows it where the test failed
             self._stack.close()
 

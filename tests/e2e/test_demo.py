@@ -91,7 +91,7 @@ def test_the_demo_fails_when_something_else_happens_than_was_planned(demo, tmp_p
     output, _ = process.communicate(timeout=DEMO_S)
     assert process.returncode == 1
     assert [(ok, job) for ok, job, _ in rows(output) if ok != "ok"] == [("WRONG", "iris-finished")] * 2
-    assert re.search(r"iris-finished .*finished +nothing\n", output)
+    assert re.search(r"iris-finished .*finished +nothing *\n", output)
     assert re.search(r"iris-finished +nothing more +crashed \(signal\)", output)
 
 

@@ -100,7 +100,8 @@ def _control_groups():
 def _booted(folder, shown):
     """The pid, here, of a systemd that has booted."""
     with _control_group() as group:
-        line = ["unshare", "--fork", "--kill-child", "--propagation=private", *NAMESPACES]
+        mortal = ["setpriv", "--pdeathsig=KILL", "unshare", "--fork", "--kill-child"]  # should this process be killed
+        line = [*mortal, "--propagation=private", *NAMESPACES]
         boot = ["sh", Path(__file__).with_name("boot.sh"), folder, *(f"{a}:{b}" for a, b in shown.items())]
         # Entering the group from a shell, not by preexec_fn: this process may have threads.
         enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', group]

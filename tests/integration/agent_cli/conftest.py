@@ -5,8 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-import flatline as package
 import pytest
+
+import flatline as package
 from flatline import listing
 
 DEADLINE_S = 30

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from flatline import wire
+
+from flatline import listing, wire
 
 
 @pytest.fixture
@@ -71,8 +72,6 @@ def test_a_loss_may_be_no_number(script, beats):
 
 
 def test_inside_flatline_run_the_script_is_a_worker_of_that_run(flatline, directory):
-    from flatline import listing
-
     flatline("run", "--job", "a", "--", "sh", "-c", f'"{sys.executable}" -m flatline beat --job a --epoch 3; true')
     script, wrapper = sorted(
         (listing.read_beat(str(file))[0] for file in directory.glob("*.beat")),
@@ -87,7 +86,7 @@ def test_with_an_address_the_beat_is_a_datagram(script, directory):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
-        script("beat --job a --epoch 3", FLATLINE_UDP="127.0.0.1:{}".format(receiver.getsockname()[1]))
+        script("beat --job a --epoch 3", FLATLINE_UDP=f"127.0.0.1:{receiver.getsockname()[1]}")
         data = receiver.recv(2000)
     head = wire.decode_head(data)
     assert head.epoch == 3
@@ -100,7 +99,7 @@ def test_with_a_key_the_datagram_is_sealed(script, tmp_path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
-        address = "127.0.0.1:{}".format(receiver.getsockname()[1])
+        address = f"127.0.0.1:{receiver.getsockname()[1]}"
         script("beat --job a --epoch 3", FLATLINE_UDP=address, FLATLINE_KEY_FILE=str(tmp_path / "key"))
         payload, _ = wire.unseal(receiver.recv(2000), b"secret")
     assert wire.decode_head(payload).epoch == 3
@@ -127,7 +126,7 @@ def test_switched_off_it_does_nothing(script, directory):
     assert not list(directory.iterdir())
 
 
-def test_an_older_file_that_is_no_heartbeat_is_written_anew(script, beats, directory):
+def test_an_older_file_that_is_no_heartbeat_is_written_anew(script, beats):
     script('beat --job a --epoch 1; for f in "$FLATLINE_DIR"/*; do echo damaged > "$f"; done; beat --job a --epoch 2')
     assert beats()["a"].head.epoch == 2
 

@@ -10,7 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from flatline import wire
+
+from flatline import listing, wire
 
 
 def python(code, *arguments):
@@ -35,7 +36,7 @@ def test_a_death_by_signal_is_passed_on_as_one(flatline, beats, name):
 
 
 def test_the_wrapper_leaves_no_core_dump_of_its_own(flatline, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     flatline(
         "run", "--", *python("import os, resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.abort()"),
         cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)),
@@ -76,7 +77,7 @@ def test_only_the_last_200_lines_are_kept(flatline, beats):
     assert beats()["a"].body.tail == tuple(map(str, range(4801, 5001)))
 
 
-def test_output_to_one_file_keeps_its_order(flatline, environment):
+def test_output_to_one_file_keeps_its_order(environment):
     code = "import os\nfor i in range(300): os.write(1 + i % 2, b'%d\\n' % i)"
     line = [sys.executable, "-m", "flatline", "run", "--", *python(code)]
     result = subprocess.run(
@@ -114,7 +115,7 @@ def test_a_reader_that_leaves_early_ends_the_command_as_without_us(environment):
     assert result.stderr == b""
 
 
-def test_a_grandchild_that_keeps_the_output_open_does_not_keep_us(flatline, eventually, tmp_path):
+def test_a_grandchild_that_keeps_the_output_open_does_not_keep_us(flatline, tmp_path):
     result = flatline("run", "--", "sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; echo done; exit 4")
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert result.stdout == b"done\n"
@@ -138,9 +139,9 @@ def test_closed_standard_descriptors_do_no_harm(environment, closed, beats):
     assert beats()["a"].body.exit_status == 5
 
 
-def test_a_full_disk_behind_the_output_is_said_once(flatline, environment):
+def test_a_full_disk_behind_the_output_is_said_once(environment):
     line = [sys.executable, "-m", "flatline", "run", "--", "sh", "-c", "seq 100000; exit 6"]
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         result = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
     assert result.returncode == 6
     assert result.stderr == b"flatline: output is lost: No space left on device\n"
@@ -226,8 +227,6 @@ def test_the_command_learns_its_run_and_job(flatline, beats):
 
 
 def test_an_agent_inside_joins_the_run(flatline, directory):
-    from flatline import listing
-
     flatline("run", "--job", "a", "--", *python("from flatline import agent; agent.beat(3, 0.5)"))
     inside, wrapper = sorted(
         (listing.read_beat(str(file))[0] for file in directory.glob("*.beat")),
@@ -238,7 +237,7 @@ def test_an_agent_inside_joins_the_run(flatline, directory):
     assert inside.body.pid == wrapper.body.command_pid
 
 
-def test_a_run_inside_a_run_is_its_own(flatline, beats, environment):
+def test_a_run_inside_a_run_is_its_own(flatline, beats):
     flatline("run", "--job", "a", "--", sys.executable, "-m", "flatline", "run", "--job", "b", "--", "true")
     assert beats()["a"].body.run != beats()["b"].body.run
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from flatline import identity, wire
 
 SECOND = 10**9

@@ -14,7 +14,7 @@ def said(*timeline):
     """What is said along a time-line of (seconds, findings worst first)."""
     open_, result = {}, []
     for at, found in timeline:
-        open_, changes = advance("run", open_, [(finding(*f, since=at), worker()) for f in found], moment(at))
+        open_, changes = advance("run", open_, [(finding(*f, since=at), worker()) for f in found], at, moment(at))
         result += [(at, c.what, c.incident.finding.kind) for c in changes]
     return result
 
@@ -72,14 +72,22 @@ def test_what_is_said(timeline, expected):
 
 
 def test_an_incident_keeps_its_name_and_beginning_until_it_is_over():
-    open_, [opened] = advance("run", {}, [(finding("silent", since=3.0), worker())], moment(10.0))
-    open_, _ = advance("run", open_, [(finding("silent", since=3.0), worker())], moment(20.0))
-    _, [resolved] = advance("run", open_, [], moment(30.0))
+    open_, [opened] = advance("run", {}, [(finding("silent", since=3.0), worker())], 3.0, moment(10.0))
+    open_, _ = advance("run", open_, [(finding("silent", since=3.0), worker())], 3.0, moment(20.0))
+    _, [resolved] = advance("run", open_, [], 29.0, moment(30.0))
     assert resolved.incident.id == opened.incident.id
     assert resolved.incident.finding.since == 3.0
 
 
 def test_incidents_of_different_runs_and_times_have_different_names():
     found = [(finding("silent"), worker())]
-    names = {advance(run, {}, found, moment(at))[1][0].incident.id for run in ("a", "b") for at in (1.0, 2.0)}
+    names = {advance(run, {}, found, at, moment(at))[1][0].incident.id for run in ("a", "b") for at in (1.0, 2.0)}
     assert len(names) == 4
+
+
+def test_silence_ends_with_a_sign_of_life_and_not_with_more_patience():
+    open_, _ = advance("run", {}, [(finding("silent", since=3.0), worker())], 3.0, moment(70.0))
+    open_, changes = advance("run", open_, [], 3.0, moment(71.0))
+    assert changes == []
+    _, [resolved] = advance("run", open_, [], 71.5, moment(72.0))
+    assert resolved.what == "resolved"

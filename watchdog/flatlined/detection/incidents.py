@@ -14,6 +14,10 @@ CLEAR_AFTER_S: Mapping[Kind, float] = {"diverged": 5.0, "stalled": 30.0}
 """How long a fault must stay away before it is called over; others are over at the first beat."""
 
 
+UNTIL_HEARD: tuple[Kind, ...] = ("silent", "lost")
+"""Only a sign of life ends these; that more patience would be right by now does not."""
+
+
 class Change(NamedTuple):
     """What happened to an incident. ``closed`` ends it without a word: the run ended or something worse took over."""
 
@@ -28,11 +32,12 @@ def incident_id(run_key: str, kind: str, opened_wall: float) -> str:
 
 
 def advance(
-    run_key: str, open_: Mapping[Kind, Incident], found: Sequence[Found], moment: Moment
+    run_key: str, open_: Mapping[Kind, Incident], found: Sequence[Found], heard_at: float, moment: Moment
 ) -> tuple[dict[Kind, Incident], list[Change]]:
     """The incidents open after looking at ``found`` (the worst first), and what changed.
 
-    Only the worst finding opens an incident; lesser ones that were open before stay open as long as they are found.
+    ``heard_at`` is when any worker of the run was last heard. Only the worst finding opens an incident; lesser ones
+    that were open before stay open as long as they are found.
     """
     if found and found[0][0].kind in ENDS:
         end = _open(run_key, found[0][0], moment)
@@ -42,7 +47,7 @@ def advance(
     now_open: dict[Kind, Incident] = {}
     changes = []
     for kind, incident in open_.items():
-        kept, change = _keep(incident, first.get(kind), found, moment)
+        kept, change = _keep(incident, first.get(kind), found, heard_at, moment)
         if kept is not None:
             now_open[kind] = kept
         if change is not None:
@@ -59,7 +64,7 @@ def _open(run_key: str, finding: Finding, moment: Moment) -> Incident:
 
 
 def _keep(
-    incident: Incident, match: Found | None, found: Sequence[Found], moment: Moment
+    incident: Incident, match: Found | None, found: Sequence[Found], heard_at: float, moment: Moment
 ) -> tuple[Incident | None, Change | None]:
     if match is not None:
         finding, worker = match
@@ -69,6 +74,8 @@ def _keep(
         return (incident if incident.gone_at is None else replace(incident, gone_at=None)), None
     if found and _severity(found[0][0]) >= _severity(incident.finding):
         return None, Change("closed", incident, None)
+    if incident.finding.kind in UNTIL_HEARD and heard_at <= incident.finding.since:
+        return incident, None
     gone_at = moment.mono if incident.gone_at is None else incident.gone_at
     if moment.mono - gone_at >= CLEAR_AFTER_S.get(incident.finding.kind, 0.0):
         return None, Change("resolved", incident, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from flatlined.inputs import processes
@@ -26,17 +27,17 @@ class Looks:
     def __init__(self) -> None:
         self._last: dict[str, _Look] = {}
         self._now = 0.0
-        self._left = 0
+        self._left = 0.0
         self._children: dict[int, list[int]] | None = None
 
-    def begin(self, now: float) -> None:
-        """A new tick."""
-        self._now, self._left, self._children = now, PER_TICK, None
+    def begin(self, now: float, limit: float = PER_TICK) -> None:
+        """A new tick, in which at most ``limit`` looks are taken."""
+        self._now, self._left, self._children = now, limit, None
 
     def at(self, key: str, pid: int) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
 
-        The first look says that it is active, for want of a comparison.
+        At the first look, with nothing to compare, it is active if it is running right now.
         """
         before = self._last.get(key)
         if self._left <= 0 or (before is not None and before.at == self._now):
@@ -50,7 +51,8 @@ class Looks:
 
     def _look(self, pid: int, stat: processes.Stat, before: _Look | None) -> _Look:
         if before is None:
-            return _Look(Process(stat.state, self._now), stat.cpu_s, None, self._now)
+            active_at = self._now if stat.state == "R" else -math.inf
+            return _Look(Process(stat.state, active_at, processes.wchan(pid)), stat.cpu_s, None, self._now)
         needed_s = ACTIVE_SHARE * (self._now - before.at)
         if stat.cpu_s - before.own_cpu_s > needed_s:
             return _Look(Process(stat.state, self._now), stat.cpu_s, None, self._now)

@@ -80,12 +80,14 @@ class Daemon:
         self._gpus: gpus.State = {}
         self._gpu_pids: dict[int, set[int]] = {}
         self._rotation: deque[Run] = deque()
-        self._last_tick_at: float | None = None
+        self._last_tick_at = float("inf")
 
     # What happens
 
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
+        self._last_tick_at = moment.mono
+        self._looks.begin(moment.mono, limit=float("inf"))
         for stored, workers, incidents in self._store.unfinished(moment):
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
             run.incidents = {i.finding.kind: i for i in incidents}
@@ -100,8 +102,9 @@ class Daemon:
             return worker if run.incidents else resume(worker, moment.mono)
         with suppress(OSError, WireError):  # gone or torn: its process, or its silence, will tell
             sighting = self._files.read(worker.key)
-            if sighting is not None and sighting.beat.head.seq != worker.head.seq:
-                return observe(resume(worker, moment.mono), sighting.beat, moment.mono)
+            if sighting is not None:
+                has_beaten = sighting.beat.head.seq != worker.head.seq
+                return observe(resume(worker, moment.mono) if has_beaten else worker, sighting.beat, moment.mono)
         return worker
 
     def tick(self) -> None:
@@ -368,10 +371,9 @@ class Daemon:
         return ((key, run.workers[key]) for key, run in self._run_of.items())
 
     def _slept_s(self, moment: Moment) -> float:
-        before, self._last_tick_at = self._last_tick_at, moment.mono
-        if before is None or moment.mono - before < LATE_INTERVALS * INTERVAL_S:
-            return 0.0
-        return moment.mono - before - INTERVAL_S
+        late_s = moment.mono - self._last_tick_at - INTERVAL_S
+        self._last_tick_at = moment.mono
+        return late_s if late_s > (LATE_INTERVALS - 1) * INTERVAL_S else 0.0
 
     def _forgive(self, pause_s: float, which: Callable[[str], bool]) -> None:
         for key, run in self._run_of.items():

@@ -54,7 +54,8 @@ def judgement(
 ) -> Judgement | None:
     """What changes with these findings; None if nothing does."""
     worst_first = judge(found) if any(findings for _, findings in found) else []
-    incidents, changes = advance(run.key, run.incidents, worst_first, moment)
+    heard_at = max(worker.heard_at for worker in run.workers.values())
+    incidents, changes = advance(run.key, run.incidents, worst_first, heard_at, moment)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
     ended = bool(worst_first) and worst_first[0][0].kind in ENDS

@@ -1,0 +1,165 @@
+"""Bad heartbeats, bad datagrams and bad neighbours: each is named once, and no other job notices."""
+
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+from harness import Daemon, eventually, free_udp_port
+
+from flatline import wire
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+TRAINING = "from flatline import agent; agent.beat(1, 0.5); input()"
+
+
+@pytest.fixture
+def port():
+    return free_udp_port()
+
+
+@pytest.fixture
+def daemon(port):
+    with Daemon({"heartbeats": {"udp": f"127.0.0.1:{port}"}}) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def send(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", port))
+        yield sock.send
+
+
+def logged(daemon, text):
+    return [line for line in daemon.log if text in line]
+
+
+BAD_FILES = {
+    "empty": lambda p: p.touch(),
+    "zeros": lambda p: p.write_bytes(b"\0" * 4096),
+    "future": lambda p: p.write_bytes(b"FLAT\x63" + b"\0" * 4096),
+    "link": lambda p: p.symlink_to("/etc/passwd"),
+    "fifo": os.mkfifo,
+    "directory": lambda p: p.mkdir(),
+    "gigabyte": lambda p: (p.touch(), os.truncate(p, 2**30)),
+}
+
+
+def test_bad_files_are_named_and_the_others_are_watched(daemon):
+    for name, make in BAD_FILES.items():
+        make(daemon.beats / f"{name}.beat")
+    training = daemon.train(TRAINING, job="good")
+    daemon.wait_until_watched("good")
+    training.kill()
+    daemon.wait_for(job="good", kind="crashed")
+    # A FIFO, a link and a directory are of one kind: it is logged once, and counted from then on.
+    for name in ("empty", "zeros", "future"):
+        eventually(lambda name=name: logged(daemon, f"{name}.beat"))
+    assert daemon.told() == [("good", "crashed", "firing")]
+
+
+def test_bad_datagrams_are_named_and_the_others_are_heard(daemon, send):
+    rubbish = random.Random(7)
+    for _ in range(2000):
+        send(rubbish.randbytes(rubbish.randrange(1, 1200)))
+    send(b'{"job": "typo", "epch": 3}')
+    send(b'{"job": "digits", "epoch": 3, "loss": 0.21, "event": "failed", "reason": "no data"}')
+    told = daemon.wait_for(job="digits", kind="crashed")
+    assert (told["cause"]["code"], told["progress"]["epoch"]) == ("reported", 3)
+    eventually(lambda: logged(daemon, "unknown key 'epch'"))
+    assert len(daemon.log) < 20
+
+
+def test_a_flood_from_one_job_delays_no_other(daemon, send):
+    training = daemon.train(TRAINING, job="quiet")
+    daemon.wait_until_watched("quiet")
+    for i in range(20_000):
+        send(b'{"job": "loud", "step": %d}' % i)
+    training.kill()
+    daemon.wait_for(job="quiet", kind="crashed")
+    assert daemon.told() == [("quiet", "crashed", "firing")]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to be somebody else")
+def test_one_user_cannot_speak_for_another(daemon):
+    """Nobody's heartbeat file names root's process: it is refused, and not believed when it says NaN."""
+    victim = daemon.train(TRAINING, job="victim")
+    daemon.wait_until_watched("victim")
+    [real] = daemon.beats.glob("victim.*.beat")
+    forged = daemon.beats / "forged.0123456789ab.beat"
+    forged.write_bytes(real.read_bytes())
+    os.chown(forged, 65534, 65534)
+    os.truncate(forged, forged.stat().st_size)
+    eventually(lambda: logged(daemon, "belongs to nobody"))
+    victim.kill()
+    daemon.wait_for(job="victim", kind="crashed")
+    daemon.settle()
+    assert daemon.told("victim") == [("victim", "crashed", "firing")]
+    assert len(daemon.about(pid=victim.pid)) == 1
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to be somebody else")
+def test_another_users_training_is_watched_and_told_under_its_owners_name(daemon):
+    if not Path(SYSTEM_PYTHON).exists():
+        pytest.skip(f"no {SYSTEM_PYTHON} that anybody may run")
+    daemon.beats.chmod(0o1777)
+    daemon.folder.chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="e2e-public-") as public:
+        Path(public).chmod(0o755)
+        shutil.copytree(Path(wire.__file__).parent, Path(public) / "flatline")
+        env = {**daemon.env, "PYTHONPATH": public, "FLATLINE_JOB": "theirs"}
+        line = [SYSTEM_PYTHON, "-c", TRAINING]
+        with subprocess.Popen(line, env=env, stdin=subprocess.PIPE, user=65534, group=65534) as training:
+            daemon.wait_until_watched("theirs")
+            training.kill()
+        assert daemon.wait_for(job="theirs", kind="crashed")["user"] == "nobody"
+
+
+def test_a_run_of_another_boot_is_told_as_a_reboot(daemon):
+    training = daemon.train(TRAINING, job="before")
+    daemon.wait_until_watched("before")
+    daemon.stop()
+    [beat] = daemon.beats.glob("before.*.beat")
+    rewrite_boot(beat)
+    daemon.store.unlink()
+    daemon.start()
+    told = daemon.wait_for(job="before", kind="crashed")
+    assert told["cause"]["code"] == "reboot"
+    training.kill()
+
+
+def rewrite_boot(path):
+    """Make a heartbeat one of an earlier boot: a stand-in for a machine that went down."""
+    data = path.read_bytes()
+    head = wire.decode_head(data)
+    body = wire.decode_body(data[head.body_at : head.body_at + head.body_len])
+    raw = wire.encode_body(body._replace(boot="0" * 36, host=socket.gethostname()))
+    head = head._replace(body_at=wire.BODY_SLOTS[0], body_len=len(raw), body_crc=zlib.crc32(raw))
+    path.write_bytes(wire.encode_head(head) + raw)
+
+
+def test_a_watchdog_that_slept_holds_it_against_nobody(daemon):
+    """Frozen itself for longer than the jobs' limit, then thawed: no job is called silent."""
+    daemon.stop()
+    daemon.configure({"defaults": {"silent_after": "2s"}})
+    daemon.start()
+    code = "import time\nfrom flatline import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
+    training = daemon.train(code, job="steady")
+    daemon.wait_until_watched("steady")
+    daemon.process.send_signal(signal.SIGSTOP)
+    training.send_signal(signal.SIGSTOP)
+    time.sleep(4.0)  # the whole machine sleeps, as far as these two can tell
+    training.send_signal(signal.SIGCONT)
+    daemon.process.send_signal(signal.SIGCONT)
+    eventually(lambda: logged(daemon, "the watchdog itself slept"))
+    daemon.settle()
+    assert daemon.told("steady") == []
+    training.kill()
