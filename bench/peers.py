@@ -1,42 +1,45 @@
-"""The calls that ``beat.py`` compares, each as a generator that gives the call to be timed.
+"""The calls that ``beat.py`` compares, each as a context that gives the call to be timed.
 
-Run as a script it times one of them in a process of its own: ``python bench/peers.py NAME FOLDER CALLS``.
+Run as a script it times one of them in a process of its own: ``python bench/peers.py NAME FOLDER CALLS REST_S``.
 """
 
-import importlib.metadata
 import json
 import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-Peer = Generator[Callable[[int], object]]
-"""Gives the call; it is told the number of the call, and cleans up afterwards."""
+Call = Callable[[int], object]
+"""What is timed; it is told the number of the call."""
 
 WARM_UP = 200
 
 
-def nothing(_: Path) -> Peer:
+@contextmanager
+def nothing(_: Path) -> Iterator[Call]:
     """The floor: what timing an empty call costs."""
     yield lambda i: None  # noqa: ARG005 - every call takes its number
 
 
-def flatline_written(folder: Path) -> Peer:
+@contextmanager
+def flatline_written(folder: Path) -> Iterator[Call]:
     """A beat that is written: its epoch is new."""
     agent = _agent(FLATLINE_DIR=str(folder))
     yield lambda i: agent.beat(i, 0.5)
 
 
-def flatline_coalesced(folder: Path) -> Peer:
+@contextmanager
+def flatline_coalesced(folder: Path) -> Iterator[Call]:
     """A beat that only replaces the numbers of the last: it comes sooner than the file is written again."""
     agent = _agent(FLATLINE_DIR=str(folder))
     yield lambda i: agent.beat(7, 0.5, step=i)
 
 
-def flatline_phase(folder: Path) -> Peer:
+@contextmanager
+def flatline_phase(folder: Path) -> Iterator[Call]:
     """Into a phase and out again."""
     agent = _agent(FLATLINE_DIR=str(folder))
 
@@ -47,8 +50,9 @@ def flatline_phase(folder: Path) -> Peer:
     yield enter_and_leave
 
 
-def flatline_datagram(_: Path) -> Peer:
-    """A beat to a port of this machine; the epoch is new, so that it would be sent if datagrams were not limited."""
+@contextmanager
+def flatline_datagram(_: Path) -> Iterator[Call]:
+    """A beat with a new epoch, sent to this machine if the last was 5 ms ago; else only its numbers are kept."""
     with closing(_sink()) as sink:
         agent = _agent(FLATLINE_UDP="{}:{}".format(*sink.getsockname()))
         yield lambda i: agent.beat(i, 0.5)
@@ -62,7 +66,8 @@ def _agent(**environment: str):
     return agent
 
 
-def tqdm_update(_: Path) -> Peer:
+@contextmanager
+def tqdm_update(_: Path) -> Iterator[Call]:
     """The progress bar's step."""
     from tqdm import tqdm  # noqa: PLC0415
 
@@ -70,14 +75,16 @@ def tqdm_update(_: Path) -> Peer:
         yield lambda i: bar.update()  # noqa: ARG005
 
 
-def prometheus_gauge(_: Path) -> Peer:
+@contextmanager
+def prometheus_gauge(_: Path) -> Iterator[Call]:
     """A gauge in memory, for somebody else to scrape."""
     from prometheus_client import Gauge  # noqa: PLC0415
 
     yield Gauge("loss", "bench").set
 
 
-def statsd_gauge(_: Path) -> Peer:
+@contextmanager
+def statsd_gauge(_: Path) -> Iterator[Call]:
     """A datagram to a statsd on this machine."""
     from statsd import StatsClient  # noqa: PLC0415
 
@@ -86,7 +93,8 @@ def statsd_gauge(_: Path) -> Peer:
         yield lambda i: client.gauge("loss", i)
 
 
-def tensorboard_scalar(folder: Path) -> Peer:
+@contextmanager
+def tensorboard_scalar(folder: Path) -> Iterator[Call]:
     """A point of a curve."""
     from tensorboardX import SummaryWriter  # noqa: PLC0415
 
@@ -94,7 +102,8 @@ def tensorboard_scalar(folder: Path) -> Peer:
         yield lambda i: writer.add_scalar("loss", 0.5, i)
 
 
-def wandb_offline(folder: Path) -> Peer:
+@contextmanager
+def wandb_offline(folder: Path) -> Iterator[Call]:
     """A row of the history, kept on this machine."""
     import wandb  # noqa: PLC0415
 
@@ -103,7 +112,8 @@ def wandb_offline(folder: Path) -> Peer:
         yield lambda i: run.log({"epoch": i, "loss": 0.5})
 
 
-def file_and_rename(folder: Path) -> Peer:
+@contextmanager
+def file_and_rename(folder: Path) -> Iterator[Call]:
     """The usual home-made heartbeat: JSON into a temporary file, renamed over the last."""
     path, hidden = folder / "heartbeat.json", folder / "heartbeat.json.new"
 
@@ -122,19 +132,15 @@ def _sink() -> socket.socket:
     return sink
 
 
-def version(package: str) -> str:
-    """What is installed of a package."""
-    return importlib.metadata.version(package)
-
-
-def times_ns(peer: Callable[[Path], Peer], folder: Path, calls: int) -> list[int]:
-    """Nanoseconds of each of so many calls."""
-    with closing(peer(folder)) as given:
-        call = next(given)
+def times_ns(name: str, folder: Path, calls: int, rest_s: float) -> list[int]:
+    """Nanoseconds of each of so many calls, each after a rest if one is wanted."""
+    with globals()[name](folder) as call:
         for i in range(WARM_UP):
             call(i)
         clock, times = time.perf_counter_ns, [0] * calls
         for i in range(calls):
+            if rest_s:
+                time.sleep(rest_s)
             begun = clock()
             call(WARM_UP + i)
             times[i] = clock() - begun
@@ -142,5 +148,5 @@ def times_ns(peer: Callable[[Path], Peer], folder: Path, calls: int) -> list[int
 
 
 if __name__ == "__main__":
-    name, place, number = sys.argv[1:]
-    json.dump(times_ns(globals()[name], Path(place), int(number)), sys.stdout)
+    chosen, place, number, rest = sys.argv[1:]
+    json.dump(times_ns(chosen, Path(place), int(number), float(rest)), sys.stdout)

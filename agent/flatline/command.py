@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 import threading
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from flatline import identity, output, wire
 from flatline.run import Run
@@ -33,7 +33,7 @@ _JOIN_S = 0.1
 class Plan(NamedTuple):
     """What the command line of ``flatline run`` says."""
 
-    command: Sequence[str]
+    command: List[str]
     job: Optional[str] = None
     epochs: Optional[int] = None
     steps: Optional[int] = None
@@ -76,7 +76,7 @@ def _register(plan: Plan) -> Optional[Run]:
     return None
 
 
-def job_of(command: Sequence[str]) -> str:
+def job_of(command: List[str]) -> str:
     """What a command is called if nobody names it: its script or module, else its program."""
     names = [word.rpartition("/")[2] for word in command]
     for index, name in enumerate(names):
@@ -87,7 +87,7 @@ def job_of(command: Sequence[str]) -> str:
     return names[0]
 
 
-def _execute(command: Sequence[str], record: Optional[Run], tail: Tail, mask: Iterable[int]) -> int:
+def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterable[int]) -> int:
     """Start the command, pass on signals and output until it has ended, and give its exit status."""
     channels, pumps, ending = _connect(tail)
     try:
@@ -116,7 +116,7 @@ def _connect(tail: Tail) -> Tuple[List[output.Channel], List[threading.Thread], 
     return [], [], None
 
 
-def _spawn(command: Sequence[str], channels: List[output.Channel], mask: Iterable[int]) -> int:
+def _spawn(command: List[str], channels: List[output.Channel], mask: Iterable[int]) -> int:
     """The pid of the started command, with the signal mask and handlers that we were started with."""
     places = [(os.POSIX_SPAWN_DUP2, c.inlet, descriptor) for c in channels for descriptor in c.descriptors]
     options: Dict[str, Any] = {"file_actions": places, "setsigmask": mask, "setsigdef": _IGNORED_BY_PYTHON}
@@ -127,7 +127,7 @@ def _spawn(command: Sequence[str], channels: List[output.Channel], mask: Iterabl
             os.close(channel.inlet)
 
 
-def _posix_spawn(command: Sequence[str], options: Dict[str, Any]) -> int:
+def _posix_spawn(command: List[str], options: Dict[str, Any]) -> int:
     try:
         return os.posix_spawnp(command[0], command, os.environ, **options)
     except OSError as error:

@@ -132,12 +132,13 @@ def _inherit() -> None:
 
 def told_by(error: BaseException) -> Dict[str, Any]:
     """The body's fields for an exception that ended a run."""
-    from traceback import format_exception  # noqa: PLC0415 - only at an end
-
-    trace = "".join(format_exception(type(error), error, error.__traceback__))[-TRACEBACK_MAX:]
-    fields = {"exception": _headline(error), "traceback": trace}
+    fields = {"exception": _headline(error)}
     if isinstance(error, KeyboardInterrupt):
         fields["reason"] = "interrupted"
+    with guarded():  # with no descriptor left, neither the module nor the source lines can be read
+        from traceback import format_exception  # noqa: PLC0415 - only at an end
+
+        fields["traceback"] = "".join(format_exception(type(error), error, error.__traceback__))[-TRACEBACK_MAX:]
     return fields
 
 

@@ -245,7 +245,7 @@ def lifted(descriptor: int) -> int:
     try:
         import fcntl  # noqa: PLC0415 - not on Windows
         import resource  # noqa: PLC0415 - not on Windows
-    except ImportError:
+    except (ImportError, OSError):  # or no descriptor is left to load them by
         return descriptor
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     above = _HIGH_DESCRIPTOR if soft < 0 or soft > _HIGH_DESCRIPTOR else soft * 3 // 4

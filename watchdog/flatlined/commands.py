@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -41,10 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
             from flatlined import demo  # noqa: PLC0415 - nobody else needs it
 
             return demo.run()
-        config = _load(arguments.config)
-        return {"serve": _serve, "check": _check, "test-alert": _test_alert, "status": _status}[arguments.command](
-            config, arguments
-        )
+        config = _load_for_reading(arguments.config) if arguments.command == "status" else _load(arguments.config)
+        return _COMMANDS[arguments.command](config, arguments)
     except ConfigError as e:
         print(e, file=sys.stderr)
         return MISTAKE
@@ -57,8 +56,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(path: str | None) -> Config:
     chosen = Path(path) if path else configuration.find(os.environ, Path.home())
-    kinds = {name: module.Options for name, module in channels.kinds().items()}
-    return configuration.load(chosen, kinds=kinds, env=os.environ)
+    return configuration.load(chosen, kinds=_kinds(), env=os.environ)
+
+
+def _load_for_reading(path: str | None) -> Config:
+    """The configuration, or the built-in defaults where the machine's own holds secrets that are not for us."""
+    try:
+        return _load(path)
+    except ConfigError:
+        if path:
+            raise
+        return configuration.load(None, kinds=_kinds(), env=os.environ)
+
+
+def _kinds() -> dict[str, type[BaseModel]]:
+    return {name: module.Options for name, module in channels.kinds().items()}
 
 
 def _serve(config: Config, arguments: argparse.Namespace) -> int:
@@ -179,3 +191,6 @@ def _cells(r: RunRow, now: float) -> list[str]:
         r.user,
         str(r.pid or ""),
     ]
+
+
+_COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "status": _status}

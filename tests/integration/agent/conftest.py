@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -84,8 +84,11 @@ class Training:
 
     def beats(self, folder: Optional[Path] = None) -> List[wire.Beat]:
         """The heartbeats in the folder, by job."""
-        files = (path for path in (folder or self.folder).glob("*.beat") if path.name[0] != ".")
-        return sorted((read_file(path) for path in files), key=lambda beat: beat.body.job)
+        return sorted((beat for _, beat in self.files(folder or self.folder)), key=lambda beat: beat.body.job)
+
+    def files(self, folder: Path) -> List[Tuple[Path, wire.Beat]]:
+        """The heartbeat files in a folder, and what they say."""
+        return [(path, read_file(path)) for path in folder.glob("*.beat") if path.name[0] != "."]
 
     def beat(self) -> wire.Beat:
         """The only heartbeat in the folder."""

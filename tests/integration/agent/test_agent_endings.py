@@ -35,6 +35,19 @@ def test_a_long_traceback_keeps_its_end(training):
     assert len(body.traceback) <= 16 * 1024
 
 
+def test_running_out_of_descriptors_is_told_as_the_reason(training):
+    training.run("""
+        import os, resource
+        agent.beat(1)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+        while True:
+            os.open("/dev/null", os.O_RDONLY)
+    """)
+    beat = training.beat()
+    assert beat.head.state == wire.FAILED
+    assert beat.body.exception == "OSError: [Errno 24] Too many open files: '/dev/null'"
+
+
 def test_an_exception_that_cannot_be_shown_still_fails_the_run(training):
     training.run("""
         class Odd(Exception):
@@ -48,7 +61,13 @@ def test_an_exception_that_cannot_be_shown_still_fails_the_run(training):
 
 
 def test_a_keyboard_interrupt_is_told_as_such(training):
-    process = training.start("agent.beat(1)\nprint('on', flush=True)\ninput()")
+    process = training.start("""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+        agent.beat(1)
+        print("on", flush=True)
+        input()
+    """)
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == -signal.SIGINT

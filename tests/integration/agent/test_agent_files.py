@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import stat
 import subprocess
-import sys
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from flatline import wire
 from flatline.run import Run
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system, or become somebody else")
-POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and owners as in POSIX")
 
 
 @pytest.fixture
@@ -54,16 +56,14 @@ def test_a_file_that_was_harmed_is_made_anew(run, training, folder, harm):
 def test_a_harmed_file_is_made_anew_while_the_run_goes_on(run, training, folder):
     run.beat(1)
     path_of(folder).unlink()
-    epoch = 1
+    epochs = count(2)
 
     def is_back():
-        nonlocal epoch
-        run.beat(epoch := epoch + 1) if False else run.beat(epoch + 1)
-        epoch += 1
+        run.beat(next(epochs))
         return list(folder.glob("*.beat"))
 
     training.until(is_back, "the file is back")
-    assert training.beat().head.epoch == epoch
+    assert training.beat().head.epoch == next(epochs) - 1
 
 
 def test_descriptors_closed_and_reused_by_the_training_stay_its_own(training, tmp_path):
@@ -131,14 +131,12 @@ def test_no_descriptor_left_is_no_harm(training):
     assert training.beat().head.epoch == 1
 
 
-@POSIX
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_everybody_may_read_the_file_whatever_the_umask(training, folder, umask):
     training.run(f"import os\nos.umask({umask})\nagent.beat(1)")
     assert stat.S_IMODE(path_of(folder).stat().st_mode) == 0o644
 
 
-@POSIX
 def test_in_a_folder_with_a_group_only_the_group_may(training, folder):
     folder.chmod(0o2770)
     training.run("agent.beat(1)")
@@ -155,19 +153,151 @@ def test_a_missing_folder_is_made(training, tmp_path):
     assert len(training.beats(tmp_path / "new")) == 1
 
 
-def places_below(tmp_path):
-    """Settings under which the file lands in the temporary folder, unless this machine has a daemon."""
-    return {"FLATLINE_DIR": str(tmp_path / "no" / "such"), "TMPDIR": str(tmp_path)}
+NEXT = [Path("/run/flatline")]
+"""Where the beats go that find no place in $FLATLINE_DIR, if there is a daemon; else into a folder below $TMPDIR."""
 
 
-def fallbacks(training, tmp_path):
-    import pathlib
-
-    return [
-        beat
-        for folder in (pathlib.Path("/run/flatline"), tmp_path / f"flatline-{os.getuid()}")
-        for beat in training.beats(folder)
-        if beat.body.job == tmp_path.name
-    ]
+def elsewhere(training, folder):
+    """The heartbeats of the job ``lost``, in all places but the first."""
+    places = [*NEXT, folder / f"flatline-{os.getuid()}"]
+    found = [(path, beat) for place in places for path, beat in training.files(place) if beat.body.job == JOB]
+    for path, _ in found:
+        path.unlink()
+    return [beat for _, beat in found]
 
 
+JOB = f"lost-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def test_where_no_folder_can_be_made_the_next_is_taken(training, tmp_path):
+    done = training.run(f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tmp_path / "no" / "such"), TMPDIR=str(tmp_path))
+    (beat,) = elsewhere(training, tmp_path)
+    assert (done.stderr, beat.head.epoch) == ("", 1)
+
+
+def test_the_users_runtime_folder_comes_before_the_temporary_one(training, tmp_path):
+    if NEXT[0].is_dir():
+        pytest.skip("this machine has /run/flatline, which comes first")
+    training.run("agent.beat(1)", FLATLINE_DIR=None, XDG_RUNTIME_DIR=str(tmp_path))
+    assert len(training.beats(tmp_path / "flatline")) == 1
+
+
+AS_SOMEBODY = """
+import os
+os.setgroups([])
+os.setgid(12345)
+os.setuid(12345)
+"""
+
+
+@as_root
+def test_a_folder_that_may_not_be_written_is_passed_over(training, tmp_path):
+    for folder in (training.folder, tmp_path):
+        folder.chmod(0o755)
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp").chmod(0o1777)
+    process = training.start(AS_SOMEBODY + f"agent.start({JOB!r}); agent.beat(1)", TMPDIR=str(tmp_path / "tmp"))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert training.beats() == []
+    places = [*NEXT, tmp_path / "tmp" / "flatline-12345"]
+    found = [path for place in places for path, beat in training.files(place) if beat.body.job == JOB]
+    assert len(found) == 1
+    found[0].unlink()
+
+
+@as_root
+def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, tmp_path):
+    if NEXT[0].is_dir():
+        pytest.skip("this machine has /run/flatline, where everybody may write")
+    for folder in (training.folder, tmp_path):
+        folder.chmod(0o755)
+    done = training.run(AS_SOMEBODY + "for epoch in range(1000):\n    agent.beat(epoch)", TMPDIR=str(training.folder))
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "PermissionError" in done.stderr
+
+
+@pytest.mark.parametrize("trap", ["link", "file"])
+def test_a_temporary_folder_that_is_not_what_it_seems_is_refused(training, tmp_path, trap):
+    if NEXT[0].is_dir():
+        pytest.skip("this machine has /run/flatline, which comes first")
+    elsewhere_ = tmp_path / "elsewhere"
+    elsewhere_.mkdir()
+    place = tmp_path / f"flatline-{os.getuid()}"
+    place.symlink_to(elsewhere_) if trap == "link" else place.write_text("")
+    done = training.run("agent.beat(1)", FLATLINE_DIR=None, TMPDIR=str(tmp_path))
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert list(elsewhere_.iterdir()) == []
+
+
+@as_root
+def test_a_temporary_folder_of_somebody_else_is_refused(training, tmp_path):
+    if NEXT[0].is_dir():
+        pytest.skip("this machine has /run/flatline, which comes first")
+    place = tmp_path / f"flatline-{os.getuid()}"
+    place.mkdir()
+    os.chown(place, 12345, 12345)
+    done = training.run("agent.beat(1)", FLATLINE_DIR=None, TMPDIR=str(tmp_path))
+    assert (done.returncode, list(place.iterdir())) == (0, [])
+    assert "is not a folder of ours" in done.stderr
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A file system of one page for data."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k,mode=755", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no file system may be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@as_root
+def test_on_a_disk_that_was_full_before_the_next_place_is_taken(training, tmp_path, tiny_disk):
+    with (tiny_disk / "filler").open("wb") as filler, contextlib.suppress(OSError):
+        filler.write(b"x" * 65536)
+    done = training.run(f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tiny_disk), TMPDIR=str(tmp_path))
+    (beat,) = elsewhere(training, tmp_path)
+    assert (done.stderr, beat.head.epoch) == ("", 1)
+    assert [path.name for path in tiny_disk.iterdir()] == ["filler"]
+
+
+@as_root
+def test_a_disk_that_fills_up_costs_words_but_no_beat(training, tiny_disk):
+    done = training.run(
+        f"""
+        agent.beat(1)
+        with open({str(tiny_disk / "filler")!r}, "wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 512):
+                    pass
+            except OSError:
+                pass
+        for epoch in range(2, 200):
+            agent.beat(epoch, 0.5, accuracy=epoch)
+        raise ValueError("bad")
+        """,
+        FLATLINE_DIR=str(tiny_disk),
+    )
+    assert (done.returncode, done.stderr.count("Traceback")) == (1, 1)
+    (beat,) = training.beats(tiny_disk)
+    assert (beat.head.epoch, beat.head.state) == (199, wire.FAILED)
+
+
+def test_a_limit_on_the_size_of_files_is_no_harm(training):
+    done = training.run("""
+        import resource
+        agent.start("a")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))  # SIGXFSZ is ignored by Python
+        for epoch in range(100):
+            agent.beat(epoch)
+        print("on")
+    """)
+    assert (done.returncode, done.stdout) == (0, "on\n")
+    assert len(done.stderr.splitlines()) <= 1

@@ -24,7 +24,7 @@ def directory(tmp_path):
 @pytest.fixture
 def environment(directory, tmp_path):
     """The environment of the commands under test: nothing of ours but the folder for heartbeat files."""
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("FLATLINE")}
+    ours = {n: value for n, value in os.environ.items() if not n.startswith("FLATLINE") and n != "XDG_RUNTIME_DIR"}
     return {
         **ours,
         "FLATLINE_DIR": str(directory),

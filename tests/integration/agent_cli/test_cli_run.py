@@ -151,7 +151,6 @@ def test_where_nothing_can_be_recorded_the_command_still_runs(flatline, environm
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     nowhere = {**environment, "FLATLINE_DIR": str(blocked / "a"), "TMPDIR": str(blocked)}
-    nowhere.pop("XDG_RUNTIME_DIR", None)
     result = flatline("run", "--", "sh", "-c", "echo out; exit 3", env=nowhere)
     assert result.returncode == 3
     assert result.stdout == b"out\n"

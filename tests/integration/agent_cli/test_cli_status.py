@@ -29,9 +29,15 @@ def write(directory):
 
 
 @pytest.fixture
-def states(flatline):
+def ours(directory):
+    """The part of what ``flatline status --json`` printed that is not of trainings which really run on this machine."""
+    return lambda printed: [run for run in json.loads(printed) if run["file"].startswith(str(directory))]
+
+
+@pytest.fixture
+def states(flatline, ours):
     """The states that ``flatline status`` shows, by job."""
-    return lambda: {run["job"]: run["state"] for run in json.loads(flatline("status", "--json").stdout)}
+    return lambda: {run["job"]: run["state"] for run in ours(flatline("status", "--json").stdout)}
 
 
 @pytest.fixture
@@ -93,10 +99,11 @@ def test_the_newest_beat_comes_first(write, flatline):
     for job, second in (("old", 1), ("new", 3), ("middle", 2)):
         write(job, wire.Head(time_ns=second * SECOND))
     lines = flatline("status").stdout.decode().splitlines()
-    assert [line.split()[0] for line in lines] == ["JOB", "new", "middle", "old"]
+    assert lines[0].startswith("JOB")
+    assert [line.split()[0] for line in lines[-3:]] == ["new", "middle", "old"]
 
 
-def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatline, directory, tmp_path):
+def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatline, ours, directory, tmp_path):
     write("good")
     (directory / "empty.beat").touch()
     (directory / "text.beat").write_text("x" * 1000)
@@ -106,8 +113,9 @@ def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatlin
     torn = write("torn")
     torn.write_bytes(torn.read_bytes()[:-5])
     result = flatline("status", "--json")
-    assert [run["job"] for run in json.loads(result.stdout)] == ["good"]
-    named = {line.split(b": ")[1].rpartition(b"/")[2] for line in result.stderr.splitlines()}
+    assert [run["job"] for run in ours(result.stdout)] == ["good"]
+    lines = [line for line in result.stderr.splitlines() if bytes(directory) in line]
+    named = {line.split(b": ")[1].rpartition(b"/")[2] for line in lines}
     assert named == {b"empty.beat", b"text.beat", b"folder.beat", b"fifo.beat", b"link.beat", b"torn.beat"}
     assert result.returncode == 0
 
@@ -118,14 +126,17 @@ def test_a_file_of_a_gigabyte_is_not_read_whole(flatline, directory):
     assert b"big.beat: not a heartbeat" in flatline("status").stderr
 
 
-def test_hidden_and_other_files_are_not_looked_at(flatline, directory):
+def test_hidden_and_other_files_are_not_looked_at(flatline, ours, directory):
     (directory / ".half.beat").touch()
     (directory / "notes.txt").touch()
     result = flatline("status", "--json")
-    assert (result.stdout, result.stderr) == (b"[]\n", b"")
+    assert ours(result.stdout) == []
+    assert bytes(directory) not in result.stderr
 
 
 def test_without_heartbeats_it_says_where_it_looked(flatline, directory):
+    if any(Path("/run/flatline").glob("*.beat")):
+        pytest.skip("there are trainings on this machine")
     result = flatline("status")
     assert (result.returncode, result.stdout) == (0, b"")
     assert f"no heartbeats in {directory}".encode() in result.stderr

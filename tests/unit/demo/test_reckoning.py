@@ -2,7 +2,7 @@
 
 from signal import SIGSTOP
 
-from flatlined.demo.scenarios import Alert, Expected, Scenario, reckon
+from flatlined.demo.scenarios import Alert, Expected, Scenario, reckon, scenarios
 
 SILENT = Expected("silent", "stopped", "SIGSTOP", "SIGSTOP")
 OVER = Expected("silent", "stopped", "SIGCONT", "SIGCONT", "resolved")
@@ -47,3 +47,10 @@ def test_starts_and_other_jobs_do_not_count():
         (SILENT, "silent", 4.0),
         (OVER, "silent", 0.5),
     ]
+
+
+def test_where_the_kernel_does_not_tell_how_a_process_died_an_honest_unknown_will_do():
+    unknown = message(1.0, "crashed", cause="unknown", job="iris-killed").message
+    for kernel, fits in (((5, 15), True), ((6, 14), True), ((6, 15), False), ((7, 0), False)):
+        killed = next(s for s in scenarios(kernel) if s.job == "iris-killed")
+        assert killed.expected[0].fits(unknown) is fits

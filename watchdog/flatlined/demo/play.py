@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from flatlined.demo.scenarios import SCENARIOS, Alert, Scenario, delay_s
+from flatlined.demo.scenarios import Alert, Scenario, delay_s
 from flatlined.demo.screen import Screen
 from flatlined.demo.stage import DAEMON, Line, Stage
 from flatlined.model import FlatlineError
@@ -18,7 +19,6 @@ LISTEN_S = 3.0
 HIT_AT_EPOCH = 40
 _READY = "watching "
 _EPOCH = re.compile(r"epoch (\d+) (loss .*)")
-_BY_JOB = {scenario.job: scenario for scenario in SCENARIOS}
 
 
 class DemoError(FlatlineError):
@@ -27,10 +27,11 @@ class DemoError(FlatlineError):
 
 @dataclass
 class Play:
-    """One demo: the alerts that came, and when what they tell of happened (by job and ``Expected.after``)."""
+    """One demo of some scenarios, by job: the alerts that came, and when what they tell of happened (``Faults``)."""
 
     stage: Stage
     screen: Screen
+    scenarios: Mapping[str, Scenario]
     begun: float
     alerts: list[Alert] = field(default_factory=list)
     faults: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -46,10 +47,10 @@ class Play:
             elif event.source == DAEMON:
                 self._follow_daemon(event)
             elif event.text is not None:
-                self._follow_training(_BY_JOB[event.source], event.at, event.text)
+                self._follow_training(self.scenarios[event.source], event.at, event.text)
             else:
                 self._ended.add(event.source)
-                if self._ended == _BY_JOB.keys():
+                if self._ended == self.scenarios.keys():
                     deadline = min(deadline, event.at + LISTEN_S)
 
     def _follow_daemon(self, line: Line) -> None:
@@ -58,8 +59,8 @@ class Play:
             raise DemoError("the daemon of the demo has ended; it said:\n" + "\n".join(self._log))
         self._log.append(line.text)
         if _READY in line.text:
-            self.screen.start(SCENARIOS)
-            for scenario in SCENARIOS:
+            self.screen.start(self.scenarios.values())
+            for scenario in self.scenarios.values():
                 self.stage.start_training(scenario)
 
     def _follow_training(self, scenario: Scenario, at: float, text: str) -> None:
@@ -83,7 +84,7 @@ class Play:
             self.screen.show_signal(job, number.name)
 
     def _take(self, alert: Alert) -> None:
-        scenario = _BY_JOB.get(alert.message["job"])
+        scenario = self.scenarios.get(alert.message["job"])
         if scenario is None:  # a namesake's of another user
             return
         self.alerts.append(alert)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Screen:
     progress: Progress
     bars: dict[str, TaskID]
 
-    def start(self, scenarios: Sequence[Scenario]) -> None:
+    def start(self, scenarios: Collection[Scenario]) -> None:
         """The trainings begin."""
         self.say(f"training {len(scenarios)} jobs (softmax regression on Iris, in plain Python) …\n")
         for s in scenarios:

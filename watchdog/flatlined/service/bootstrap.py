@@ -77,8 +77,8 @@ async def _run(config: Config, store: Store, env: Mapping[str, str]) -> None:
         timetable = _timetable(loop, daemon, store, config, env)
         timetable.start()
         stack.callback(timetable.stop)
-        notify("READY=1\nSTATUS=watching", env)
-        log.info("watching %d runs; %s", len(daemon.runs), _where(files, socket, config))
+        notify(f"READY=1\nSTATUS={_watching(daemon)}", env)
+        log.info("%s; %s", _watching(daemon), _where(files, socket, config))
         await stopping.wait()
         notify("STOPPING=1", env)
         daemon.save()
@@ -118,8 +118,7 @@ def _timetable(
     def tell_systemd() -> None:
         problem = gpus.problem(read_clocks().mono)
         waiting = sum(n for (_, state), n in store.pending_counts().items() if state == "pending")
-        status = f"watching {len(daemon.runs)} runs, {waiting} messages wait" + (f"; {problem}" if problem else "")
-        notify(f"STATUS={status}", env)
+        notify(f"STATUS={_watching(daemon)}, {waiting} undelivered" + (f"; {problem}" if problem else ""), env)
 
     timetable = Timetable()
     timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))
@@ -132,6 +131,11 @@ def _timetable(
 def _hand_over(loop: asyncio.AbstractEventLoop, daemon: Daemon, samples: tuple[GpuSample, ...]) -> None:
     with suppress(RuntimeError):  # the loop was closed: nobody wants to know any more
         loop.call_soon_threadsafe(daemon.gpus_seen, samples)
+
+
+def _watching(daemon: Daemon) -> str:
+    count = len(daemon.runs)
+    return f"watching {count} run{'' if count == 1 else 's'}"
 
 
 def _where(files: BeatFiles, socket: BeatSocket | None, config: Config) -> str:

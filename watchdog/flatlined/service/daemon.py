@@ -205,12 +205,16 @@ class Daemon:
 
     def _refuse(self, path: str, error: Exception, moment: Moment) -> None:
         """Count and name a file that cannot be read, once for each reason it gives."""
-        self._files.forget(path) if path not in self._run_of else None
+        if path not in self._run_of:
+            self._files.forget(path)
         code = error.code if isinstance(error, WireError) else type(error).__name__
         if isinstance(error, FileNotFoundError) or self._refused.get(path) == code:
             return
         self._refused[path] = code
-        self.complaints.note(f"file.{code}", path, str(error), moment.mono)
+        if isinstance(error, PermissionError):  # another user's, kept from us on purpose
+            log.debug("%s is not for us to read", path)
+        else:
+            self.complaints.note(f"file.{code}", path, str(error), moment.mono)
 
     def _hear(self, datagram: Datagram, moment: Moment) -> Run | None:
         """Take in one datagram; gives its run."""

@@ -1,0 +1,21 @@
+"""Every benchmark, one after the other, and what of the goals was met."""
+
+import beat
+import cold_import
+import common
+import daemon
+import datagrams
+import death
+import flood
+import growth
+
+if __name__ == "__main__":
+    common.main(
+        cold_import.measure,
+        beat.measure,
+        growth.measure,
+        death.measure,
+        datagrams.measure,
+        flood.measure,
+        daemon.measure,
+    )

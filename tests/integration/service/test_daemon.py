@@ -1,0 +1,172 @@
+"""The daemon in this process, on real files and a real store: what goes wrong inside it."""
+
+import logging
+import os
+import sqlite3
+import zlib
+
+import pytest
+
+from flatline import wire
+from flatline.wire import Body, Head
+from flatlined.config import Config, Heartbeats, Route, StoreConfig
+from flatlined.inputs import processes
+from flatlined.inputs.beat_files import BeatFiles
+from flatlined.inputs.nvml import GpuSample, ProcessSample
+from flatlined.model import Finding, Policy
+from flatlined.service.daemon import Daemon
+from flatlined.service.places import beat_directories, store_path, stores_to_read
+from flatlined.store import Store, read_runs
+
+CONFIG = Config(Heartbeats(), Policy(), (), {}, (Route(to=("team",)),), StoreConfig(), "en")
+
+
+@pytest.fixture
+def beats(tmp_path):
+    (tmp_path / "beats").mkdir()
+    return tmp_path / "beats"
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "flatline.db", processes.boot_id())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def daemon(store, beats):
+    files = BeatFiles()
+    committed = []
+    daemon = Daemon(CONFIG, store, files, None, directories=lambda: [beats], committed=lambda: committed.append(1))
+    daemon.committed_calls = committed
+    yield daemon
+    daemon.deaths.close()
+    files.close()
+
+
+def write(path, *, job="digits", seq=1, **head):
+    """The heartbeat of this very process."""
+    start = processes.read_stat(os.getpid()).start
+    body = wire.encode_body(Body(job, run=path.stem, pid=os.getpid(), start=start, boot=processes.boot_id()))
+    made = Head(seq=seq, body_at=wire.HEAD_SIZE, body_len=len(body), body_crc=zlib.crc32(body), **head)
+    path.write_bytes(wire.encode_head(made) + body)
+    return path
+
+
+def told(store):
+    return [(d.notification.job, d.notification.kind) for d in store.pending("team")]
+
+
+def test_a_tick_finds_runs_and_stores_them(daemon, store, beats):
+    write(beats / "a.beat")
+    daemon.tick()
+    assert [(row.job, row.verdict) for row in read_runs(store.path)] == [("digits", "running")]
+    assert told(store) == [("digits", "started")]
+    assert daemon.committed_calls
+
+
+def test_a_finish_by_word_removes_the_file(daemon, store, beats):
+    path = write(beats / "a.beat")
+    daemon.tick()
+    write(path, seq=2, state=wire.FINISHED)
+    daemon.tick()
+    assert told(store) == [("digits", "started"), ("digits", "finished")]
+    assert not path.exists()
+    assert daemon.runs == {}
+
+
+def test_progress_in_the_store_follows_the_beats(daemon, store, beats):
+    path = write(beats / "a.beat", epoch=1.0)
+    daemon.tick()
+    write(path, seq=2, epoch=2.0)
+    daemon.tick()
+    assert [row.progress["epoch"] for row in read_runs(store.path)] == [2]
+
+
+def test_a_detector_that_breaks_is_named_once_and_set_aside(daemon, store, beats, caplog):
+    def breaks(*_):
+        raise ZeroDivisionError
+
+    daemon._detectors = {**daemon._detectors, "broken": breaks}
+    path = write(beats / "a.beat")
+    for seq in range(2, 5):
+        daemon.tick()
+        write(path, seq=seq, loss=float("nan"))
+    daemon.tick()
+    assert [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR] == [
+        f"detector broken broke on {path} and is not asked about it for an hour"
+    ]
+    assert told(store) == [("digits", "started"), ("digits", "diverged")]
+
+
+def test_verdicts_that_cannot_be_stored_are_reached_again_when_they_can(daemon, store, beats, monkeypatch):
+    def fails(*_):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    path = write(beats / "a.beat")
+    daemon.tick()
+    write(path, seq=2, loss=float("nan"))
+    with monkeypatch.context() as broken:
+        broken.setattr(store, "_record", fails)
+        daemon.tick()
+        assert daemon.complaints.counts["store"] >= 1
+    assert told(store) == [("digits", "started")]
+    daemon.tick()
+    assert told(store) == [("digits", "started"), ("digits", "diverged")]
+
+
+def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(daemon, beats):
+    seen = []
+    daemon._detectors = {"spy": lambda *seen_by_detector: seen.append(seen_by_detector[1])}
+    write(beats / "a.beat")
+    daemon.tick()
+    holder = ProcessSample(pid=os.getpid(), memory_mib=512.0, use_pct=40, stamp_us=1)
+    daemon.gpus_seen([GpuSample(index=0, uuid="GPU-1", name="H100", utilization_pct=40.0, processes=(holder,))])
+    daemon.tick()
+    assert [(gpu.name, gpu.memory_mib) for gpu in seen[-1].gpus] == [("H100", 512.0)]
+
+
+def test_a_bad_file_is_counted_once_and_others_go_on(daemon, store, beats):
+    (beats / "bad.beat").write_bytes(b"FLAT" * 100)
+    write(beats / "good.beat", job="good")
+    daemon.tick()
+    daemon.tick()
+    assert daemon.complaints.counts == {"file.version": 1}
+    assert told(store) == [("good", "started")]
+
+
+def test_a_run_that_is_over_is_not_begun_again_by_its_lingering_file(daemon, store, beats, monkeypatch):
+    monkeypatch.setattr("flatlined.service.daemon._removed", lambda _: False)  # as where we may not remove it
+    path = write(beats / "a.beat", state=wire.FINISHED)
+    daemon.tick()
+    daemon.tick()
+    assert path.exists()
+    assert told(store) == [("digits", "finished")]
+
+
+def test_one_verdict_in_the_row_is_the_worst(daemon, store, beats):
+    daemon._detectors = {"two": lambda *_: Finding("silent", "critical", 0.0)}
+    write(beats / "a.beat")
+    daemon.tick()
+    assert [row.verdict for row in read_runs(store.path)] == ["silent"]
+
+
+class TestPlaces:
+    def test_every_directory_an_agent_may_choose_is_looked_at(self, tmp_path):
+        env = {"FLATLINE_DIR": str(tmp_path / "own"), "XDG_RUNTIME_DIR": str(tmp_path / "xdg")}
+        places = list(map(str, beat_directories(CONFIG, env)))
+        assert {str(tmp_path / "own"), "/run/flatline", str(tmp_path / "xdg/flatline")} <= set(places)
+
+    @pytest.mark.parametrize(
+        ("env", "expected"),
+        [
+            ({"STATE_DIRECTORY": "/var/lib/flatline"}, "/var/lib/flatline/flatline.db"),
+            ({"XDG_STATE_HOME": "/home/mina/state"}, "/home/mina/state/flatline/flatline.db"),
+        ],
+    )
+    def test_the_store_is_in_the_services_or_the_users_state_folder(self, env, expected):
+        assert str(store_path(CONFIG, env)) == expected
+
+    def test_status_reads_only_what_is_there(self, tmp_path):
+        assert tmp_path / "nowhere" not in stores_to_read(CONFIG, {"STATE_DIRECTORY": str(tmp_path / "nowhere")})

@@ -1,0 +1,28 @@
+import logging
+
+from flatlined.service.complaints import QUIET_S, Complaints
+
+
+def test_all_are_counted_and_one_a_minute_is_logged(caplog):
+    complaints = Complaints()
+    with caplog.at_level(logging.WARNING):
+        for at in range(100):
+            complaints.note("file.torn", f"/beats/{at}", "the checksum is wrong", at * QUIET_S / 100)
+    assert complaints.counts["file.torn"] == 100
+    assert [r.getMessage() for r in caplog.records] == ["/beats/0: the checksum is wrong"]
+
+
+def test_the_next_line_says_how_many_were_left_out(caplog):
+    complaints = Complaints()
+    with caplog.at_level(logging.WARNING):
+        for at in (0.0, 1.0, 2.0, QUIET_S):
+            complaints.note("file.torn", "/beats/a", "torn", at)
+    assert caplog.messages[-1] == "/beats/a: torn (and 2 more of the kind 'file.torn' before)"
+
+
+def test_another_kind_of_fault_is_logged_at_once(caplog):
+    complaints = Complaints()
+    with caplog.at_level(logging.WARNING):
+        complaints.note("file.torn", "/beats/a", "torn", 0.0)
+        complaints.note("file.magic", "/beats/b", "no heartbeat", 0.0)
+    assert len(caplog.messages) == 2
