@@ -26,7 +26,7 @@ from flatline.processes import start_ticks
 FLEETS = (0, 1_000, 10_000)
 GOAL_CPU_PCT = {1_000: 2.0, 10_000: 20.0}
 GOAL_MIB = 100.0
-SETTLE_S = 3.0
+SETTLE_S = 2.0
 SLICES = 100
 """The feeder beats for a hundredth of the runs, then rests for a hundredth of a second."""
 WATCHED = "SELECT count(*) FROM run WHERE verdict = 'running'"
@@ -43,7 +43,7 @@ class Cost(NamedTuple):
 
 
 def measure(*, quick: bool) -> list[Goal]:
-    costs = [cost(runs, seconds=8 if quick else 30, ticks=5 if quick else 15) for runs in FLEETS]
+    costs = [cost(runs, seconds=3 if quick else 30, ticks=2 if quick else 15) for runs in FLEETS]
     common.print_table(
         "The daemon, every run beating once a second (CPU in per cent of one core)",
         ["runs", "taken up in s", "CPU %", "CPU µs/beat", "RSS MiB", "tick ms: median", "max"],

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import common
 import psutil
@@ -64,19 +64,8 @@ class Receiver:
 
 
 def measure(*, quick: bool) -> list[Goal]:
-    count = 40 if quick else 200
+    count = BATCH if quick else 10 * BATCH
     died = deaths(count)
-    floors = {
-        "pidfd alone (floor)": [by_pidfd() for _ in range(count)],
-        "psutil wait": [by_psutil() for _ in range(count)],
-    }
-    ours = {
-        "gone, and reaped by its parent": [d.gone for d in died],
-        "noticed by flatlined": [d.detected for d in died],
-        "verdict stored, seen in the database": [d.stored for d in died],
-        "webhook received": [d.webhook for d in died],
-    }
-    floor = common.quantile(floors["pidfd alone (floor)"], 0.5)
     figures = {
         "a pidfd tells (the floor)": [by_pidfd() for _ in range(count)],
         "psutil.Process.wait of a child": [by_psutil() for _ in range(count)],
@@ -167,17 +156,17 @@ def by_pidfd() -> float:
 
 def by_psutil() -> float:
     """Milliseconds until psutil has waited for a process of ours."""
-    process = psutil.Process(idle().pid)
+    process = idle(psutil.Popen)
     begun = time.perf_counter()
     process.kill()
     process.wait()
     return 1e3 * (time.perf_counter() - begun)
 
 
-def idle() -> subprocess.Popen[bytes]:
+def idle(start: Callable[..., Any] = subprocess.Popen) -> Any:
     """A process like the trainings that nobody watches."""
     environment = {**os.environ, "FLATLINE_OFF": "1"}
-    process = subprocess.Popen([sys.executable, "-c", TRAINING], env=environment, stdout=subprocess.PIPE)
+    process = start([sys.executable, "-c", TRAINING], env=environment, stdout=subprocess.PIPE)
     with process.stdout as out:
         out.readline()
     return process

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from flatline import scalars, wire
-from flatline.guard import guarded
+from flatline.guard import guarded, raised_by_signal_handler
 from flatline.transport import open_transport
 
 if TYPE_CHECKING:
@@ -174,9 +174,12 @@ class Recorder:
                 self._dirty = False
                 self._write(_monotonic() if now is None else now)
                 del self._writer[""]
-        except BaseException:
+        except BaseException as error:
             if self._writer.get("") is token:
                 del self._writer[""]
+            if not isinstance(error, Exception) or raised_by_signal_handler(error):  # what that cut short is done again
+                self._rest_is_dirty = self._body_is_dirty = True
+                self._gate = float("-inf")
             raise
 
     def _write(self, now: float) -> None:

@@ -137,12 +137,12 @@ class Run:
     def end(self, state: int, **fields: Any) -> None:
         """End the run in ``state``; ``fields`` of the body say more. A run ends once."""
         with guarded():
-            if self._may_speak():
-                self.record = _ignore
-                self.recorder.conclude(state, fields)
+            may_speak = self._may_speak()
+            self.record, self.ended = _ignore, True
+            if may_speak:
+                with guarded():
+                    self.recorder.conclude(state, fields)
                 self.recorder.stop()
-            self.record = _ignore
-            self.ended = True
             if self.recorder.is_sent(within_s=0.0):
                 endings.forget(self)
 

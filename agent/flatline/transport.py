@@ -125,10 +125,10 @@ class BeatFile:
             self._fd = -1  # the next write restores the file
 
     def _point_to(self, slot: int) -> None:
-        self._slot = slot
         at = wire.BODY_SLOTS[slot]
         self._size = max(self._size, at + len(self._body))
         wire.BODY_REF.pack_into(self.head, wire.BODY_REF_AT, at, len(self._body), zlib.crc32(self._body))
+        self._slot = slot
 
     def write(self, now: float, *, final: bool = False) -> None:
         """Write the head. Raises OSError where a lost file cannot be made anew; then the next second tries again."""
@@ -176,7 +176,7 @@ class BeatFile:
             _create_file(hidden, bytes(self.head) + self._body, 0o640 if _shares_group(folder) else 0o644)
             os.replace(hidden, path)
             self._fd = lifted(os.open(path, os.O_RDWR | _SAFETY))
-        except OSError:
+        except BaseException:
             _remove(hidden)
             _remove(path)
             raise

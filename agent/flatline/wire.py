@@ -4,31 +4,31 @@ Pure functions over bytes: no clock, no file, no socket. ``docs/wire.md`` descri
 other languages. All numbers are little-endian.
 """
 
-import hashlib
-import hmac
 import json
 import math
 import struct
 import zlib
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 VERSION = 1
 MAGIC = b"FLAT"
 SEALED = b"FLTK"
 
 RUNNING, FINISHED, FAILED, EXITING = 0, 1, 2, 3
-"""States of a run. EXITING: the interpreter is shutting down in order; its exit status will tell how it ended."""
+"""States of a run. EXITING: the interpreter shuts down in order, and its exit status will tell how it ended."""
 
 HEAD_SIZE = 128
 BODY_MAX = 32 * 1024
 BODY_SLOTS = (HEAD_SIZE, HEAD_SIZE + BODY_MAX)
-"""A body is written into the slot that is not in use and the head then points to it: a kill between the two loses nothing."""
+"""A body is written into the slot not in use, then the head points to it: a kill between the two loses nothing."""
 DATAGRAM_MAX = 1200
 JSON_DATAGRAM_MAX = 8 * 1024
 PHASE_MAX = 48
+METRICS_MAX = 256
 JOB_MAX = 512
 
-# magic, version, state | flags, seq, time_ns, step, epoch, loss | phase_time_ns, within_s, phase | body at, length, crc | head crc
+# magic, version, state | flags, seq, time_ns, step, epoch, loss
+# phase_time_ns, within_s, phase | body at, length, crc | head crc
 PREFIX = struct.Struct("<4sBB")
 NUMBERS = struct.Struct("<HQqqdd")
 PHASE = struct.Struct(f"<qd{PHASE_MAX}s")
@@ -278,8 +278,8 @@ def number(name: str, value: Any, *, finite: bool = True) -> float:
 
 def numbers(name: str, value: Any) -> Dict[str, float]:
     """``value`` if it is an object of numbers."""
-    if not isinstance(value, dict) or len(value) > 256:
-        raise WireError("type", f"{name} must be an object of at most 256 numbers")
+    if not isinstance(value, dict) or len(value) > METRICS_MAX:
+        raise WireError("type", f"{name} must be an object of at most {METRICS_MAX} numbers")
     return {text(name, k, 256): number(f"{name}.{k[:40]}", v, finite=False) for k, v in value.items()}
 
 
@@ -301,12 +301,16 @@ def _tags(name: str, value: Any) -> Dict[str, str]:
     return {text(name, k, 256): text(name, v, 4096) for k, v in value.items()}
 
 
-_CHECKS: Dict[str, Any] = {
-    "job": lambda n, v: text(n, v, JOB_MAX),
-    **{name: (lambda limit: lambda n, v: text(n, v, limit))(limit) for name, limit in _TEXT.items()},
-    **{name: whole for name in _WHOLE},
-    **{name: _flag for name in _FLAGS},
-    **{name: _texts for name in _LISTS},
+def _text_up_to(limit: int) -> Callable[[str, Any], str]:
+    return lambda name, value: text(name, value, limit)
+
+
+_CHECKS: Dict[str, Callable[[str, Any], Any]] = {
+    "job": _text_up_to(JOB_MAX),
+    **{name: _text_up_to(limit) for name, limit in _TEXT.items()},
+    **dict.fromkeys(_WHOLE, whole),
+    **dict.fromkeys(_FLAGS, _flag),
+    **dict.fromkeys(_LISTS, _texts),
     "tags": _tags,
     "metrics": numbers,
 }
@@ -362,6 +366,8 @@ def unseal(data: bytes, key: bytes) -> Tuple[bytes, int]:
     """The payload and time of a sealed datagram. Raises WireError ``unsealed`` or ``forged``."""
     if len(data) < _SEAL.size or data[:4] != SEALED:
         raise WireError("unsealed", "a datagram without a seal, but this daemon has a key (set FLATLINE_KEY_FILE)")
+    import hmac  # noqa: PLC0415 - few use a key, and it would cost every start 15 ms
+
     _, time_ns, tag = _SEAL.unpack_from(data)
     payload = data[_SEAL.size :]
     if not hmac.compare_digest(tag, _tag(payload, key, time_ns)):
@@ -370,4 +376,6 @@ def unseal(data: bytes, key: bytes) -> Tuple[bytes, int]:
 
 
 def _tag(payload: bytes, key: bytes, time_ns: int) -> bytes:
+    import hashlib  # noqa: PLC0415 - as above
+
     return hashlib.blake2b(struct.pack("<q", time_ns) + payload, key=key[:64], digest_size=16).digest()

@@ -56,7 +56,7 @@ class Exit:
 
 
 class Rhythm(NamedTuple):
-    """What a run's beats taught so far: how many gaps there were between beats (at least), and the longest, in seconds."""
+    """What a run's beats taught so far: how many gaps there were (at least), and the longest, in seconds."""
 
     gaps: int = 0
     longest_s: float = 0.0

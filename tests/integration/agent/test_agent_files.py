@@ -7,6 +7,7 @@ import os
 import resource
 import stat
 import subprocess
+import tempfile
 from itertools import count
 from pathlib import Path
 
@@ -183,36 +184,43 @@ def test_the_users_runtime_folder_comes_before_the_temporary_one(training, tmp_p
 
 
 AS_SOMEBODY = """
-import os
+import fcntl, logging, os, resource  # the interpreter's own files may be root's
 os.setgroups([])
 os.setgid(12345)
 os.setuid(12345)
 """
 
 
+@pytest.fixture
+def public():
+    """A folder for everybody, with one in it that only root may write. (The tests' own are hidden from others.)"""
+    with tempfile.TemporaryDirectory(dir="/tmp") as place:
+        os.chmod(place, 0o1777)
+        os.mkdir(os.path.join(place, "roots"), 0o755)
+        yield Path(place)
+
+
 @as_root
-def test_a_folder_that_may_not_be_written_is_passed_over(training, tmp_path):
-    for folder in (training.folder, tmp_path):
-        folder.chmod(0o755)
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp").chmod(0o1777)
-    process = training.start(AS_SOMEBODY + f"agent.start({JOB!r}); agent.beat(1)", TMPDIR=str(tmp_path / "tmp"))
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert training.beats() == []
-    places = [*NEXT, tmp_path / "tmp" / "flatline-12345"]
+def test_a_folder_that_may_not_be_written_is_passed_over(training, public):
+    done = training.run(
+        AS_SOMEBODY + f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(public / "roots"), TMPDIR=str(public)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert training.beats(public / "roots") == []
+    places = [*NEXT, public / "flatline-12345"]
     found = [path for place in places for path, beat in training.files(place) if beat.body.job == JOB]
     assert len(found) == 1
     found[0].unlink()
 
 
 @as_root
-def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, tmp_path):
+def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, public):
     if NEXT[0].is_dir():
         pytest.skip("this machine has /run/flatline, where everybody may write")
-    for folder in (training.folder, tmp_path):
-        folder.chmod(0o755)
-    done = training.run(AS_SOMEBODY + "for epoch in range(1000):\n    agent.beat(epoch)", TMPDIR=str(training.folder))
+    roots = str(public / "roots")
+    done = training.run(
+        AS_SOMEBODY + "for epoch in range(1000):\n    agent.beat(epoch)", FLATLINE_DIR=roots, TMPDIR=roots
+    )
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
     assert "PermissionError" in done.stderr

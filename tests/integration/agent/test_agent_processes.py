@@ -75,7 +75,7 @@ if __name__ == "__main__":
 
 @methods
 def test_the_children_of_multiprocessing_tell_how_they_end(training, method):
-    process = training.start(WORKERS, method)
+    process = training.start(WORKERS, method, TMPDIR=None)  # the fork server's socket wants a short path
     process.communicate(timeout=60)
     parent, beats, fails = sorted(training.beats(), key=lambda beat: beat.head.epoch)
     assert {beat.body.job for beat in (parent, beats, fails)} == {"train"}

@@ -76,7 +76,7 @@ def _cause(cause: Cause | None) -> dict[str, Any] | None:
 
 
 def _plain(value: float | None, *, keep_float: bool = False) -> float | int | str | None:
-    """A number for JSON: NaN and infinity, which it lacks, as the texts that heartbeats use; whole epochs as integers."""
+    """A number for JSON: NaN and infinity, which it lacks, as texts; whole epochs as integers."""
     if value is None or isinstance(value, int):
         return value
     if not math.isfinite(value):

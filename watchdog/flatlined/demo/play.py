@@ -18,7 +18,8 @@ LISTEN_S = 3.0
 """After the last training has ended: some ticks of the daemon more, for whatever should not come."""
 HIT_AT_EPOCH = 40
 _READY = "watching "
-_EPOCH = re.compile(r"epoch (\d+) (loss .*)")
+_SAID = re.compile(r"([\d.]+) (.+)")
+_EPOCH = re.compile(r"epoch (\d+) (loss .+)")
 
 
 class DemoError(FlatlineError):
@@ -47,7 +48,7 @@ class Play:
             elif event.source == DAEMON:
                 self._follow_daemon(event)
             elif event.text is not None:
-                self._follow_training(self.scenarios[event.source], event.at, event.text)
+                self._follow_training(self.scenarios[event.source], event.text)
             else:
                 self._ended.add(event.source)
                 if self._ended == self.scenarios.keys():
@@ -63,13 +64,16 @@ class Play:
             for scenario in self.scenarios.values():
                 self.stage.start_training(scenario)
 
-    def _follow_training(self, scenario: Scenario, at: float, text: str) -> None:
+    def _follow_training(self, scenario: Scenario, line: str) -> None:
+        said = _SAID.match(line)
+        if said is None:  # part of a traceback
+            return
         for expected in scenario.expected:
-            if expected.after in text:
-                self.faults.setdefault((scenario.job, expected.after), at)
-        if line := _EPOCH.match(text):
-            epoch = int(line[1])
-            self.screen.show_epoch(scenario.job, epoch, line[2])
+            if expected.after in said[2]:
+                self.faults.setdefault((scenario.job, expected.after), float(said[1]))
+        if now := _EPOCH.match(said[2]):
+            epoch = int(now[1])
+            self.screen.show_epoch(scenario.job, epoch, now[2])
             if scenario.hit and epoch >= HIT_AT_EPOCH and self._is_watched(scenario.job):
                 self._send(scenario.job, scenario.hit)
 

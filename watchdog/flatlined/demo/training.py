@@ -3,7 +3,6 @@
 It can be told to go wrong as trainings do: ``--damage-at N`` lets a damaged row into the data at epoch N, and
 ``--diverge-at N`` raises the learning rate far too high.
 """
-# ruff: noqa: T201 - a training prints how it goes
 
 import argparse
 import csv
@@ -39,15 +38,20 @@ def main() -> None:
     weights: Weights = [[0.0] * 5 for _ in SPECIES]
     for epoch in range(options.epochs):
         if epoch == options.damage_at:
-            print("a damaged row comes in", flush=True)
+            _say("a damaged row comes in")
             flowers[70] = Flower([1.0, 5.9, 3.2, "4.8 cm", 1.8], 1)  # type: ignore[list-item]  # that is the damage
         diverges = options.diverge_at is not None and epoch >= options.diverge_at
         loss = train_one_epoch(weights, flowers, FAR_TOO_HIGH if diverges else RATE)
-        print(f"epoch {epoch} loss {loss:.4f}", flush=True)
+        _say(f"epoch {epoch} loss {loss:.4f}")
         agent.beat(epoch, loss)
         time.sleep(PAUSE_S)
     right = sum(_scores(weights, f)[f.species] == max(_scores(weights, f)) for f in flowers)
-    print(f"done: {right} of {len(flowers)} flowers told right", flush=True)
+    _say(f"done: {right} of {len(flowers)} flowers told right")
+
+
+def _say(text: str) -> None:
+    """Log a line with the time; the monotonic clock is the same for all processes of a machine."""
+    print(f"{time.monotonic():.6f} {text}", flush=True)  # noqa: T201 - trainings print
 
 
 def _options() -> argparse.Namespace:

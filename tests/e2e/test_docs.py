@@ -1,0 +1,80 @@
+"""What README and docs show is run: Python, shell lines and configurations."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness import Daemon, free_udp_port
+
+from flatlined import config
+from flatlined.alerting import channels
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    """Every code block of a language, with where it stands."""
+    found = []
+    for page in PAGES:
+        texts = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+        found += [pytest.param(text, id=f"{page.name} {number}") for number, text in enumerate(texts)]
+    return found
+
+
+@pytest.fixture
+def daemon():
+    port = free_udp_port()
+    with Daemon({"heartbeats": {"udp": f"127.0.0.1:{port}"}}) as daemon:
+        daemon.udp = port
+        yield daemon
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_runs_and_its_finish_is_told(daemon, code):
+    assert daemon.train(code).wait() == 0
+    assert daemon.wait_for()["kind"] == "finished"
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_configurations_are_understood(tmp_path, text):
+    for name in ("slack-url", "mail-password"):
+        (tmp_path / name).write_text("https://hooks.slack.com/services/T0/B0/x")
+    (tmp_path / "config.yaml").write_text(text)
+    kinds = {name: module.Options for name, module in channels.kinds().items()}
+    assert config.load(tmp_path / "config.yaml", kinds=kinds, env={}).channels
+
+
+def shell_lines():
+    """The lines that need nothing but this environment; installing and removing is tried in tests/e2e/systemd."""
+    for param in blocks("sh"):
+        for line in param.values[0].splitlines():
+            if line.startswith(("flatline ", "echo ")):
+                yield pytest.param(line, id=f"{param.id}: {line.split('#')[0].strip()[:40]}")
+
+
+@pytest.mark.parametrize("line", list(shell_lines()))
+def test_shell_lines_run(daemon, line):
+    line = line.replace("/8765", f"/{daemon.udp}")
+    done = daemon.run("bash", "-c", line)
+    assert done.returncode == 0
+    assert not re.search("error|Traceback", done.stderr)
+
+
+def test_the_json_datagram_of_the_readme_is_a_run(daemon):
+    [line] = [p.values[0] for p in shell_lines() if "README" in p.id and "echo" in p.values[0]]
+    daemon.run("bash", "-c", line.replace("/8765", f"/{daemon.udp}"))
+    assert daemon.wait_until_watched("resnet50")["progress"]["loss"] == 0.21
+
+
+def test_every_make_target_that_is_named_is_there():
+    named = set(re.findall(r"\bmake (\w+)", "".join(page.read_text() for page in PAGES)))
+    help_text = subprocess.run(["make", "-qp"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    assert all(f"\n{target}:" in help_text for target in named)
+
+
+def test_every_link_leads_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name} links to {target}"
