@@ -104,7 +104,9 @@ def tensorboard_scalar(folder: Path) -> Iterator[Call]:
 
 @contextmanager
 def wandb_offline(folder: Path) -> Iterator[Call]:
-    """A row of the history, kept on this machine."""
+    """A row of the history, kept on this machine, of which wandb tells nobody."""
+    os.environ["WANDB_ERROR_REPORTING"] = "false"
+    os.environ.update({f"WANDB_{place}_DIR": str(folder) for place in ("CACHE", "CONFIG", "DATA")})
     import wandb  # noqa: PLC0415
 
     settings = wandb.Settings(silent=True, console="off")

@@ -132,9 +132,10 @@ def _inherit() -> None:
 
 def told_by(error: BaseException) -> Dict[str, Any]:
     """The body's fields for an exception that ended a run."""
-    fields = {"exception": _headline(error)}
     if isinstance(error, KeyboardInterrupt):
-        fields["reason"] = "interrupted"
+        # Without a traceback: loading what formats it runs eval, upon which Python forgets to exit as interrupted.
+        return {"exception": "KeyboardInterrupt", "reason": "interrupted"}
+    fields = {"exception": _headline(error)}
     with guarded():  # with no descriptor left, neither the module nor the source lines can be read
         from traceback import format_exception  # noqa: PLC0415 - only at an end
 

@@ -28,7 +28,8 @@ def report(error: Exception) -> None:
     while we were at work, and with ``FLATLINE_DEBUG=1``.
     """
     global _logged  # noqa: PLW0603 - once a process is what it means
-    if os.environ.get("FLATLINE_DEBUG") == "1" or raised_by_signal_handler(error):
+    pass_on(error)
+    if os.environ.get("FLATLINE_DEBUG") == "1":
         raise error
     if _logged:
         return
@@ -38,6 +39,12 @@ def report(error: Exception) -> None:
 
         text = "%s: %s (the training is not affected; FLATLINE_DEBUG=1 raises this, further faults are not logged)"
         logging.getLogger("flatline").warning(text, type(error).__name__, error)
+
+
+def pass_on(error: Exception) -> None:
+    """Raise ``error`` again if it only looks like one that was expected here: TimeoutError, say, is an OSError."""
+    if raised_by_signal_handler(error):
+        raise error
 
 
 def raised_by_signal_handler(error: BaseException) -> bool:

@@ -152,6 +152,8 @@ class Recorder:
 
     def is_sent(self, within_s: float) -> bool:
         """Whether all is on its way, now or after a wait of at most ``within_s``."""
+        if not self._is_written():  # a signal handler ended the run in the middle of a write, and then the program
+            self.flush()
         return self._is_written() and (self.transport is None or self.transport.drain(within_s))
 
     def abandon(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Callable, Dict, Tuple, TypeVar
 
-from flatline.guard import raised_by_signal_handler, report
+from flatline.guard import pass_on, report
 
 _CHEAP = frozenset({"builtins", "numpy", "decimal", "fractions"})
 _WHOLE_MAX = 2**63
@@ -76,8 +76,7 @@ def of_user(convert: Callable[[Any], T], value: Any, name: str) -> T:
     try:
         return convert(value)
     except Exception as error:
-        if raised_by_signal_handler(error):
-            raise
+        pass_on(error)
         raise ValueError(f"{name} cannot be read: {type(error).__name__} from a {type(value).__name__}") from None
 
 

@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple
 
 from flatline import wire
+from flatline.guard import pass_on
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -138,28 +139,29 @@ class BeatFile:
                 self._check()
                 self._check_at = now + CHECK_INTERVAL_S
             _pwrite(self._fd, self.head, 0)
-        except OSError:
+        except OSError as error:
+            pass_on(error)
             if now >= self._restore_at or final:
-                self._restore_at = now + CHECK_INTERVAL_S
-                self._restore()
+                self._restore(now)
 
     def _check(self) -> None:
         about = os.fstat(self._fd)
         if (about.st_dev, about.st_ino) != self._inode or not about.st_nlink or about.st_size < self._size:
             raise OSError("the heartbeat file is not what it was")
 
-    def _restore(self) -> None:
+    def _restore(self, now: float) -> None:
         """Make the file anew in the first place that takes it. Raises the last place's OSError."""
         self.abandon()
         lost, fault = self._path, OSError("no place for a heartbeat file")
         for place in self._places:
             try:
                 self._create(place)
-            except OSError as error:
-                fault = error
-            else:
                 break
-        else:
+            except OSError as error:
+                pass_on(error)
+                fault = error
+        self._restore_at = now + CHECK_INTERVAL_S
+        if self._fd < 0:
             raise fault
         if lost and lost != self._path:
             _remove(lost)
@@ -267,5 +269,6 @@ def is_same(descriptor: int, inode: Optional[Tuple[int, int]]) -> bool:
     """Whether the descriptor still is that of the open file ``inode``."""
     try:
         return inode_of(descriptor) == inode
-    except OSError:
+    except OSError as error:
+        pass_on(error)
         return False

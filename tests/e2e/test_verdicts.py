@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from harness import Daemon
+from harness import Daemon, eventually
 
 BEATS = """
 import os, signal, sys, time
@@ -138,8 +138,7 @@ def test_a_run_that_lived_for_a_moment_only_is_known_by_its_signal(daemon):
 def test_files_of_runs_whose_end_is_told_are_removed(daemon):
     proceed(begun(daemon, "", "tidy"))
     daemon.wait_for(job="tidy", kind="finished")
-    daemon.settle()
-    assert not [p for p in daemon.beats.iterdir() if p.name.startswith("tidy")]
+    eventually(lambda: not [p for p in daemon.beats.iterdir() if p.name.startswith("tidy")])
 
 
 def test_status_shows_what_runs_and_how_the_others_ended(daemon):

@@ -135,7 +135,9 @@ def test_no_run_begins_while_the_interpreter_exits(training):
 
 
 def test_at_a_prompt_an_exception_ends_nothing(training):
-    process = training.start("import code, sys\nsys.ps1 = '> '\nagent.beat(1)\nsys.excepthook(KeyError, KeyError(), None)")
+    process = training.start(
+        "import code, sys\nsys.ps1 = '> '\nagent.beat(1)\nsys.excepthook(KeyError, KeyError(), None)"
+    )
     process.communicate(timeout=60)
     assert training.beat().head.state == wire.EXITING
 

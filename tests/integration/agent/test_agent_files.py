@@ -171,7 +171,9 @@ JOB = f"lost-{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def test_where_no_folder_can_be_made_the_next_is_taken(training, tmp_path):
-    done = training.run(f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tmp_path / "no" / "such"), TMPDIR=str(tmp_path))
+    done = training.run(
+        f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tmp_path / "no" / "such"), TMPDIR=str(tmp_path)
+    )
     (beat,) = elsewhere(training, tmp_path)
     assert (done.stderr, beat.head.epoch) == ("", 1)
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+import time
 import zlib
 
 import pytest
@@ -13,7 +14,7 @@ from flatlined.config import Config, Heartbeats, Route, StoreConfig
 from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.nvml import GpuSample, ProcessSample
-from flatlined.model import Finding, Policy
+from flatlined.model import Finding, Moment, Policy
 from flatlined.service.daemon import Daemon
 from flatlined.service.places import beat_directories, store_path, stores_to_read
 from flatlined.store import Store, read_runs
@@ -66,14 +67,17 @@ def test_a_tick_finds_runs_and_stores_them(daemon, store, beats):
     assert daemon.committed_calls
 
 
-def test_a_finish_by_word_removes_the_file(daemon, store, beats):
+def test_the_file_of_a_run_that_is_over_is_removed_when_others_had_time_to_read_it(daemon, store, beats, monkeypatch):
     path = write(beats / "a.beat")
     daemon.tick()
     write(path, seq=2, state=wire.FINISHED)
     daemon.tick()
     assert told(store) == [("digits", "started"), ("digits", "finished")]
-    assert not path.exists()
     assert daemon.runs == {}
+    assert path.exists()
+    monkeypatch.setattr("flatlined.service.daemon.read_clocks", lambda: Moment(time.monotonic() + 11.0, time.time()))
+    daemon.tick()
+    assert not path.exists()
 
 
 def test_progress_in_the_store_follows_the_beats(daemon, store, beats):
@@ -136,8 +140,7 @@ def test_a_bad_file_is_counted_once_and_others_go_on(daemon, store, beats):
     assert told(store) == [("good", "started")]
 
 
-def test_a_run_that_is_over_is_not_begun_again_by_its_lingering_file(daemon, store, beats, monkeypatch):
-    monkeypatch.setattr("flatlined.service.daemon._removed", lambda _: False)  # as where we may not remove it
+def test_a_run_that_is_over_is_not_begun_again_by_its_lingering_file(daemon, store, beats):
     path = write(beats / "a.beat", state=wire.FINISHED)
     daemon.tick()
     daemon.tick()
@@ -154,9 +157,11 @@ def test_one_verdict_in_the_row_is_the_worst(daemon, store, beats):
 
 class TestPlaces:
     def test_every_directory_an_agent_may_choose_is_looked_at(self, tmp_path):
-        env = {"FLATLINE_DIR": str(tmp_path / "own"), "XDG_RUNTIME_DIR": str(tmp_path / "xdg")}
-        places = list(map(str, beat_directories(CONFIG, env)))
-        assert {str(tmp_path / "own"), "/run/flatline", str(tmp_path / "xdg/flatline")} <= set(places)
+        places = set(map(str, beat_directories(CONFIG, {"XDG_RUNTIME_DIR": str(tmp_path)})))
+        assert {"/run/flatline", str(tmp_path / "flatline"), f"/tmp/flatline-{os.getuid()}"} <= places
+
+    def test_a_daemon_with_a_directory_of_its_own_keeps_to_it(self, tmp_path):
+        assert beat_directories(CONFIG, {"FLATLINE_DIR": str(tmp_path)}) == [tmp_path]
 
     @pytest.mark.parametrize(
         ("env", "expected"),

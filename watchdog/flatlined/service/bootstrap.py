@@ -21,7 +21,7 @@ from flatlined.inputs.gpus import GpuReader
 from flatlined.inputs.nvml import GpuSample
 from flatlined.model import FlatlineError
 from flatlined.service.daemon import INTERVAL_S, Daemon, read_clocks
-from flatlined.service.places import beat_directories, store_path
+from flatlined.service.places import beat_directories, make_own_directory, store_path
 from flatlined.service.schedule import Timetable
 from flatlined.service.sd_notify import notify
 from flatlined.store import Store
@@ -54,6 +54,7 @@ async def _run(config: Config, store: Store, env: Mapping[str, str]) -> None:
         loop.add_signal_handler(number, stopping.set)
     deliverer = Deliverer(store, {name: channels.sender(c.kind, c.options) for name, c in config.channels.items()})
     with ExitStack() as stack:
+        make_own_directory(env)
         files = BeatFiles()
         stack.callback(files.close)
         socket = _bind(config)

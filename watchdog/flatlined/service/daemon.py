@@ -41,6 +41,8 @@ ROWS_PER_TICK = 20
 ROWS_ALL_WITHIN_S = 60.0
 """Progress in the store is refreshed in turn: at least so many rows a tick, and every run's in that time."""
 SET_ASIDE_S = 3600.0
+REMOVE_AFTER_S = 10.0
+"""The file of a run that is over stays this long, for another user's or the machine's daemon to read its last words."""
 
 
 def read_clocks() -> Moment:
@@ -74,7 +76,7 @@ class Daemon:
         self._run_of: dict[str, Run] = {}
         self._pid_of: dict[str, int] = {}
         self._looks = Looks()
-        self._over: set[str] = set()
+        self._over: dict[str, float] = {}
         self._refused: dict[str, str] = {}
         self._datagrams = Datagrams(store.has_ended)
         self._gpus: gpus.State = {}
@@ -122,6 +124,7 @@ class Daemon:
         self._bury(self.deaths.overdue(moment.mono), moment)
         self._judge(list(self.runs.values()), moment)
         self._refresh_rows(moment)
+        self._remove_files(moment.mono)
 
     def files_appeared(self) -> None:
         """Heartbeat files appeared or were rewritten: read them at once, so that even a short run is known alive."""
@@ -241,7 +244,7 @@ class Daemon:
         run = self.runs.get(run_key)
         if run is None:
             if self._store.has_ended(run_key):
-                self._leave(worker)
+                self._leave(self._tied(worker, moment), moment)
                 return None
             run = Run(run_key, run_name, self.config.policy(worker.body.job))
         self._join(run, self._tied(worker, moment))
@@ -285,8 +288,8 @@ class Daemon:
                 return observe(worker, sighting.beat, moment.mono)
         return worker
 
-    def _leave(self, worker: Worker) -> None:
-        """Done with a worker: its file is removed if nobody writes to it any more and we may, else remembered."""
+    def _leave(self, worker: Worker, moment: Moment) -> None:
+        """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
         key = worker.key
         self.deaths.forget(key)
         self._pid_of.pop(key, None)
@@ -295,8 +298,19 @@ class Daemon:
         self._files.forget(key)
         if not key.startswith("/"):
             self._datagrams.over(key)
-        elif not (worker.exit or worker.head.state in (FINISHED, FAILED)) or not _removed(key):
-            self._over.add(key)
+        else:
+            is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
+            self._over[key] = moment.mono + REMOVE_AFTER_S if is_last_word else float("inf")
+
+    def _remove_files(self, now: float) -> None:
+        """Remove the files of runs that are over; one that we may not remove is only remembered."""
+        for path in [path for path, at in self._over.items() if at <= now]:
+            try:
+                Path(path).unlink(missing_ok=True)
+            except OSError:
+                self._over[path] = float("inf")
+            else:
+                del self._over[path]
 
     # Judging
 
@@ -333,14 +347,14 @@ class Daemon:
             j.run.incidents = dict(j.incidents)
             j.run.is_new = False
             if j.ended:
-                self._end(j)
+                self._end(j, moment)
         if any(record.notices for record in records):
             self._committed()
 
-    def _end(self, ended: Judgement) -> None:
+    def _end(self, ended: Judgement, moment: Moment) -> None:
         del self.runs[ended.run.key]
         for worker in ended.run.workers.values():
-            self._leave(worker)
+            self._leave(worker, moment)
 
     def _set_aside(self, run: Run, failure: Failure, moment: Moment) -> None:
         """A detector broke on a worker: said once with its name, and not asked again for an hour."""
@@ -400,13 +414,3 @@ class Daemon:
             self._store.record(records, moment)
         except StoreError as e:
             self.complaints.note("store", "the store", str(e), moment.mono)
-
-
-def _removed(path: str) -> bool:
-    try:
-        Path(path).unlink()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True

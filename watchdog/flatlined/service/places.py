@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from flatline import transport
@@ -15,13 +16,22 @@ SERVICE_STATE = Path("/var/lib/flatline")
 
 
 def beat_directories(config: Config, env: Mapping[str, str]) -> list[Path]:
-    """Every directory an agent of this machine may have chosen, those that other users chose among them."""
-    own = [Path(d) for d in transport.directories(env)]
-    others: Iterable[Path] = [
-        *Path("/run/user").glob("*/flatline"),
-        *Path(tempfile.gettempdir()).glob("flatline-*"),
-    ]
-    return list(dict.fromkeys([*config.heartbeats.directories, *own, *others]))
+    """Every directory an agent of this machine may have chosen, those that other users chose among them.
+
+    A daemon that is itself told ``FLATLINE_DIR`` keeps to that and to what is configured: a world of its own.
+    """
+    if env.get("FLATLINE_DIR"):
+        places = [Path(env["FLATLINE_DIR"])]
+    else:
+        others = [*Path("/run/user").glob("*/flatline"), *Path(tempfile.gettempdir()).glob("flatline-*")]
+        places = [*map(Path, transport.directories(env)), *others]
+    return list(dict.fromkeys([*config.heartbeats.directories, *places]))
+
+
+def make_own_directory(env: Mapping[str, str]) -> None:
+    """Make the folder that this user's agents fall back to, so that even their first run is seen when it appears."""
+    with suppress(OSError):  # there already, or not to be had: then the agent makes it, or goes without
+        Path(transport.directories(env)[-1]).mkdir(mode=0o700)
 
 
 def store_path(config: Config, env: Mapping[str, str]) -> Path:

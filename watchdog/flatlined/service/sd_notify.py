@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
 
+log = logging.getLogger(__name__)
+
 
 def notify(state: str, env: Mapping[str, str] = os.environ) -> bool:
-    """Tell systemd lines such as ``READY=1``; whether there was anybody to tell."""
+    """Tell systemd lines such as ``READY=1``; whether it was told. A systemd that does not listen is not waited for."""
     address = env.get("NOTIFY_SOCKET")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        sock.connect(address)
-        sock.sendall(state.encode())
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
+            sock.connect(address)
+            sock.send(state.encode())
+    except OSError as e:
+        log.debug("systemd was not told %r: %s", state, e)
+        return False
     return True

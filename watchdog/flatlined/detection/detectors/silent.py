@@ -19,7 +19,7 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
 
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     silent_s = now - worker.beat_at
-    usual = f"no beat for {silent_s:.0f} s; the longest gap before was {worker.rhythm.longest_s:.0f} s"
+    usual = f"no beat for {silent_s:,.0f} s; the longest gap before was {worker.rhythm.longest_s:,.1f} s"
     phase = (f"in phase {worker.head.phase!r}",) if worker.head.phase else ()
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
