@@ -69,7 +69,7 @@ def _register(plan: Plan) -> Optional[Run]:
     job = plan.job or os.environ.get("FLATLINE_JOB") or job_of(plan.command)
     with _harmless("the run is not recorded"):
         body = identity.describe(job, epochs=plan.epochs, steps=plan.steps, tags=plan.tags)
-        body = body._replace(argv=tuple(plan.command))
+        body = body._replace(argv=tuple(plan.command), command_pid=0)
         record = Run(body=body).open()
         os.environ.update(FLATLINE_RUN=body.run or "", FLATLINE_JOB=body.job)
         return record

@@ -42,7 +42,7 @@ class Datagrams:
         self._ended = False
         try:
             self._connect(socket.AI_NUMERICHOST)
-        except OSError:  # a name, or no network yet: the thread's business
+        except (OSError, UnicodeError):  # a name, or no network yet: the thread's business
             self._socket = None
         with guarded():  # without a thread there are no keep-alives, and no names
             threading.Thread(target=self._live, name="flatline", daemon=True).start()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 TRACEBACK_MAX = 16 * 1024
-_MESSAGE_MAX = 2000
+_MESSAGE_MAX = 500
 _runs: Dict[int, Ending] = {}
 _installed = False
 _child_installed = False

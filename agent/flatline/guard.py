@@ -22,7 +22,7 @@ def guarded() -> Iterator[None]:
 
 
 def report(error: Exception) -> None:
-    """Log the first fault of this process as a warning, and no other.
+    """Log the first fault of this process as a warning, and no other; none with ``FLATLINE_OFF=1``.
 
     Raises ``error`` itself if it is not ours but was raised by a signal handler of the user's that happened to run
     while we were at work, and with ``FLATLINE_DEBUG=1``.
@@ -31,7 +31,7 @@ def report(error: Exception) -> None:
     pass_on(error)
     if os.environ.get("FLATLINE_DEBUG") == "1":
         raise error
-    if _logged:
+    if _logged or os.environ.get("FLATLINE_OFF") == "1":
         return
     _logged = True
     with contextlib.suppress(Exception):  # a user's log handler that raises must not end the training either

@@ -21,7 +21,8 @@ METRICS_INTERVAL_S = 1.0
 CONVERSION_INTERVAL_S = 1.0
 CONVERSION_SHARE = 10
 """A conversion that took long is not repeated before this many times its duration."""
-METRICS_MAX = 256
+METRICS_MAX, METRIC_NAME_MAX = 256, 64
+"""As many, and as long names, as the wire has room for."""
 Phase = Tuple[Optional[str], int, Optional[float]]
 """A phase's name, since when (wall clock in nanoseconds), and for how many seconds at most."""
 NO_PHASE: Phase = (None, 0, None)
@@ -110,10 +111,12 @@ class Recorder:
         """Keep numbers for the next write. Gives whether they are of those that must be written."""
         before, loss = self._epoch, numbers.get("loss", 0.0)
         self._epoch = numbers.pop("epoch", self._epoch)
-        self._step = numbers.pop("step", self._step)  # type: ignore[assignment] - scalars makes steps whole
+        if "step" in numbers:
+            self._step = int(numbers.pop("step"))
         self._loss = numbers.pop("loss", self._loss)
         if numbers:
-            self._metrics = dict(list({**self._metrics, **numbers}.items())[:METRICS_MAX])
+            named = {name[:METRIC_NAME_MAX]: value for name, value in numbers.items()}
+            self._metrics = dict(list({**self._metrics, **named}.items())[:METRICS_MAX])
             self._rest_is_dirty = True
         return self._epoch != before or loss - loss != 0.0
 

@@ -143,7 +143,7 @@ class Run:
                 with guarded():
                     self.recorder.conclude(state, fields)
                 self.recorder.stop()
-            if self.recorder.is_sent(within_s=0.0):
+            if not may_speak or self.recorder.is_sent(within_s=0.0):
                 endings.forget(self)
 
     def leave(self) -> None:

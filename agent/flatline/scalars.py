@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Callable, Dict, Tuple, TypeVar
 
 from flatline.guard import pass_on, report
 
 _CHEAP = frozenset({"builtins", "numpy", "decimal", "fractions"})
 _WHOLE_MAX = 2**63
+_SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+_SPAN_PART = re.compile(r"([\d.]+)([smhd])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 T = TypeVar("T")
@@ -83,16 +86,11 @@ def of_user(convert: Callable[[Any], T], value: Any, name: str) -> T:
 def seconds(within: Any) -> float:
     """A time span given as a number of seconds or as ``90s``, ``10m``, ``1h30m``, ``2d``. Raises ValueError."""
     if not isinstance(within, str):
-        found = float(number("within", within))
-        if not math.isfinite(found):
-            raise ValueError(f"within is {found}")
-        return found
-    total, digits = 0.0, ""
-    for sign in within.strip():
-        if sign in _UNITS_S and digits:
-            total, digits = total + float(digits) * _UNITS_S[sign], ""
-        else:
-            digits += sign
-    if digits or not within.strip():
-        raise ValueError(f"{within!r} is no time span (90s, 10m, 1h30m, 2d)")
-    return total
+        found = number("within", within)
+    elif _SPAN.fullmatch(within.strip()):
+        found = sum(float(amount) * _UNITS_S[unit] for amount, unit in _SPAN_PART.findall(within))
+    else:
+        raise ValueError(f"{within!r:.40} is no time span (90s, 10m, 1h30m, 2d)")
+    if not 0 <= found < math.inf:
+        raise ValueError(f"within is {found}")
+    return found

@@ -1,5 +1,6 @@
 """``flatline beat``: one heartbeat in the name of the shell script that calls it."""
 
+import glob
 import hashlib
 import os
 import time
@@ -31,8 +32,8 @@ def beat(said: Said) -> None:
     """Write what was said into the script's heartbeat file, or send it. Raises OSError or ValueError if it cannot."""
     if os.environ.get("FLATLINE_OFF") == "1":
         return
-    script = _script(said.job)
-    last = _last_beat(script)
+    last = _last_beat(_script(said.job))
+    script = last.body
     final = said.event != "beat"
     out = transport.open_transport(script, os.environ, each_second=lambda: None)
     out.head[:] = wire.encode_head(next_head(last.head, said, time.time_ns()))
@@ -43,26 +44,33 @@ def beat(said: Said) -> None:
 
 
 def _script(job: str) -> wire.Body:
-    """The calling script as the body of a heartbeat: it is our parent, and all its beats are one run."""
+    """The calling script as the body of a heartbeat: it is our parent."""
     pid = os.getppid()
-    start = start_ticks(pid)
     here = identity.describe(job)
-    told_apart = f"{here.job}\0{pid}\0{start}\0{here.boot}".encode("utf-8", "replace")
-    run = identity.given_run_id() or hashlib.blake2b(told_apart).hexdigest()[:12]
-    return here._replace(run=run, pid=pid, start=start, argv=(), python=None, announces_end=False)
+    return here._replace(pid=pid, start=start_ticks(pid), argv=(), python=None, announces_end=False)
 
 
 def _last_beat(script: wire.Body) -> wire.Beat:
-    """The script's beat before this one, or one that says nothing yet."""
-    name = transport.file_name(script, shared=script.run == os.environ.get("FLATLINE_RUN"))
+    """The script's beat before this one, or one that says nothing yet. After an end, another run begins."""
+    given = identity.given_run_id()
+    if given or os.environ.get("FLATLINE_UDP"):
+        told_apart = f"{script.job}\0{script.pid}\0{script.start}\0{script.boot}".encode("utf-8", "replace")
+        script = script._replace(run=given or hashlib.blake2b(told_apart).hexdigest()[:12])
+    name = transport.file_name(script if given else script._replace(run="*"), shared=given is not None)
     for directory in transport.directories(os.environ):
-        try:
-            last, _ = listing.read_beat(os.path.join(directory, name))
-        except (OSError, wire.WireError):  # not there, or not ours to read: it is written anew
-            continue
-        if (last.body.pid, last.body.start) == (script.pid, script.start):
-            return last
+        for path in glob.glob(os.path.join(glob.escape(directory), name)):
+            try:
+                last, _ = listing.read_beat(path)
+            except (OSError, wire.WireError):  # gone, or not ours to read: then it is not this script's
+                continue
+            if _is_of(last, script):
+                return last
     return wire.Beat(wire.Head(), script)
+
+
+def _is_of(last: wire.Beat, script: wire.Body) -> bool:
+    same = (last.body.job, last.body.pid, last.body.start) == (script.job, script.pid, script.start)
+    return same and last.head.state == wire.RUNNING
 
 
 def next_head(last: wire.Head, said: Said, now_ns: int) -> wire.Head:

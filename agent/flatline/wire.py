@@ -76,8 +76,8 @@ class Body(NamedTuple):
 
     ``start`` is the process's start time in clock ticks since boot (field 22 of ``/proc/PID/stat``), ``boot``
     the kernel's boot id, ``pidns`` the inode of the sender's pid namespace. ``command_pid`` marks the beat of
-    ``flatline run`` and is the process it wraps. ``announces_end`` says that the sender has a hook on
-    the interpreter's exit, so that leaving with status 0 and without a word is itself a fault.
+    ``flatline run`` and is the process it wraps, 0 before that runs. ``announces_end`` says that the sender has a
+    hook on the interpreter's exit, so that leaving with status 0 and without a word is itself a fault.
     ``exit_status`` is a return code as ``subprocess`` gives it: negative for a signal.
     """
 

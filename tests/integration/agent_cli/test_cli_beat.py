@@ -126,9 +126,16 @@ def test_switched_off_it_does_nothing(script, directory):
     assert not list(directory.iterdir())
 
 
-def test_an_older_file_that_is_no_heartbeat_is_written_anew(script, beats):
+def test_a_file_that_is_no_heartbeat_any_more_is_left_alone_and_another_is_begun(script, directory):
     script('beat --job a --epoch 1; for f in "$FLATLINE_DIR"/*; do echo damaged > "$f"; done; beat --job a --epoch 2')
-    assert beats()["a"].head.epoch == 2
+    damaged, whole = sorted(directory.iterdir(), key=lambda path: path.stat().st_size)
+    assert damaged.read_text() == "damaged\n"
+    assert listing.read_beat(str(whole))[0].head.epoch == 2
+
+
+def test_after_an_end_another_run_is_begun(script, directory):
+    script("beat --job a --epoch 1; beat --job a --event finished; beat --job a --epoch 5; beat --job a --epoch 6")
+    assert sorted(listing.read_beat(str(path))[0].head.epoch for path in directory.iterdir()) == [1, 6]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def of_datagram(datagram: Datagram, key: str, run: str, moment: Moment) -> Adopt
     local = body.start is not None and _is_local(body)
     worker = meet(
         key,
-        Beat(beat.head, body),
+        Beat(beat.head._replace(seq=1) if datagram.is_json else beat.head, body),
         moment.mono,
         user=body.user or "",
         local=local,

@@ -96,7 +96,7 @@ class Daemon:
             for worker in workers:
                 self._join(run, self._tied(self._resumed(worker, run, moment), moment))
         self.discover(moment)
-        self._judge(list(self.runs.values()), moment)
+        self._judge(self.runs.values(), moment)
 
     def _resumed(self, worker: Worker, run: Run, moment: Moment) -> Worker:
         """A worker of the last daemon. A file tells whether it beat meanwhile; missed datagrams tell nothing."""
@@ -122,7 +122,7 @@ class Daemon:
             log.warning("the watchdog itself slept for %.1f s; that time is held against nobody", slept_s)
             self._forgive(slept_s, lambda _: True)
         self._bury(self.deaths.overdue(moment.mono), moment)
-        self._judge(list(self.runs.values()), moment)
+        self._judge(self.runs.values(), moment)
         self._refresh_rows(moment)
         self._remove_files(moment.mono)
 
@@ -142,7 +142,12 @@ class Daemon:
             return False
         moment = read_clocks()
         datagrams, faults, more = self._socket.receive(int(moment.wall * 1e9))
-        touched = [self._hear(datagram, moment) for datagram in datagrams]
+        touched = []
+        for datagram in datagrams:
+            run = self._hear(datagram, moment)
+            touched.append(run)
+            if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
+                self._judge_now([run], moment)
         for sender, fault in faults:
             self.complaints.note(f"datagram.{fault.code}", f"datagram from {sender}", str(fault), moment.mono)
         dropped = self._socket.newly_dropped()
@@ -271,7 +276,9 @@ class Daemon:
     def _bury(self, deaths: Iterable[tuple[str, Exit]], moment: Moment) -> list[Run]:
         runs = []
         for key, end in deaths:
-            run = self._run_of[key]
+            run = self._run_of.get(key)
+            if run is None:  # its run ended in the meantime
+                continue
             worker = self._with_last_words(run.workers[key], moment)
             run.workers[key] = worker._replace(exit=end)
             self._pid_of.pop(key, None)
@@ -317,13 +324,11 @@ class Daemon:
     def _judge_now(self, touched: Iterable[Run | None], moment: Moment) -> None:
         """Judge those of the runs that are new or said an end; the others wait for the tick."""
         distinct = {run.key: run for run in touched if run is not None}
-        urgent = [run for run in distinct.values() if run.is_new or run.is_ending]
-        if urgent:
-            self._judge(urgent, moment)
+        self._judge([run for run in distinct.values() if run.is_new or run.is_ending], moment)
 
-    def _judge(self, runs: Sequence[Run], moment: Moment) -> None:
+    def _judge(self, runs: Iterable[Run], moment: Moment) -> None:
         judgements = []
-        for run in runs:
+        for run in {run.key: run for run in runs if run.key in self.runs}.values():
             found, failures = findings_of(run, self._facts(run, moment), moment.mono, self._detectors)
             for failure in failures:
                 self._set_aside(run, failure, moment)
