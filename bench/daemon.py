@@ -33,7 +33,7 @@ WATCHED = "SELECT count(*) FROM run WHERE verdict = 'running'"
 
 
 class Cost(NamedTuple):
-    """Of one fleet: seconds until all were watched, share of one core, resident MiB, milliseconds of some ticks."""
+    """Of one fleet: seconds until all were watched, share of a core, resident MiB (RSS), milliseconds of some ticks."""
 
     runs: int
     taken_up_s: float
@@ -43,9 +43,8 @@ class Cost(NamedTuple):
 
 
 def measure(*, quick: bool) -> list[Goal]:
-    costs = (
-        [cost(runs, seconds=3, ticks=3) for runs in FLEETS[1:]] if quick else [cost(runs, 30, 15) for runs in FLEETS]
-    )
+    fleets, seconds, ticks = (FLEETS[1:], 3, 3) if quick else (FLEETS, 30, 15)
+    costs = [cost(runs, seconds, ticks) for runs in fleets]
     common.print_table(
         "The daemon, every run beating once a second (CPU in per cent of one core)",
         ["runs", "taken up in s", "CPU %", "CPU µs/beat", "RSS MiB", "tick ms: median", "max"],
@@ -132,8 +131,7 @@ def sleepers(count: int) -> Iterator[list[int]]:
     """So many light processes, by pid, until the end of the block."""
     pids: list[int] = []
     try:
-        for _ in range(count):
-            pids.append(os.posix_spawn("/bin/sleep", ["sleep", "86400"], {}))
+        pids.extend(os.posix_spawn("/bin/sleep", ["sleep", "86400"], {}) for _ in range(count))  # one by one: all end
         yield pids
     finally:
         for pid in pids:

@@ -15,7 +15,8 @@ BEATS = 10_000_000
 WARM_UP = 100_000
 STEPS = 10
 """Beats of one epoch: every tenth beat must be written, the others may be coalesced."""
-GOAL_KIB = 64.0
+GOAL_KIB = 256.0
+"""Noise of the allocator; a single byte a beat would be 10 MB."""
 
 
 class Growth(NamedTuple):

@@ -6,8 +6,7 @@
 ``flatline.beat`` is the same call. Importing ``flatline`` costs next to nothing: the agent is loaded when first used.
 """
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # the name is known to type checkers; to import it from typing takes longer than all the rest
 if TYPE_CHECKING:
     from flatline import agent
     from flatline.agent import beat
@@ -15,12 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["agent", "beat"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - as late as the rest
+    import flatline.agent as module  # noqa: PLC0415 - see above
 
-    module = import_module("flatline.agent")
-    found = module.beat if name == "beat" else module
-    globals()[name] = found
+    found = globals()[name] = module if name == "agent" else module.beat
     return found

@@ -7,9 +7,10 @@ import socket
 import threading
 import time
 import zlib
-from typing import Callable, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
-from flatline import transport, wire
+from flatline import wire
+from flatline.descriptors import inode_of, is_same, lifted
 from flatline.guard import guarded, report
 
 KEEP_ALIVE_S = 1.0
@@ -40,28 +41,23 @@ class Datagrams:
         self._stopping = threading.Event()
         self._sent = threading.Event()
         self._ended = False
-        try:
-            self._connect(socket.AI_NUMERICHOST)
-        except (OSError, UnicodeError):  # a name, or no network yet: the thread's business
-            self._socket = None
+        family = _family_of(self._host)
+        if family is not None:
+            with contextlib.suppress(OSError):  # no network yet: the thread's business, as is a name
+                self._connect(family, (self._host, self._port))
         with guarded():  # without a thread there are no keep-alives, and no names
             threading.Thread(target=self._live, name="flatline", daemon=True).start()
 
-    def _connect(self, flags: int = 0) -> None:
-        """Resolve the host and connect. Raises OSError."""
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            self._host.encode("ascii" if flags else "idna"), self._port, type=socket.SOCK_DGRAM, flags=flags
-        )[0]
-        raw = socket.socket(family, kind, protocol)
-        try:
-            raw.connect(address)
-        except OSError:
-            raw.close()
-            raise
-        self._adopt(transport.lifted(raw.detach()))
+    def _resolve(self) -> None:
+        """Resolve the host and connect. Raises OSError, or UnicodeError for what can be no host's name."""
+        family, _, _, _, address = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)[0]
+        self._connect(family, address)
 
-    def _adopt(self, descriptor: int) -> None:
-        self._inode = transport.inode_of(descriptor)
+    def _connect(self, family: int, address: Tuple[Any, ...]) -> None:
+        with socket.socket(family, socket.SOCK_DGRAM) as raw:
+            raw.connect(address)
+            descriptor = lifted(raw.detach())
+        self._inode = inode_of(descriptor)
         connected = socket.socket(fileno=descriptor)
         connected.setblocking(False)
         self._socket = connected
@@ -109,12 +105,12 @@ class Datagrams:
 
     def _is_connected(self) -> bool:
         """Whether there is a socket, after an attempt to have one; one that the training closed is no longer ours."""
-        if self._socket is not None and not transport.is_same(self._socket.fileno(), self._inode):
+        if self._socket is not None and not is_same(self._socket.fileno(), self._inode):
             self._socket.detach()
             self._socket = None
         if self._socket is None:
             try:
-                self._connect()
+                self._resolve()
             except (OSError, UnicodeError) as error:
                 report(OSError(f"no way to {self._host}: {error}"))
         return self._socket is not None
@@ -129,13 +125,22 @@ class Datagrams:
         """Whether anything was sent yet, after a moment for the resolver."""
         return self._sent.is_set() or self._sent.wait(timeout_s)
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Close the socket, if it still is ours to close."""
         if self._socket is not None:
-            if not transport.is_same(self._socket.fileno(), self._inode):
+            if not is_same(self._socket.fileno(), self._inode):
                 self._socket.detach()
             self._socket.close()
             self._socket = None
+
+
+def _family_of(host: str) -> Optional[int]:
+    """The family of an address that no resolver need be asked for: even for those, getaddrinfo may wait for a lock."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, host)
+            return family
+    return None
 
 
 def _split(address: str) -> Tuple[str, int]:

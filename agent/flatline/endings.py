@@ -67,7 +67,8 @@ def _install() -> None:
     if not _child_installed and _is_multiprocessing_child():
         from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already
 
-        # Such a child leaves by os._exit, without atexit, and keeps its exceptions from sys.excepthook.
+        # Such a child leaves by os._exit, without atexit, and keeps its exceptions from sys.excepthook. (From Python
+        # 3.13 on it forgets them before it comes here: the watchdog then has the exit status to go by.)
         Finalize(None, _leave_child, exitpriority=0)
         _child_installed = True
 

@@ -73,7 +73,7 @@ class Recorder:
         now = _monotonic()
         urgent, others = False, metrics
         if epoch is not None and epoch is not self._epoch:
-            if type(epoch) is int:
+            if type(epoch) is int or (type(epoch) is float and epoch - epoch == 0.0):  # finite
                 urgent = epoch != self._epoch
                 self._epoch = epoch
             else:
@@ -159,10 +159,10 @@ class Recorder:
             self.flush()
         return self._is_written() and (self.transport is None or self.transport.drain(within_s))
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Let go of what is open, without a word."""
         if self.transport is not None:
-            self.transport.abandon()
+            self.transport.close()
 
     def flush(self, now: Optional[float] = None) -> None:
         """Write what there is, or leave it to whoever is writing.

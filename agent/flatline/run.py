@@ -68,12 +68,14 @@ class Run:
         return self
 
     def _register(self) -> bool:
-        """Be known to the watchdog from now on. Gives whether that is still to be, or is so."""
-        if not self._is_registered and self.record != _ignore:
+        """Be known to the watchdog from now on, unless the run has ended or is not wanted: then False."""
+        if self.ended or self.record is _ignore:
+            return False
+        if not self._is_registered:
             self._is_registered, self._is_parents = True, False
             endings.watch(self)
             self.record = self.recorder.beat
-        return self.record != _ignore
+        return True
 
     def _may_speak(self) -> bool:
         """Whether a call that is no beat is told: in a forked child, not before the child has beaten itself."""
@@ -144,6 +146,7 @@ class Run:
                     self.recorder.conclude(state, fields)
                 self.recorder.stop()
             if not may_speak or self.recorder.is_sent(within_s=0.0):
+                self.recorder.close()
                 endings.forget(self)
 
     def leave(self) -> None:
@@ -159,7 +162,7 @@ class Run:
         """Forget, in a forked child, all but the plan: the run is the parent's. A beat makes one for the child."""
         with guarded():
             plan = {name: value for name, value in self.recorder.fields.items() if name in identity.PLAN}
-            self.recorder.abandon()
+            self.recorder.close()
             self.recorder = Recorder(lambda: identity.describe(self.job))
             self.recorder.update(plan)
             self._is_registered, self._is_parents = False, True

@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple
 
 from flatline import wire
+from flatline.descriptors import inode_of, is_same, lifted
 from flatline.guard import pass_on
 
 if TYPE_CHECKING:
@@ -34,14 +35,13 @@ if TYPE_CHECKING:
         def drain(self, timeout_s: float) -> bool:
             """Whether what was written is on its way, now or after a wait."""
 
-        def abandon(self) -> None:
-            """Let go of what a forked child holds of its parent's."""
+        def close(self) -> None:
+            """Let go of what is open."""
 
 
 RUN_DIRECTORY = "/run/flatline"
 JOB_BYTES_MAX = 180
 CHECK_INTERVAL_S = 1.0
-_HIGH_DESCRIPTOR = 600
 _pack_crc, _CRC_AT, _crc32 = wire.CRC.pack_into, wire.CRC_AT, zlib.crc32
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _SAFETY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
@@ -50,7 +50,8 @@ _SAFETY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BI
 def open_transport(body: wire.Body, env: Mapping[str, str], each_second: Callable[[], None]) -> Transport:
     """The transport that ``env`` asks for; nothing is written yet. ``each_second`` is called when a keep-alive is due.
 
-    Raises ValueError for a malformed ``FLATLINE_UDP``, OSError for a ``FLATLINE_KEY_FILE`` that cannot be read.
+    Raises ValueError for a malformed ``FLATLINE_UDP`` or an empty key, OSError for a ``FLATLINE_KEY_FILE`` that cannot
+    be read.
     """
     if env.get("FLATLINE_UDP"):
         from flatline.datagram import Datagrams  # noqa: PLC0415 - sockets and threads are not free to load
@@ -63,7 +64,10 @@ def _key(path: Optional[str]) -> Optional[bytes]:
     if not path:
         return None
     with open(path, "rb") as file:
-        return file.read().strip()
+        key = file.read().strip()
+    if not key:
+        raise ValueError(f"the key in {path} is empty")
+    return key
 
 
 def directories(env: Mapping[str, str]) -> List[str]:
@@ -151,7 +155,7 @@ class BeatFile:
 
     def _restore(self, now: float) -> None:
         """Make the file anew in the first place that takes it. Raises the last place's OSError."""
-        self.abandon()
+        self.close()
         lost, fault = self._path, OSError("no place for a heartbeat file")
         for place in self._places:
             try:
@@ -191,7 +195,7 @@ class BeatFile:
         """What is written is written."""
         return True
 
-    def abandon(self) -> None:
+    def close(self) -> None:
         """Close the descriptor, if it still is ours to close."""
         if self._fd >= 0 and is_same(self._fd, self._inode):
             os.close(self._fd)
@@ -240,35 +244,3 @@ def _seek_and_write(descriptor: int, data: Any, offset: int) -> int:
 
 
 _pwrite: Callable[[int, Any, int], int] = getattr(os, "pwrite", _seek_and_write)  # Windows has no pwrite
-
-
-def lifted(descriptor: int) -> int:
-    """``descriptor`` moved up to where none is handed out, or itself where that cannot be. It is not inherited."""
-    try:
-        import fcntl  # noqa: PLC0415 - not on Windows
-        import resource  # noqa: PLC0415 - not on Windows
-    except (ImportError, OSError):  # or no descriptor is left to load them by
-        return descriptor
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    above = _HIGH_DESCRIPTOR if soft < 0 or soft > _HIGH_DESCRIPTOR else soft * 3 // 4
-    try:
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, above)
-    except OSError:
-        return descriptor
-    os.close(descriptor)
-    return high
-
-
-def inode_of(descriptor: int) -> Tuple[int, int]:
-    """What tells the open file behind a descriptor from any other. Raises OSError if it is closed."""
-    about = os.fstat(descriptor)
-    return about.st_dev, about.st_ino
-
-
-def is_same(descriptor: int, inode: Optional[Tuple[int, int]]) -> bool:
-    """Whether the descriptor still is that of the open file ``inode``."""
-    try:
-        return inode_of(descriptor) == inode
-    except OSError as error:
-        pass_on(error)
-        return False

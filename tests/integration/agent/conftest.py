@@ -7,8 +7,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,9 @@ class Training:
     def __init__(self, folder: Path, scripts: Path) -> None:
         self.folder = folder
         self._scripts = scripts
-        self._started: List[subprocess.Popen[str]] = []
+        self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, code: str, *arguments: str, name: str = "train.py", **env: Optional[str]) -> Any:
+    def start(self, code: str, *arguments: str, name: str = "train.py", **env: str | None) -> Any:
         """A running script; ``print`` in it, and read its ``stdout``, to wait for each other."""
         script = self._scripts / name
         script.write_text("from flatline import agent\n" + textwrap.dedent(code), encoding="utf-8")
@@ -53,14 +54,14 @@ class Training:
         self._started.append(process)
         return process
 
-    def environment(self, **changes: Optional[str]) -> Dict[str, str]:
+    def environment(self, **changes: str | None) -> dict[str, str]:
         """Our own environment without the settings of flatline, but for the folder; None takes a variable away."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("FLATLINE_", "XDG_"))}
         ours.update(FLATLINE_DIR=str(self.folder), PYTHONPATH=str(AGENT), TMPDIR=str(self._scripts))
         ours.update({name: value for name, value in changes.items() if value is not None})
         return {name: value for name, value in ours.items() if changes.get(name, "") is not None}
 
-    def run(self, code: str, **env: Optional[str]) -> subprocess.CompletedProcess[str]:
+    def run(self, code: str, **env: str | None) -> subprocess.CompletedProcess[str]:
         """A script that has ended."""
         process = self.start(code, **env)
         out, err = process.communicate(timeout=60)
@@ -82,11 +83,11 @@ class Training:
                 process.kill()
             process.communicate()
 
-    def beats(self, folder: Optional[Path] = None) -> List[wire.Beat]:
+    def beats(self, folder: Path | None = None) -> list[wire.Beat]:
         """The heartbeats in the folder, by job."""
         return sorted((beat for _, beat in self.files(folder or self.folder)), key=lambda beat: beat.body.job)
 
-    def files(self, folder: Path) -> List[Tuple[Path, wire.Beat]]:
+    def files(self, folder: Path) -> list[tuple[Path, wire.Beat]]:
         """The heartbeat files in a folder, and what they say."""
         return [(path, read_file(path)) for path in folder.glob("*.beat") if path.name[0] != "."]
 

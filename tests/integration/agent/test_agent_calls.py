@@ -72,6 +72,24 @@ def test_fail_takes_an_exception(training):
     assert "1 / 0" in beat.body.traceback
 
 
+def test_finish_without_a_run_is_nothing(training):
+    assert training.run("agent.finish()").stderr == ""
+    assert training.beats() == []
+
+
+def test_many_runs_in_a_row_leave_nothing_open(training):
+    done = training.run("""
+        import os
+        for n in range(100):
+            agent.start(f"fold {n}")
+            agent.beat(n)
+        print(len(os.listdir("/dev/fd")))
+        agent.finish()
+    """)
+    assert int(done.stdout) < 20
+    assert [beat.head.state for beat in training.beats()] == [wire.FINISHED] * 100
+
+
 def test_a_beat_after_the_end_begins_another_run_of_the_job(training):
     training.run("agent.start('a', epochs=1); agent.beat(1); agent.finish(); agent.beat(5)")
     first, second = sorted(training.beats(), key=lambda beat: beat.head.epoch)

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import resource
-import time
 import tracemalloc
 
 import pytest
 
-from flatline import wire
 from flatline.run import Run
 
 

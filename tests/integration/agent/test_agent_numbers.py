@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 import weakref
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from flatline import wire
 from flatline.run import Run
 
 
@@ -89,25 +87,18 @@ def test_a_tensor_of_a_device_is_converted_after_the_beat_was_written_and_seldom
 
 
 def test_a_slow_conversion_is_repeated_all_the_more_seldom(run, monkeypatch):
-    clock = SimpleNamespace(now=100.0)
+    clock, begun = SimpleNamespace(now=100.0), []
     monkeypatch.setattr("flatline.recorder._monotonic", lambda: clock.now)
 
     def wait():
+        begun.append(clock.now)
         clock.now += 3.0
 
-    tensor = Tensor(0.5, meanwhile=wait)
-    moments = []
     for _ in range(200):
-        run.beat(1, tensor)
-        moments.append((clock.now, tensor.conversions))
+        run.beat(1, Tensor(0.5, meanwhile=wait))
         clock.now += 1.0
-    at = [
-        now
-        for now, before in zip([m[0] for m in moments], [0] + [m[1] for m in moments])
-        if dict(moments)[now] > before
-    ]
-    assert len(at) > 2
-    assert all(later - earlier >= 30 for earlier, later in zip(at, at[1:]))
+    assert len(begun) > 2
+    assert all(later - earlier >= 30 for earlier, later in zip(begun, begun[1:]))  # noqa: B905, RUF007 - Python 3.8
 
 
 def test_no_tensor_is_kept(run):
@@ -120,7 +111,7 @@ def test_no_tensor_is_kept(run):
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
-def test_a_tensor_that_raises_leaves_the_loss_as_it_was(training, device, tmp_path):
+def test_a_tensor_that_raises_leaves_the_loss_as_it_was(training, device):
     done = training.run(f"""
         class Tensor:
             class device:
@@ -143,8 +134,3 @@ def test_what_is_left_out_stays_as_it_was(run, training):
     run.finish()
     head = training.beat().head
     assert (head.epoch, head.loss, head.step, head.seq) == (1, 0.5, 4, 3)
-
-
-def test_the_state_of_an_unread_run_is_running(run, training):
-    assert training.beat().head.state == wire.RUNNING
-    assert math.isclose(training.beat().head.seq, 0)

@@ -26,6 +26,8 @@ def start():
         process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.append(process)
         process.stdout.readline()
+        while processes.read_stat(process.pid).state != "S":  # it is about to wait
+            time.sleep(0.001)
         return process
 
     yield start_one

@@ -73,7 +73,7 @@ def test_the_file_of_a_run_that_is_over_is_removed_when_others_had_time_to_read_
     write(path, seq=2, state=wire.FINISHED)
     daemon.tick()
     assert told(store) == [("digits", "started"), ("digits", "finished")]
-    assert daemon.runs == {}
+    assert daemon.roster.runs == {}
     assert path.exists()
     monkeypatch.setattr("flatlined.service.daemon.read_clocks", lambda: Moment(time.monotonic() + 11.0, time.time()))
     daemon.tick()

@@ -67,8 +67,8 @@ def test_a_closed_incident_and_an_ended_run_are_not_taken_up_again(store):
     store.record([Record(ROW, opened=[incident()])], NOW)
     store.record([Record(replace(ROW, ended_wall=NOW.wall), closed=[incident()])], NOW)
     assert store.unfinished(NOW) == []
-    assert store.has_ended("run")
-    assert not store.has_ended("another")
+    assert store.ended_wall("run") == NOW.wall
+    assert store.ended_wall("another") is None
 
 
 def test_all_or_nothing(store):

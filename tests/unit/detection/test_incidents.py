@@ -4,17 +4,23 @@ import pytest
 from builders import finding, moment, worker
 
 from flatlined.detection.incidents import advance
+from flatlined.detection.judge import ENDS, Judged
 
 SILENT, CRASHED = ("silent", "critical"), ("crashed", "critical")
 NAN, IDLE, LOST_GPU = ("diverged", "warning"), ("stalled", "warning"), ("stalled", "critical")
 DONE = ("finished", "info")
 
 
+def judged(*findings, is_over=None):
+    over = any(f.kind in ENDS for f in findings) if is_over is None else is_over
+    return Judged([(f, worker()) for f in findings], over)
+
+
 def said(*timeline):
     """What is said along a time-line of (seconds, findings worst first)."""
     open_, result = {}, []
     for at, found in timeline:
-        open_, changes = advance("run", open_, [(finding(*f, since=at), worker()) for f in found], at, moment(at))
+        open_, changes = advance("run", open_, judged(*(finding(*f, since=at) for f in found)), at, moment(at))
         result += [(at, c.what, c.incident.finding.kind) for c in changes]
     return result
 
@@ -72,22 +78,35 @@ def test_what_is_said(timeline, expected):
 
 
 def test_an_incident_keeps_its_name_and_beginning_until_it_is_over():
-    open_, [opened] = advance("run", {}, [(finding("silent", since=3.0), worker())], 3.0, moment(10.0))
-    open_, _ = advance("run", open_, [(finding("silent", since=3.0), worker())], 3.0, moment(20.0))
-    _, [resolved] = advance("run", open_, [], 29.0, moment(30.0))
+    open_, [opened] = advance("run", {}, judged(finding("silent", since=3.0)), 3.0, moment(10.0))
+    open_, _ = advance("run", open_, judged(finding("silent", since=3.0)), 3.0, moment(20.0))
+    _, [resolved] = advance("run", open_, judged(), 29.0, moment(30.0))
     assert resolved.incident.id == opened.incident.id
     assert resolved.incident.finding.since == 3.0
 
 
 def test_incidents_of_different_runs_and_times_have_different_names():
-    found = [(finding("silent"), worker())]
+    found = judged(finding("silent"))
     names = {advance(run, {}, found, at, moment(at))[1][0].incident.id for run in ("a", "b") for at in (1.0, 2.0)}
     assert len(names) == 4
 
 
 def test_silence_ends_with_a_sign_of_life_and_not_with_more_patience():
-    open_, _ = advance("run", {}, [(finding("silent", since=3.0), worker())], 3.0, moment(70.0))
-    open_, changes = advance("run", open_, [], 3.0, moment(71.0))
+    open_, _ = advance("run", {}, judged(finding("silent", since=3.0)), 3.0, moment(70.0))
+    open_, changes = advance("run", open_, judged(), 3.0, moment(71.0))
     assert changes == []
-    _, [resolved] = advance("run", open_, [], 71.5, moment(72.0))
+    _, [resolved] = advance("run", open_, judged(), 71.5, moment(72.0))
     assert resolved.what == "resolved"
+
+
+def test_a_crash_of_one_of_several_processes_is_told_once_though_the_others_end_later():
+    crash = finding("crashed", since=3.0)
+    open_, [opened] = advance("run", {}, judged(crash, is_over=False), 3.0, moment(3.0))
+    open_, changes = advance("run", open_, judged(crash, is_over=True), 3.0, moment(9.0))
+    assert (opened.what, [c.what for c in changes], open_) == ("opened", ["closed"], {})
+
+
+def test_a_crash_is_over_when_its_process_was_started_anew():
+    open_, _ = advance("run", {}, judged(finding("crashed"), is_over=False), 3.0, moment(3.0))
+    _, changes = advance("run", open_, judged(), 9.0, moment(9.0))
+    assert [c.what for c in changes] == ["resolved"]

@@ -1,18 +1,18 @@
 from builders import beat, finding, steady, worker
 
 from flatline.wire import Body
-from flatlined.detection.judge import examine, judge
+from flatlined.detection.judge import Judged, examine, judge
 from flatlined.model import Cause, Facts, Policy
 
 COMMAND = Body("train", run="r1", pid=1, command_pid=2)
 
 
 def kinds(found):
-    return [f.kind for f, _ in judge(found)]
+    return [f.kind for f, _ in judge(found).found]
 
 
 def test_nothing_found_is_running():
-    assert judge([(worker(), [])]) == []
+    assert judge([(worker(), [])]) == Judged([])
 
 
 def test_the_worst_comes_first():
@@ -27,10 +27,28 @@ def test_an_end_leaves_nothing_else_to_say():
     assert kinds([(worker(), [finding("silent"), finding("crashed")])]) == ["crashed"]
 
 
-def test_one_crash_ends_the_run_and_the_earliest_is_named():
+def test_one_crash_is_told_at_once_and_the_earliest_is_named():
     a, b, c = worker(key="a"), worker(key="b"), worker(key="c")
     found = [(a, []), (b, [finding("crashed", since=5.0)]), (c, [finding("crashed", since=4.0)])]
-    assert [(f.since, w.key) for f, w in judge(found)] == [(4.0, "c")]
+    judged = judge(found)
+    assert [(f.since, w.key) for f, w in judged.found] == [(4.0, "c")]
+    assert not judged.is_over
+    assert judged.found[0][0].cause.evidence == ("the other processes of the run: 1 running, 1 crashed",)
+
+
+def test_the_run_is_over_when_all_have_ended():
+    a, b = worker(key="a"), worker(key="b")
+    judged = judge([(a, [finding("finished", "info")]), (b, [finding("crashed")])])
+    assert ([f.kind for f, _ in judged.found], judged.is_over) == (["crashed"], True)
+
+
+def test_a_rank_that_was_started_anew_stands_for_the_one_before():
+    def rank(key, number, started_at):
+        return worker((started_at, beat(1, Body("j", rank=number))), key=key)
+
+    crashed = finding("crashed")
+    assert kinds([(rank("old", 1, 0.0), [crashed]), (rank("new", 1, 5.0), []), (rank("other", 0, 0.0), [])]) == []
+    assert kinds([(rank("a", 1, 0.0), [crashed]), (rank("b", 0, 5.0), [])]) == ["crashed"]
 
 
 def test_one_worker_finishing_is_not_the_run_finishing():
@@ -49,14 +67,14 @@ def test_a_wrapped_crash_is_told_with_the_exception_of_the_worker_inside():
     command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
     exit_1, raised = Cause("exit_code", {"status": 1}), Cause("exception", {"type": "ValueError"})
     found = [(command, [finding("crashed", cause=exit_1)]), (inside, [finding("crashed", cause=raised)])]
-    assert [(f.cause, w.key) for f, w in judge(found)] == [(raised, "i")]
+    assert [(f.cause, w.key) for f, w in judge(found).found] == [(raised, "i")]
 
 
 def test_a_wrapped_kill_is_told_by_the_commands_status():
     command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
     killed, unknown = Cause("signal", {"signal": "SIGKILL"}), Cause("unknown")
     found = [(command, [finding("crashed", cause=killed)]), (inside, [finding("crashed", cause=unknown)])]
-    assert [(f.cause, w.key) for f, w in judge(found)] == [(killed, "i")]
+    assert [(f.cause, w.key) for f, w in judge(found).found] == [(killed, "i")]
 
 
 def test_a_detector_that_breaks_is_named_and_the_others_go_on():

@@ -3,7 +3,7 @@ import math
 import pytest
 from builders import beat, steady, worker
 
-from flatline.wire import Body
+from flatline.wire import FINISHED, Body
 from flatlined.detection.observing import eta_s, forgive, observe, plan_is_reached, resume
 
 PLANNED = Body("digits", epochs=10)
@@ -12,6 +12,12 @@ PLANNED = Body("digits", epochs=10)
 def test_a_keep_alive_is_heard_but_is_no_progress():
     run = observe(worker((0.0, beat(5))), beat(5), 8.0)
     assert (run.beat_at, run.heard_at, run.beats) == (0.0, 8.0, 0)
+
+
+def test_a_beat_that_was_overtaken_on_its_way_says_nothing():
+    run = worker((0.0, beat(5, epoch=5.0)), (1.0, beat(6, epoch=6.0, state=FINISHED)))
+    assert observe(run, beat(5, epoch=5.0), 2.0) == run
+    assert observe(run, beat(6, epoch=6.0), 2.0) == run
 
 
 def test_a_loss_that_comes_after_its_beat_is_taken_in():

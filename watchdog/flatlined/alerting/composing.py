@@ -6,37 +6,30 @@ import math
 from datetime import datetime, timezone
 from typing import Any
 
-from flatlined.alerting.rendering import render
-from flatlined.config import Language
 from flatlined.detection.observing import eta_s
 from flatlined.model import Cause, Incident, Moment, Notification, Reason, Status, Worker
 
 
-def compose(
-    incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment, language: Language
-) -> Notification:
-    """What to tell of ``incident`` now, said in ``language``; ``worker`` is the one it is found in."""
+def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment) -> Notification:
+    """What to tell of ``incident`` now, not yet said in words; ``worker`` is the one it is found in."""
     finding, body = incident.finding, worker.body
-    return render(
-        Notification(
-            id=incident.id,
-            kind=finding.kind,
-            status=_status(finding.kind, reason),
-            reason=reason,
-            severity=finding.severity,
-            job=body.job,
-            run=run,
-            host=body.host or "",
-            user=worker.user,
-            pid=body.command_pid or body.pid,
-            rank=body.rank,
-            since=stamp(moment.wall_of(finding.since)),
-            detected_at=stamp(moment.wall),
-            cause=_cause(finding.cause),
-            progress=progress(worker),
-            elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
-        ),
-        language,
+    return Notification(
+        id=incident.id,
+        kind=finding.kind,
+        status=_status(finding.kind, reason),
+        reason=reason,
+        severity=finding.severity,
+        job=body.job,
+        run=run,
+        host=body.host or "",
+        user=worker.user,
+        pid=body.command_pid or body.pid,
+        rank=body.rank,
+        since=stamp(moment.wall_of(finding.since)),
+        detected_at=stamp(moment.wall),
+        cause=_cause(finding.cause),
+        progress=progress(worker),
+        elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
     )
 
 

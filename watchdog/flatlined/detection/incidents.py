@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from flatlined.detection.judge import ENDS, Found
+from flatlined.detection.judge import Found, Judged
 from flatlined.model import SEVERITIES, Finding, Incident, Kind, Moment, Worker
 
 CLEAR_AFTER_S: Mapping[Kind, float] = {"diverged": 5.0, "stalled": 30.0}
@@ -32,17 +32,20 @@ def incident_id(run_key: str, kind: str, opened_wall: float) -> str:
 
 
 def advance(
-    run_key: str, open_: Mapping[Kind, Incident], found: Sequence[Found], heard_at: float, moment: Moment
+    run_key: str, open_: Mapping[Kind, Incident], judged: Judged, heard_at: float, moment: Moment
 ) -> tuple[dict[Kind, Incident], list[Change]]:
-    """The incidents open after looking at ``found`` (the worst first), and what changed.
+    """The incidents open after a look at the run, and what changed.
 
     ``heard_at`` is when any worker of the run was last heard. Only the worst finding opens an incident; lesser ones
     that were open before stay open as long as they are found.
     """
-    if found and found[0][0].kind in ENDS:
-        end = _open(run_key, found[0][0], moment)
+    found = judged.found
+    if judged.is_over:
+        finding, worker = found[0]
         closed = [Change("closed", i, None) for i in open_.values()]
-        return {}, [*closed, Change("opened", end, found[0][1])]
+        if finding.kind in open_:  # told when the first of several processes fell
+            return {}, closed
+        return {}, [*closed, Change("opened", _open(run_key, finding, moment), worker)]
     first = {f.kind: (f, w) for f, w in reversed(found)}
     now_open: dict[Kind, Incident] = {}
     changes = []

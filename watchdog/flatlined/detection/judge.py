@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from flatlined.detection.detectors import Detector
-from flatlined.model import SEVERITIES, Facts, Finding, Policy, Worker
+from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
 _ORDER = ("crashed", "lost", "silent", "stalled", "diverged", "overdue", "finished")
@@ -39,50 +40,93 @@ def examine(
     return findings, failures
 
 
-def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> list[Found]:
-    """What is wrong with a run of these workers, the worst first; empty for ``running``.
+class Judged(NamedTuple):
+    """What is wrong with a run, the worst first; and whether it is over, so that nothing more will come of it."""
 
-    A run ends when a worker crashes or all have finished. Where ``flatline run`` wraps it, the command's own end is
-    the truth, told with the exception of the worker inside if it left one.
+    found: list[Found]
+    is_over: bool = False
+
+
+def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
+    """What is wrong with a run of these workers; nothing for ``running``.
+
+    A crash of one worker is told at once, the earliest first; the run is over when all have ended. A rank that was
+    started anew stands for the one before. Where ``flatline run`` wraps the run, the command's own end is the truth.
     """
     ends = {w.key: f for w, findings in found for f in findings if f.kind in ENDS}
-    commands = [w for w, _ in found if w.body.command_pid is not None]
-    end = _command_end(commands, found, ends) if commands else _end(found, ends)
-    if end is not None:
-        return [end]
-    others = [(f, w) for w, findings in found if w.key not in ends for f in findings]
-    return sorted(others, key=lambda one: _rank(one[0]))
+    command = next((w for w, _ in reversed(found) if w.body.command_pid is not None), None)
+    workers = _present(w for w, _ in found if w.body.command_pid is None)
+    if command is not None:
+        if command.key in ends:
+            return Judged([_command_end(command, workers, ends)], is_over=True)
+        crashed = []
+    else:
+        crashed = sorted(((ends[w.key], w) for w in workers if _is_crash(ends.get(w.key))), key=_since)
+        if workers and all(w.key in ends for w in workers):
+            last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_since)]
+            return Judged(_with_others(last, workers, found, ends), is_over=True)
+    living = {w.key for w in workers} - ends.keys()
+    others = [(f, w) for w, findings in found if w.key in living for f in findings]
+    return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
 
 
-def _rank(finding: Finding) -> tuple[int, int, float]:
+def _present(workers: Iterable[Worker]) -> list[Worker]:
+    """The workers, without those whose rank was started anew."""
+    latest: dict[object, Worker] = {}
+    for worker in sorted(workers, key=lambda w: w.started_at):
+        latest[worker.key if worker.body.rank is None else worker.body.rank] = worker
+    return list(latest.values())
+
+
+def _is_crash(finding: Finding | None) -> bool:
+    return finding is not None and finding.kind == "crashed"
+
+
+def _since(one: Found) -> float:
+    return one[0].since
+
+
+def _rank(one: Found) -> tuple[int, int, float]:
+    finding = one[0]
     return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), finding.since
 
 
-def _end(found: Sequence[tuple[Worker, Sequence[Finding]]], ends: Mapping[str, Finding]) -> Found | None:
-    workers = [w for w, _ in found]
-    crashed = [(ends[w.key], w) for w in workers if w.key in ends and ends[w.key].kind == "crashed"]
-    if crashed:
-        return min(crashed, key=lambda one: one[0].since)
-    if workers and len(ends) == len(workers):
-        return max(((ends[w.key], w) for w in workers), key=lambda one: one[0].since)
-    return None
+def _with_others(
+    said: list[Found],
+    workers: Sequence[Worker],
+    found: Sequence[tuple[Worker, Sequence[Finding]]],
+    ends: Mapping[str, Finding],
+) -> list[Found]:
+    """What is said, with a line on how the other ranks look, where there are several."""
+    if not said or len(workers) < 2:  # noqa: PLR2004 - the others
+        return said
+    worst = {
+        w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
+    }
+    finding, worker = said[0]
+    looks = Counter(_look(worst[w.key]) for w in workers if w.key != worker.key)
+    line = "the other processes of the run: " + ", ".join(f"{n} {look}" for look, n in looks.most_common())
+    cause = finding.cause or Cause("unknown")
+    if finding.kind == "finished":
+        return said
+    return [(replace(finding, cause=replace(cause, evidence=(*cause.evidence, line))), worker), *said[1:]]
 
 
-def _command_end(
-    commands: Sequence[Worker], found: Sequence[tuple[Worker, Sequence[Finding]]], ends: Mapping[str, Finding]
-) -> Found | None:
-    command = commands[-1]
-    end = ends.get(command.key)
-    if end is None:
-        return None
-    inside = [w for w, _ in found if w.body.command_pid is None]
+def _look(finding: Finding | None) -> str:
+    if finding is None:
+        return "running"
+    return f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind
+
+
+def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, Finding]) -> Found:
+    """The end of a wrapped command, told with the exception of the worker inside if it left one."""
+    end = ends[command.key]
     if not inside:
         return end, command
     told = [w for w in inside if end.kind == "crashed" and w.key in ends and _says_why(ends[w.key])]
-    speaker = told[-1] if told else max(inside, key=lambda w: w.beat_at)
-    cause = ends[speaker.key].cause if told else end.cause
-    return replace(end, cause=cause), speaker
+    speaker = min(told, key=lambda w: ends[w.key].since) if told else max(inside, key=lambda w: w.beat_at)
+    return replace(end, cause=ends[speaker.key].cause if told else end.cause), speaker
 
 
 def _says_why(finding: Finding) -> bool:
-    return finding.cause is not None and finding.cause.code in ("exception", "reported")
+    return finding.kind == "crashed" and finding.cause is not None and finding.cause.code in ("exception", "reported")

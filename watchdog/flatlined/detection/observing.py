@@ -31,9 +31,11 @@ def meet(
 
 
 def observe(worker: Worker, beat: Beat, now: float) -> Worker:
-    """The worker after ``beat``; a beat without progress (a keep-alive) only says that it was heard."""
+    """The worker after ``beat``; one without progress (a keep-alive) says that it was heard, an older one nothing."""
     head, body = beat
     old = worker.head
+    if head.seq < old.seq or (head.seq == old.seq and head.state < old.state):  # overtaken on its way
+        return worker
     phase_changed = head.phase != old.phase or head.phase_time_ns != old.phase_time_ns
     progress = head.seq != old.seq or head.state != old.state or phase_changed
     if not progress:

@@ -1,4 +1,8 @@
-"""The datagram socket: a bounded drain, and how many datagrams the kernel had to drop."""
+"""The datagram socket: a bounded drain, and how many datagrams the kernel had to drop.
+
+Of a sender that is known and says nothing but new numbers, only the newest datagram is kept, and looked at once a tick,
+as heartbeat files are. What is new, an end, plain JSON or sealed is given at once.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,13 @@ from flatline import wire
 from flatline.wire import Beat, Body, WireError
 
 BATCH = 2000
-"""Datagrams taken in one go, about 10 ms of work: then deaths and the tick get their turn."""
-RECEIVE_BUFFER = 8 * 1024 * 1024
+"""Datagrams taken in one go, some milliseconds of work: then deaths and the tick get their turn."""
+RECEIVE_BUFFER = 64 * 1024 * 1024
 REPLAY_WINDOW_NS = 60 * 10**9
 _SO_MEMINFO, _MEMINFO = 55, struct.Struct("9I")  # linux/sock_diag.h; the last counter is SK_MEMINFO_DROPS
 _BODIES_MAX = 20_000
 _SO_RCVBUFFORCE = 33
+_RUNNING_HEAD = wire.PREFIX.pack(wire.MAGIC, wire.VERSION, wire.RUNNING)
 
 
 class Datagram(NamedTuple):
@@ -28,6 +33,13 @@ class Datagram(NamedTuple):
     is_json: bool
 
 
+class Fault(NamedTuple):
+    """A datagram that is no beat, and the host it came from."""
+
+    sender: str
+    error: WireError
+
+
 class BeatSocket:
     """A bound UDP socket that gives beats."""
 
@@ -37,6 +49,7 @@ class BeatSocket:
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._key = key
         self._bodies: dict[bytes, Body] = {}
+        self._held: dict[bytes, tuple[bytes, str]] = {}
         self._dropped_before = 0
         try:
             _enlarge(self._socket)
@@ -58,29 +71,38 @@ class BeatSocket:
         """Let go of the port."""
         self._socket.close()
 
-    def receive(self, now_ns: int) -> tuple[list[Datagram], list[tuple[str, WireError]], bool]:
-        """Beats, faults with their sender, and whether more may be waiting. ``now_ns`` is the wall clock.
-
-        Of the agent's datagrams that say the same but for their numbers only the last is given: they came together, so
-        the others add nothing. This is what keeps up with a flood.
-        """
-        latest: dict[bytes | int, Datagram] = {}
-        faults: list[tuple[str, WireError]] = []
-        receive = self._socket.recvfrom
-        for number in range(BATCH):
+    def receive(self, now_ns: int) -> tuple[list[Datagram], list[Fault], bool]:
+        """Beats to look at now, faults, and whether more may be waiting. ``now_ns`` is the wall clock."""
+        beats: list[Datagram] = []
+        faults: list[Fault] = []
+        receive, bodies, held = self._socket.recvfrom, self._bodies, self._held
+        for _ in range(BATCH):
             try:
                 data, address = receive(65536)
             except BlockingIOError:
-                return list(latest.values()), faults, False
+                return beats, faults, False
             except OSError:  # an error queued by an earlier packet: it is now taken off
                 continue
-            try:
-                datagram = self._decode(data, address[0], now_ns)
-            except WireError as e:
-                faults.append((f"{address[0]}:{address[1]}", e))
+            if data[:6] == _RUNNING_HEAD and (raw_body := data[wire.HEAD_SIZE :]) in bodies and self._key is None:
+                held[raw_body] = (data, address[0])
             else:
-                latest[number if datagram.is_json else data[-datagram.beat.head.body_len :]] = datagram
-        return list(latest.values()), faults, True
+                self._take(data, address[0], now_ns, beats, faults)
+        return beats, faults, True
+
+    def held(self, now_ns: int) -> tuple[list[Datagram], list[Fault]]:
+        """The newest datagram of every sender that was heard since the last call, and faults."""
+        beats: list[Datagram] = []
+        faults: list[Fault] = []
+        for data, sender in self._held.values():
+            self._take(data, sender, now_ns, beats, faults)
+        self._held.clear()
+        return beats, faults
+
+    def _take(self, data: bytes, sender: str, now_ns: int, beats: list[Datagram], faults: list[Fault]) -> None:
+        try:
+            beats.append(self._decode(data, sender, now_ns))
+        except WireError as e:
+            faults.append(Fault(sender, e))
 
     def _decode(self, data: bytes, sender: str, now_ns: int) -> Datagram:
         sealed_ns = 0

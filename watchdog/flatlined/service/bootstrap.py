@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import resource
@@ -30,6 +31,7 @@ log = logging.getLogger("flatlined")
 
 GPU_INTERVAL_S = 5.0
 STATUS_INTERVAL_S = 10.0
+CHECKPOINT_INTERVAL_S = 20.0
 PRUNE_INTERVAL_S = 6 * 3600.0
 STOP_S = 10.0
 
@@ -41,6 +43,9 @@ class StartError(FlatlineError):
 def serve(config: Config, env: Mapping[str, str] = os.environ) -> None:
     """Run the daemon until SIGTERM or SIGINT. Raises StoreError or StartError if it cannot begin."""
     _raise_file_limit()
+    # Beats and verdicts are trees that die with their last reference; looking through ten thousand runs for cycles
+    # would stop everything for a tenth of a second now and then.
+    gc.disable()
     with ExitStack() as stack:
         store = Store(store_path(config, env), processes.boot_id())
         stack.callback(store.close)
@@ -113,7 +118,7 @@ def _timetable(
     gpus = GpuReader(partial(_hand_over, loop, daemon))
 
     def look_at_gpus() -> None:
-        if daemon.runs:
+        if daemon.roster.runs:
             gpus.poll(read_clocks().mono)
 
     def tell_systemd() -> None:
@@ -125,6 +130,8 @@ def _timetable(
     timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))
     timetable.every(GPU_INTERVAL_S, look_at_gpus)
     timetable.every(STATUS_INTERVAL_S, tell_systemd, daemon.remind)
+    timetable.every(CHECKPOINT_INTERVAL_S, lambda: loop.run_in_executor(None, store.checkpoint))
+    timetable.every(PRUNE_INTERVAL_S, gc.collect)
     timetable.every(PRUNE_INTERVAL_S, lambda: store.prune(read_clocks().wall - config.store.keep_s))
     return timetable
 
@@ -135,7 +142,7 @@ def _hand_over(loop: asyncio.AbstractEventLoop, daemon: Daemon, samples: tuple[G
 
 
 def _watching(daemon: Daemon) -> str:
-    count = len(daemon.runs)
+    count = len(daemon.roster.runs)
     return f"watching {count} run{'' if count == 1 else 's'}"
 
 

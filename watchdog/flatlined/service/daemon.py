@@ -1,4 +1,4 @@
-"""The daemon: one tick, and the events between ticks. It owns every run; all of it happens on one thread."""
+"""The daemon: one tick, and the events between ticks. All of it happens on one thread."""
 
 from __future__ import annotations
 
@@ -6,43 +6,38 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.config import Config
 from flatlined.detection import detectors
 from flatlined.detection.judge import Failure
-from flatlined.detection.observing import forgive, observe, resume
-from flatlined.detection.rhythm import is_suspect
-from flatlined.inputs import gpus, processes
+from flatlined.detection.observing import observe
 from flatlined.inputs.beat_files import BeatFiles
-from flatlined.inputs.beat_socket import BeatSocket, Datagram
+from flatlined.inputs.beat_socket import BeatSocket, Datagram, Fault
 from flatlined.inputs.deaths import Deaths
-from flatlined.inputs.looks import Looks
 from flatlined.inputs.nvml import GpuSample
-from flatlined.model import Exit, Facts, Moment, Worker
+from flatlined.model import Moment
 from flatlined.service import adoption
-from flatlined.service.adoption import Adopted
 from flatlined.service.complaints import Complaints
 from flatlined.service.datagrams import Datagrams
+from flatlined.service.evidence import Evidence
 from flatlined.service.judging import Judgement, findings_of, judgement, repeats
+from flatlined.service.roster import Roster
 from flatlined.service.runs import Run, current_row
 from flatlined.store import Record, Store, StoreError
 
 log = logging.getLogger("flatlined")
 
 INTERVAL_S = 1.0
-LATE_INTERVALS = 3
-"""A tick this late means that the watchdog itself slept (SIGSTOP, suspend, swap): it judges nobody by that time."""
+LATE_S = 2.0
+"""A tick this late means that the watchdog itself slept (SIGSTOP, suspend, swap): that is held against nobody."""
 LAST_WORDS_BATCHES = 5
 """Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
 ROWS_PER_TICK = 20
 ROWS_ALL_WITHIN_S = 60.0
 """Progress in the store is refreshed in turn: at least so many rows a tick, and every run's in that time."""
 SET_ASIDE_S = 3600.0
-REMOVE_AFTER_S = 10.0
-"""The file of a run that is over stays this long, for another user's or the machine's daemon to read its last words."""
 
 
 def read_clocks() -> Moment:
@@ -51,7 +46,11 @@ def read_clocks() -> Moment:
 
 
 class Daemon:
-    """Watches, judges and records. ``committed`` is called after anything was stored that may have to be sent."""
+    """Watches, judges and records.
+
+    ``directories`` gives where heartbeats are looked for; ``committed`` is called after anything was stored that has to
+    be sent.
+    """
 
     def __init__(
         self,
@@ -66,21 +65,16 @@ class Daemon:
         self.config = config
         self.complaints = Complaints()
         self.deaths = Deaths()
-        self.runs: dict[str, Run] = {}
+        self.roster = Roster(files, self.deaths, ended_wall=store.ended_wall, policy=config.policy)
         self._store = store
         self._files = files
         self._socket = socket
         self._directories = directories
         self._committed = committed
         self._detectors = detectors.find()
-        self._run_of: dict[str, Run] = {}
-        self._pid_of: dict[str, int] = {}
-        self._looks = Looks()
-        self._over: dict[str, float] = {}
+        self._evidence = Evidence()
+        self._datagrams = Datagrams(lambda key: store.ended_wall(key) is not None)
         self._refused: dict[str, str] = {}
-        self._datagrams = Datagrams(store.has_ended)
-        self._gpus: gpus.State = {}
-        self._gpu_pids: dict[int, set[int]] = {}
         self._rotation: deque[Run] = deque()
         self._last_tick_at = float("inf")
 
@@ -88,43 +82,34 @@ class Daemon:
 
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
-        self._last_tick_at = moment.mono
-        self._looks.begin(moment.mono, limit=float("inf"))
+        self._evidence.begin(moment.mono, looks=float("inf"))
         for stored, workers, incidents in self._store.unfinished(moment):
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
             run.incidents = {i.finding.kind: i for i in incidents}
-            for worker in workers:
-                self._join(run, self._tied(self._resumed(worker, run, moment), moment))
+            self.roster.take_up(run, workers, moment)
+            self._rotation.append(run)
         self.discover(moment)
-        self._judge(self.runs.values(), moment)
-
-    def _resumed(self, worker: Worker, run: Run, moment: Moment) -> Worker:
-        """A worker of the last daemon. A file tells whether it beat meanwhile; missed datagrams tell nothing."""
-        if not worker.key.startswith("/"):
-            return worker if run.incidents else resume(worker, moment.mono)
-        with suppress(OSError, WireError):  # gone or torn: its process, or its silence, will tell
-            sighting = self._files.read(worker.key)
-            if sighting is not None:
-                has_beaten = sighting.beat.head.seq != worker.head.seq
-                return observe(resume(worker, moment.mono) if has_beaten else worker, sighting.beat, moment.mono)
-        return worker
+        self._judge(self.roster.runs.values(), moment)
+        self._last_tick_at = read_clocks().mono
 
     def tick(self) -> None:
         """One look at everything."""
         moment = read_clocks()
-        slept_s = self._slept_s(moment)
-        self._looks.begin(moment.mono)
+        late_s = moment.mono - self._last_tick_at - INTERVAL_S
+        self._last_tick_at = moment.mono
+        self._evidence.begin(moment.mono)
         self.discover(moment)
-        for key in [k for k, w in self._workers() if w.exit is None and k.startswith("/")]:
-            self._read(key, moment)
+        for path in self.roster.files_to_read():
+            self._read(path, moment)
         self.receive()
-        if slept_s:
-            log.warning("the watchdog itself slept for %.1f s; that time is held against nobody", slept_s)
-            self._forgive(slept_s, lambda _: True)
-        self._bury(self.deaths.overdue(moment.mono), moment)
-        self._judge(self.runs.values(), moment)
+        self._hear_held(moment)
+        if late_s > LATE_S:
+            log.warning("the watchdog itself slept for %.1f s; that is held against nobody", late_s)
+            self.roster.forgive(late_s)
+        self.roster.bury(self.deaths.overdue(moment.mono), moment)
+        self._judge(self.roster.runs.values(), moment)
         self._refresh_rows(moment)
-        self._remove_files(moment.mono)
+        self.roster.remove_files(moment.mono)
 
     def files_appeared(self) -> None:
         """Heartbeat files appeared or were rewritten: read them at once, so that even a short run is known alive."""
@@ -132,7 +117,7 @@ class Daemon:
         self._judge_now([self._read(path, moment) for path in self._files.appeared()], moment)
 
     def discover(self, moment: Moment) -> None:
-        """Look for directories and files that are not watched yet."""
+        """Look for directories, and files in them, that are not watched yet."""
         for path in self._files.watch(self._directories()):
             self._read(path, moment)
 
@@ -142,19 +127,7 @@ class Daemon:
             return False
         moment = read_clocks()
         datagrams, faults, more = self._socket.receive(int(moment.wall * 1e9))
-        touched = []
-        for datagram in datagrams:
-            run = self._hear(datagram, moment)
-            touched.append(run)
-            if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
-                self._judge_now([run], moment)
-        for sender, fault in faults:
-            self.complaints.note(f"datagram.{fault.code}", f"datagram from {sender}", str(fault), moment.mono)
-        dropped = self._socket.newly_dropped()
-        if dropped:
-            self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
-            self._forgive(INTERVAL_S, lambda key: not key.startswith("/"))
-        self._judge_now(touched, moment)
+        self._hear_all(datagrams, faults, moment)
         return more
 
     def processes_died(self) -> None:
@@ -164,43 +137,36 @@ class Daemon:
         for _ in range(LAST_WORDS_BATCHES):
             if not self.receive():
                 break
-        self._judge(self._bury(deaths, moment), moment)
+        self._hear_held(moment)
+        self._judge(self.roster.bury(deaths, moment), moment)
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
-        """A look at the GPUs came back: whoever holds memory on one is tied to the watched process above it."""
-        self._gpus = gpus.fold(self._gpus, samples, time.monotonic())
-        watched = set(self._pid_of.values())
-        self._gpu_pids = {}
-        for pid in {process.pid for sample in samples for process in sample.processes or ()}:
-            above = next((p for p in processes.lineage(pid) if p in watched), None)
-            if above is not None:
-                self._gpu_pids.setdefault(above, set()).add(pid)
+        """A look at the GPUs came back."""
+        self._evidence.gpus_seen(samples, set(self.roster.pid_of.values()), time.monotonic())
 
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""
         if any(route.repeat_every_s for route in self.config.routes):
             moment = read_clocks()
-            due = [repeats(run, moment, self.config) for run in self.runs.values() if run.incidents]
+            due = [repeats(run, moment, self.config) for run in self.roster.runs.values() if run.incidents]
             self._apply([j for j in due if j is not None], moment)
 
     def save(self) -> None:
         """Before stopping: what the runs have learned goes into the store."""
         moment = read_clocks()
-        self._store.record(
-            [Record(current_row(run, moment), list(run.workers.values())) for run in self.runs.values()], moment
-        )
+        self._store.record([self._record(run, moment) for run in self.roster.runs.values()], moment)
 
     # Heartbeats
 
     def _read(self, path: str, moment: Moment) -> Run | None:
         """Read a heartbeat file; gives the run if it said something new."""
-        if path in self._over:
+        if self.roster.is_over(path):
             return None
         try:
             sighting = self._files.read(path)
             if sighting is None:
                 return None
-            run = self._run_of.get(path)
+            run = self.roster.run_of.get(path)
             if run is None:
                 run = self._adopt(adoption.of_file(sighting, moment), moment)
             else:
@@ -213,7 +179,7 @@ class Daemon:
 
     def _refuse(self, path: str, error: Exception, moment: Moment) -> None:
         """Count and name a file that cannot be read, once for each reason it gives."""
-        if path not in self._run_of:
+        if path not in self.roster.run_of:
             self._files.forget(path)
         code = error.code if isinstance(error, WireError) else type(error).__name__
         if isinstance(error, FileNotFoundError) or self._refused.get(path) == code:
@@ -224,100 +190,49 @@ class Daemon:
         else:
             self.complaints.note(f"file.{code}", path, str(error), moment.mono)
 
+    def _hear_held(self, moment: Moment) -> None:
+        """Look at the newest datagram of every sender that only went on, and forgive all what the kernel dropped."""
+        if self._socket is None:
+            return
+        self._hear_all(*self._socket.held(int(moment.wall * 1e9)), moment)
+        dropped = self._socket.newly_dropped()
+        if dropped:
+            self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
+            self.roster.forgive(INTERVAL_S, datagrams_only=True)
+
+    def _hear_all(self, datagrams: Iterable[Datagram], faults: Iterable[Fault], moment: Moment) -> None:
+        touched = []
+        for datagram in datagrams:
+            run = self._hear(datagram, moment)
+            touched.append(run)
+            if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
+                self._judge_now([run], moment)
+        for sender, error in faults:
+            self.complaints.note(f"datagram.{error.code}", f"datagram from {sender}", str(error), moment.mono)
+        self._judge_now(touched, moment)
+
     def _hear(self, datagram: Datagram, moment: Moment) -> Run | None:
         """Take in one datagram; gives its run."""
         try:
-            known = self._datagrams.place(datagram, self._run_of)
+            place = self._datagrams.place(datagram, self.roster.run_of)
         except WireError as e:
             self.complaints.note(f"datagram.{e.code}", f"datagram from {datagram.sender}", str(e), moment.mono)
             return None
-        if known is None:
+        if place is None:
             return None
-        key, run_name = known
-        run = self._run_of.get(key)
+        key, run_name = place
+        run = self.roster.run_of.get(key)
         if run is None:
             return self._adopt(adoption.of_datagram(datagram, key, run_name, moment), moment)
         worker = run.workers[key]
         run.workers[key] = observe(worker, self._datagrams.completed(datagram, worker), moment.mono)
         return run
 
-    # Runs and their processes
-
-    def _adopt(self, adopted: Adopted, moment: Moment) -> Run | None:
-        """Begin to watch a worker; None if its run is over and told already."""
-        run_key, run_name, worker = adopted
-        run = self.runs.get(run_key)
-        if run is None:
-            if self._store.has_ended(run_key):
-                self._leave(self._tied(worker, moment), moment)
-                return None
-            run = Run(run_key, run_name, self.config.policy(worker.body.job))
-        self._join(run, self._tied(worker, moment))
-        return run
-
-    def _join(self, run: Run, worker: Worker) -> None:
-        if run.key not in self.runs:
-            self.runs[run.key] = run
+    def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
+        run = self.roster.adopt(adopted, moment)
+        if run is not None and run.is_new and len(run.workers) == 1:
             self._rotation.append(run)
-        run.workers[worker.key] = worker
-        self._run_of[worker.key] = run
-
-    def _tied(self, worker: Worker, moment: Moment) -> Worker:
-        """The worker with its process watched, or its end filled in where it is gone."""
-        if not worker.local or worker.exit is not None:
-            return worker
-        pid = processes.find(worker.body)
-        start = worker.body.start
-        if pid is not None and start is not None and self.deaths.watch(worker.key, pid, start):
-            self._pid_of[worker.key] = pid
-            return worker
-        return self._with_last_words(adoption.gone(worker, moment), moment)
-
-    def _bury(self, deaths: Iterable[tuple[str, Exit]], moment: Moment) -> list[Run]:
-        runs = []
-        for key, end in deaths:
-            run = self._run_of.get(key)
-            if run is None:  # its run ended in the meantime
-                continue
-            worker = self._with_last_words(run.workers[key], moment)
-            run.workers[key] = worker._replace(exit=end)
-            self._pid_of.pop(key, None)
-            runs.append(run)
-        return runs
-
-    def _with_last_words(self, worker: Worker, moment: Moment) -> Worker:
-        """The worker with what its file says now that nobody writes to it any more."""
-        if not worker.key.startswith("/"):
-            return worker
-        with suppress(OSError, WireError):  # gone or torn: what was read before stands
-            sighting = self._files.read(worker.key)
-            if sighting is not None:
-                return observe(worker, sighting.beat, moment.mono)
-        return worker
-
-    def _leave(self, worker: Worker, moment: Moment) -> None:
-        """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
-        key = worker.key
-        self.deaths.forget(key)
-        self._pid_of.pop(key, None)
-        self._run_of.pop(key, None)
-        self._looks.forget(key)
-        self._files.forget(key)
-        if not key.startswith("/"):
-            self._datagrams.over(key)
-        else:
-            is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
-            self._over[key] = moment.mono + REMOVE_AFTER_S if is_last_word else float("inf")
-
-    def _remove_files(self, now: float) -> None:
-        """Remove the files of runs that are over; one that we may not remove is only remembered."""
-        for path in [path for path, at in self._over.items() if at <= now]:
-            try:
-                Path(path).unlink(missing_ok=True)
-            except OSError:
-                self._over[path] = float("inf")
-            else:
-                del self._over[path]
+        return run
 
     # Judging
 
@@ -328,8 +243,9 @@ class Daemon:
 
     def _judge(self, runs: Iterable[Run], moment: Moment) -> None:
         judgements = []
-        for run in {run.key: run for run in runs if run.key in self.runs}.values():
-            found, failures = findings_of(run, self._facts(run, moment), moment.mono, self._detectors)
+        for run in {run.key: run for run in runs if run.key in self.roster.runs}.values():
+            facts = self._evidence.of(run, self.roster.pid_of, moment.mono)
+            found, failures = findings_of(run, facts, moment.mono, self._detectors)
             for failure in failures:
                 self._set_aside(run, failure, moment)
             if run.is_new or run.incidents or any(findings for _, findings in found):
@@ -340,68 +256,37 @@ class Daemon:
 
     def _apply(self, judgements: Sequence[Judgement], moment: Moment) -> None:
         """Store, then believe: what could not be stored is judged again at the next tick."""
-        if not judgements:
-            return
         records = [j.record for j in judgements if j.record is not None]
+        if records and not self._stored(records, moment):
+            return
+        for judged in judgements:
+            judged.run.incidents = dict(judged.incidents)
+            judged.run.is_new = False
+            if judged.ended:
+                self._end(judged.run, moment)
+        if any(record.notices for record in records):
+            self._committed()
+
+    def _stored(self, records: Sequence[Record], moment: Moment) -> bool:
         try:
             self._store.record(records, moment)
         except StoreError as e:
             self.complaints.note("store", "the store", f"{e}; verdicts are kept back until it works", moment.mono)
-            return
-        for j in judgements:
-            j.run.incidents = dict(j.incidents)
-            j.run.is_new = False
-            if j.ended:
-                self._end(j, moment)
-        if any(record.notices for record in records):
-            self._committed()
+            return False
+        return True
 
-    def _end(self, ended: Judgement, moment: Moment) -> None:
-        del self.runs[ended.run.key]
-        for worker in ended.run.workers.values():
-            self._leave(worker, moment)
+    def _end(self, run: Run, moment: Moment) -> None:
+        for key in self.roster.dismiss(run, moment):
+            self._evidence.forget(key)
+            self._datagrams.over(key)
 
     def _set_aside(self, run: Run, failure: Failure, moment: Moment) -> None:
         """A detector broke on a worker: said once with its name, and not asked again for an hour."""
-        run.set_aside = {k: until for k, until in run.set_aside.items() if until > moment.mono}
         run.set_aside[failure.detector, failure.worker_key] = moment.mono + SET_ASIDE_S
         log.error(
             "detector %s broke on %s and is not asked about it for an hour",
             failure.detector, failure.worker_key, exc_info=failure.error,
         )  # fmt: skip
-
-    def _facts(self, run: Run, moment: Moment) -> dict[str, Facts]:
-        """What is to be known besides beats: a look at the processes of the suspects, and the GPUs they hold."""
-        facts = {}
-        for key, worker in run.workers.items():
-            pid = self._pid_of.get(key)
-            if pid is None:
-                continue
-            holders = self._gpu_pids.get(pid)
-            held = gpus.gpus_of(self._gpus, holders, moment.mono) if holders else ()
-            process = None
-            if is_suspect(worker, moment.mono):
-                process = self._looks.at(key, pid)
-            else:
-                self._looks.forget(key)
-            if process or held:
-                facts[key] = Facts(process, held)
-        return facts
-
-    # Small change
-
-    def _workers(self) -> Iterable[tuple[str, Worker]]:
-        return ((key, run.workers[key]) for key, run in self._run_of.items())
-
-    def _slept_s(self, moment: Moment) -> float:
-        late_s = moment.mono - self._last_tick_at - INTERVAL_S
-        self._last_tick_at = moment.mono
-        return late_s if late_s > (LATE_INTERVALS - 1) * INTERVAL_S else 0.0
-
-    def _forgive(self, pause_s: float, which: Callable[[str], bool]) -> None:
-        for key, run in self._run_of.items():
-            if which(key):
-                run.workers[key] = forgive(run.workers[key], pause_s)
 
     def _refresh_rows(self, moment: Moment) -> None:
         """Bring some of the rows of runs that went on up to date, in turn."""
@@ -409,13 +294,14 @@ class Daemon:
         share = int(len(self._rotation) * INTERVAL_S / ROWS_ALL_WITHIN_S)
         for _ in range(min(max(ROWS_PER_TICK, share), len(self._rotation))):
             run = self._rotation.popleft()
-            if run.key not in self.runs:
+            if run.key not in self.roster.runs:
                 continue
             self._rotation.append(run)
             if run.beats != run.stored_beats:
-                records.append(Record(current_row(run, moment), workers=list(run.workers.values())))
-                run.stored_beats = run.beats
-        try:
-            self._store.record(records, moment)
-        except StoreError as e:
-            self.complaints.note("store", "the store", str(e), moment.mono)
+                records.append(self._record(run, moment))
+        if records:
+            self._stored(records, moment)
+
+    def _record(self, run: Run, moment: Moment) -> Record:
+        run.stored_beats = run.beats
+        return Record(current_row(run, moment), workers=list(run.workers.values()))

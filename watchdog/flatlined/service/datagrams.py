@@ -70,7 +70,9 @@ class Datagrams:
         return Beat(head, _completed_body(datagram.beat.body, worker.body))
 
     def over(self, key: str) -> None:
-        """The run under this key has ended."""
+        """The worker under this key has ended; those of files are nothing to us."""
+        if key[0] == "/":
+            return
         self._over[key] = None
         self._sealed_ns.pop(key, None)
         if len(self._over) > RUNS_MAX // 2:

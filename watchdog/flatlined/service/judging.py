@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from flatlined.alerting.composing import compose
+from flatlined.alerting.rendering import render
 from flatlined.alerting.routing import channels_for, repeats_due
 from flatlined.config import Config
 from flatlined.detection.detectors import Detector
 from flatlined.detection.incidents import Change, advance, incident_id
-from flatlined.detection.judge import ENDS, Failure, Found, examine, judge
+from flatlined.detection.judge import Failure, Judged, examine, judge
 from flatlined.model import Facts, Finding, Incident, Kind, Moment, Notification, Reason, Worker
 from flatlined.service.runs import Run, current_row, row
 from flatlined.store import Record
 from flatlined.store.records import RunRow
 
 NO_FACTS = Facts()
+RUNNING = Judged([])
 STALE_END_S = 7 * 86400.0
 """An end this long ago, of a run never seen alive, is history: it is recorded and nobody is woken."""
 _REASONS: Mapping[str, Reason] = {"opened": "first", "escalated": "escalated", "resolved": "resolved"}
+
+
+Notice: TypeAlias = tuple[Notification, Sequence[str]]
+"""A message, and the channels it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,9 @@ def findings_of(
     """What the detectors find in each worker of a run, and those that broke."""
     found, failures = [], []
     for key, worker in run.workers.items():
-        usable = {n: d for n, d in detectors.items() if (n, key) not in run.set_aside} if run.set_aside else detectors
+        usable = detectors
+        if run.set_aside:
+            usable = {n: d for n, d in detectors.items() if run.set_aside.get((n, key), now) <= now}
         findings, broken = examine(worker, facts.get(key, NO_FACTS), run.policy, now, usable)
         found.append((worker, findings))
         failures += broken
@@ -53,26 +62,25 @@ def judgement(
     run: Run, found: Sequence[tuple[Worker, Sequence[Finding]]], moment: Moment, config: Config
 ) -> Judgement | None:
     """What changes with these findings; None if nothing does."""
-    worst_first = judge(found) if any(findings for _, findings in found) else []
+    judged = judge(found) if any(findings for _, findings in found) else RUNNING
     heard_at = max(worker.heard_at for worker in run.workers.values())
-    incidents, changes = advance(run.key, run.incidents, worst_first, heard_at, moment)
+    incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
-    ended = bool(worst_first) and worst_first[0][0].kind in ENDS
-    notices = _notices(run, changes, moment, config, quiet=ended and _is_history(run, moment))
-    if run.is_new and not ended:
+    notices = _notices(run, changes, moment, config, quiet=judged.is_over and _is_history(run, moment))
+    if run.is_new and not judged.is_over:
         notices = [*_started(run, moment, config), *notices]
     told = _told(notices)
     incidents = {k: _mark_told(i, told, moment) for k, i in incidents.items()}
     opened = [incidents.get(c.incident.finding.kind, c.incident) for c in changes if c.what in ("opened", "escalated")]
     record = Record(
-        run=_row(run, worst_first, incidents, moment),
+        run=_row(run, judged, incidents, moment),
         workers=list(run.workers.values()),
         opened=opened,
-        closed=[c.incident for c in changes if c.what in ("resolved", "closed")] + (opened if ended else []),
+        closed=[c.incident for c in changes if c.what in ("resolved", "closed")] + (opened if judged.is_over else []),
         notices=notices,
     )
-    return Judgement(run, record, incidents, ended)
+    return Judgement(run, record, incidents, judged.is_over)
 
 
 def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
@@ -80,12 +88,10 @@ def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
     notices = []
     incidents = dict(run.incidents)
     for kind, incident in run.incidents.items():
-        notification = compose(
-            incident, run.speaker, run=run.run, reason="repeat", moment=moment, language=config.language
-        )
+        notification = compose(incident, run.speaker, run=run.run, reason="repeat", moment=moment)
         channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
         if channels:
-            notices.append((notification, channels))
+            notices.append((render(notification, config.language), channels))
             incidents[kind] = _mark_told(incident, {incident.id: channels}, moment)
     if not notices:
         return None
@@ -93,27 +99,30 @@ def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
     return Judgement(run, Record(current_row(run, moment), opened=opened, notices=notices), incidents)
 
 
-def _row(run: Run, worst_first: Sequence[Found], incidents: Mapping[Kind, Incident], moment: Moment) -> RunRow:
-    if worst_first:
-        finding, worker = worst_first[0]
-        return row(run, worker, finding, moment)
+def _row(run: Run, judged: Judged, incidents: Mapping[Kind, Incident], moment: Moment) -> RunRow:
+    if judged.found:
+        finding, worker = judged.found[0]
+        return row(run, worker, finding, moment, is_over=judged.is_over)
     lingering = next(iter(incidents.values()), None)
     return row(run, run.speaker, lingering.finding if lingering else None, moment)
 
 
-def _notices(
-    run: Run, changes: Sequence[Change], moment: Moment, config: Config, *, quiet: bool
-) -> list[tuple[Notification, Sequence[str]]]:
-    notices: list[tuple[Notification, Sequence[str]]] = []
+def _notices(run: Run, changes: Sequence[Change], moment: Moment, config: Config, *, quiet: bool) -> Sequence[Notice]:
+    notices: list[Notice] = []
     for change in changes:
         if change.what == "closed" or quiet:
             continue
-        worker = change.worker or run.speaker
-        notification = compose(
-            change.incident, worker, run=run.run, reason=_REASONS[change.what], moment=moment, language=config.language
-        )
-        notices.append((notification, _channels(notification, change.incident, config)))
+        notices += _notice(run, change.incident, change.worker or run.speaker, _REASONS[change.what], moment, config)
     return notices
+
+
+def _notice(  # noqa: PLR0917 - a message has as many sides
+    run: Run, incident: Incident, worker: Worker, reason: Reason, moment: Moment, config: Config
+) -> Sequence[Notice]:
+    """The message and whom it goes to; nothing where nobody wants it."""
+    notification = compose(incident, worker, run=run.run, reason=reason, moment=moment)
+    channels = _channels(notification, incident, config)
+    return [(render(notification, config.language), channels)] if channels else []
 
 
 def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
@@ -125,13 +134,11 @@ def _channels(notification: Notification, incident: Incident, config: Config) ->
     return tuple(dict.fromkeys([*channels, *told]))
 
 
-def _started(run: Run, moment: Moment, config: Config) -> list[tuple[Notification, Sequence[str]]]:
+def _started(run: Run, moment: Moment, config: Config) -> Sequence[Notice]:
     worker = run.speaker
     finding = Finding("started", "info", worker.started_at)
     incident = Incident(incident_id(run.key, "started", moment.wall), run.key, finding, moment.wall)
-    notification = compose(incident, worker, run=run.run, reason="first", moment=moment, language=config.language)
-    channels = channels_for(config.routes, notification)
-    return [(notification, channels)] if channels else []
+    return _notice(run, incident, worker, "first", moment, config)
 
 
 def _is_history(run: Run, moment: Moment) -> bool:
@@ -140,7 +147,7 @@ def _is_history(run: Run, moment: Moment) -> bool:
     return run.is_new and 0 < last_wall < moment.wall - STALE_END_S
 
 
-def _told(notices: Sequence[tuple[Notification, Sequence[str]]]) -> dict[str, Sequence[str]]:
+def _told(notices: Sequence[Notice]) -> dict[str, Sequence[str]]:
     return {notification.id: channels for notification, channels in notices}
 
 

@@ -48,9 +48,8 @@ class Run:
         return max(self.incidents.values(), key=lambda i: order[i.finding.severity], default=None)
 
 
-def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment) -> RunRow:
+def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is_over: bool = False) -> RunRow:
     """The run's row with this verdict (None: running), told by ``worker``."""
-    ended = finding is not None and finding.kind in ("finished", "crashed")
     since = worker.started_at if finding is None else finding.since
     body = worker.body
     return RunRow(
@@ -65,7 +64,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment) -> Ru
         cause=finding.cause.code if finding and finding.cause else None,
         started_wall=moment.wall_of(min(w.started_at for w in run.workers.values())),
         seen_wall=moment.wall_of(worker.heard_at),
-        ended_wall=moment.wall if ended else None,
+        ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
     )
 

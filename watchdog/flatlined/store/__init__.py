@@ -74,6 +74,11 @@ class Store:
         """Close the database and let go of its lock."""
         self._resources.close()
 
+    def checkpoint(self) -> None:
+        """Bring the log into the database file. It waits for the disk, so call it from a thread of its own."""
+        with closing(sqlite3.connect(self.path, timeout=5)) as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def record(self, items: Iterable[Record], moment: Moment) -> None:
         """Write judgements of runs, all or nothing. Raises StoreError."""
         try:
@@ -120,10 +125,10 @@ class Store:
             )
         return result
 
-    def has_ended(self, run_key: str) -> bool:
-        """Whether the end of this run has been recorded."""
-        query = "SELECT 1 FROM run WHERE key = ? AND ended_wall IS NOT NULL"
-        return self._db.execute(query, (run_key,)).fetchone() is not None
+    def ended_wall(self, run_key: str) -> float | None:
+        """When the end of this run was recorded; None if it was not."""
+        row = self._db.execute("SELECT ended_wall FROM run WHERE key = ?", (run_key,)).fetchone()
+        return row["ended_wall"] if row else None
 
     def pending(self, channel: str, after: int = 0) -> list[Delivery]:
         """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
@@ -185,6 +190,7 @@ def _prepare(db: sqlite3.Connection) -> None:
     # In WAL mode NORMAL never corrupts and loses nothing when the process dies; FULL would also sync at every commit,
     # to survive a power cut, at milliseconds each.
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_autocheckpoint = 0")  # no verdict waits for the disk: see ``checkpoint``
     db.execute("PRAGMA foreign_keys = ON")
 
 

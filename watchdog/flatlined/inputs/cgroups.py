@@ -1,0 +1,144 @@
+"""Memory cgroups: which one a process belongs to, how often the kernel killed in it, who is in it, what it may use.
+
+Both versions, and both at once, also as they look from within a container. A process whose cgroup cannot be seen counts
+as one of the machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+_COUNTERS = ("memory.events.local", "memory.events", "memory.oom_control")
+"""Where the kernel counts its kills: version 2 (``local``: without the cgroups below, since Linux 5.2), version 1."""
+_LIMITS = ("memory.max", "memory.limit_in_bytes")
+_UNLIMITED = 1 << 60
+_MIB = 1 << 20
+_KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+MEMBERS_MAX = 512
+
+
+class Mount(NamedTuple):
+    """Where a hierarchy of cgroups is mounted, and which of its cgroups is the topmost there."""
+
+    version: int
+    root: str
+    point: Path
+
+
+class MemoryGroup(NamedTuple):
+    """A memory cgroup: its name, the files of its kills and members, and those of every limit on it."""
+
+    name: str
+    counter: Path
+    members: Path | None = None
+    limits: tuple[Path, ...] = ()
+
+
+MACHINE = MemoryGroup("the machine", Path("/proc/vmstat"))
+
+
+def group_of(pid: int) -> MemoryGroup:
+    """The memory cgroup of a process."""
+    try:
+        memberships = Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return MACHINE
+    return _group_by(memberships)
+
+
+@lru_cache(maxsize=1024)
+def _group_by(memberships: str) -> MemoryGroup:
+    groups = (_group(folder, top) for folder, top in folders(memberships, _mounts()))
+    return next((group for group in groups if group), MACHINE)
+
+
+def folders(memberships: str, mounts: tuple[Mount, ...]) -> Iterator[tuple[Path, Path]]:
+    """Where a process's memory cgroup may be, by its ``/proc/PID/cgroup``: the folder, and the top of its hierarchy."""
+    paths = {controllers: path for _, controllers, path in (line.split(":", 2) for line in memberships.splitlines())}
+    version_1 = next((path for names, path in paths.items() if "memory" in names.split(",")), None)
+    version, path = (1, version_1) if version_1 is not None else (2, paths.get(""))
+    for mount in mounts:
+        below = _below(path, mount.root) if path and mount.version == version else None
+        if below is not None:
+            yield mount.point / below, mount.point
+
+
+def _below(path: str, root: str) -> str | None:
+    """The path relative to a root above it; None if it is elsewhere."""
+    inside = path == root or path.startswith(root.rstrip("/") + "/")
+    below = path[len(root) :].lstrip("/")
+    return below if inside and ".." not in below.split("/") else None
+
+
+def _group(folder: Path, top: Path) -> MemoryGroup | None:
+    """The cgroup of a folder, or the nearest above it of which memory is accounted."""
+    above = [place for place in (folder, *folder.parents) if place.is_relative_to(top)]
+    for place in above:
+        counter = next((place / name for name in _COUNTERS if (place / name).exists()), None)
+        if counter is not None:
+            members = place / "cgroup.procs" if place == folder else None  # it has members in the folders below too
+            limits = tuple(a / name for a in above for name in _LIMITS if (a / name).exists())
+            return MemoryGroup("cgroup /" + "/".join(place.relative_to(top).parts), counter, members, limits)
+    return None
+
+
+def kills(group: MemoryGroup) -> int | None:
+    """How often the kernel's out-of-memory killer has struck in a cgroup; None where that is not counted."""
+    try:
+        counted = _KILLS.search(group.counter.read_bytes())
+    except OSError:  # the cgroup is gone
+        return None
+    return int(counted[1]) if counted else None
+
+
+def members(group: MemoryGroup) -> frozenset[int] | None:
+    """The processes of a cgroup, as pids; None if they cannot be listed or are too many to be."""
+    if group.members is None:
+        return None
+    try:
+        pids = frozenset(map(int, group.members.read_bytes().split()))
+    except OSError:  # gone, or of threads instead of processes
+        return None
+    return pids if len(pids) <= MEMBERS_MAX and 0 not in pids else None  # 0: somebody our pid namespace does not show
+
+
+def limit_mib(group: MemoryGroup) -> float | None:
+    """The tightest limit on a cgroup's memory in MiB, its own or one above; None if there is none."""
+    limits = [limit for limit in map(_limit, group.limits) if limit is not None]
+    return min(limits, default=None)
+
+
+def _limit(path: Path) -> float | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:  # the cgroup is gone
+        return None
+    return int(text) / _MIB if text.isdecimal() and int(text) < _UNLIMITED else None
+
+
+@cache
+def _mounts() -> tuple[Mount, ...]:
+    return parse_mounts(Path("/proc/self/mountinfo").read_text())
+
+
+def parse_mounts(mountinfo: str) -> tuple[Mount, ...]:
+    """The hierarchies that can hold memory cgroups, from ``/proc/PID/mountinfo``."""
+    mounts = []
+    for line in mountinfo.splitlines():
+        fields, _, filesystem = line.partition(" - ")
+        kind, _, options = filesystem.split(" ", 2)
+        root, point = (_unescaped(field) for field in fields.split(" ")[3:5])
+        if kind == "cgroup2":
+            mounts.append(Mount(2, root, Path(point)))
+        elif kind == "cgroup" and "memory" in options.split(","):
+            mounts.append(Mount(1, root, Path(point)))
+    return tuple(mounts)
+
+
+def _unescaped(field: str) -> str:
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), field)
