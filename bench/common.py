@@ -164,6 +164,6 @@ def daemon_inside(
         contextlib.closing(BeatFiles()) as files,
     ):
         daemon = Daemon(config, store, files, socket, directories=lambda: directories, committed=lambda: None)
-        with contextlib.closing(daemon.deaths):
+        with contextlib.closing(daemon):
             daemon.restore(read_clocks())
             yield daemon

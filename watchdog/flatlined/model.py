@@ -47,12 +47,16 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known."""
+    """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
+
+    ``oom`` is the cause where the kernel killed it for want of memory.
+    """
 
     at: float
     status: int | None = None
     core_dumped: bool = False
     rebooted: bool = False
+    oom: Cause | None = None
 
 
 class Rhythm(NamedTuple):

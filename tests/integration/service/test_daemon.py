@@ -42,7 +42,7 @@ def daemon(store, beats):
     daemon = Daemon(CONFIG, store, files, None, directories=lambda: [beats], committed=lambda: committed.append(1))
     daemon.committed_calls = committed
     yield daemon
-    daemon.deaths.close()
+    daemon.close()
     files.close()
 
 

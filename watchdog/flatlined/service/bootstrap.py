@@ -73,7 +73,7 @@ async def _run(config: Config, store: Store, env: Mapping[str, str]) -> None:
             directories=lambda: beat_directories(config, env),
             committed=deliverer.wake,
         )
-        stack.callback(daemon.deaths.close)
+        stack.callback(daemon.close)
         revived = store.revive_dead(read_clocks().wall)
         if revived:
             log.info("%d dead letters are tried again", revived)

@@ -16,6 +16,8 @@ from flatlined.detection.observing import observe
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket, Datagram, Fault
 from flatlined.inputs.deaths import Deaths
+from flatlined.inputs.kernel_log import open_kernel_log
+from flatlined.inputs.memory import Memory
 from flatlined.inputs.nvml import GpuSample
 from flatlined.model import Moment
 from flatlined.service import adoption
@@ -65,7 +67,8 @@ class Daemon:
         self.config = config
         self.complaints = Complaints()
         self.deaths = Deaths()
-        self.roster = Roster(files, self.deaths, ended_wall=store.ended_wall, policy=config.policy)
+        self._memory = Memory(open_kernel_log(time.monotonic()))
+        self.roster = Roster(files, self.deaths, self._memory, ended_wall=store.ended_wall, policy=config.policy)
         self._store = store
         self._files = files
         self._socket = socket
@@ -108,6 +111,7 @@ class Daemon:
             self.roster.forgive(late_s)
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
         self._judge(self.roster.runs.values(), moment)
+        self._memory.tick(time.monotonic())
         self._refresh_rows(moment)
         self.roster.remove_files(moment.mono)
 
@@ -154,7 +158,14 @@ class Daemon:
     def save(self) -> None:
         """Before stopping: what the runs have learned goes into the store."""
         moment = read_clocks()
+        self.receive()
+        self._hear_held(moment)
         self._store.record([self._record(run, moment) for run in self.roster.runs.values()], moment)
+
+    def close(self) -> None:
+        """Let go of every process and of the kernel log."""
+        self.deaths.close()
+        self._memory.close()
 
     # Heartbeats
 
@@ -170,7 +181,7 @@ class Daemon:
             if run is None:
                 run = self._adopt(adoption.of_file(sighting, moment), moment)
             else:
-                run.workers[path] = observe(run.workers[path], sighting.beat, moment.mono)
+                self.roster.take_in(run, observe(run.workers[path], sighting.beat, moment.mono), moment)
         except (FileNotFoundError, PermissionError, WireError) as e:
             self._refuse(path, e, moment)
             return None

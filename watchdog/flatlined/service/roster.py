@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from flatline.wire import FAILED, FINISHED, WireError
@@ -11,6 +12,7 @@ from flatlined.detection.observing import forgive, observe, resume
 from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.deaths import Death, Deaths
+from flatlined.inputs.memory import Memory
 from flatlined.model import Moment, Policy, Worker
 from flatlined.service import adoption
 from flatlined.service.adoption import Adopted
@@ -31,6 +33,7 @@ class Roster:
         self,
         files: BeatFiles,
         deaths: Deaths,
+        memory: Memory,
         *,
         ended_wall: Callable[[str], float | None],
         policy: Callable[[str], Policy],
@@ -40,6 +43,7 @@ class Roster:
         self.pid_of: dict[str, int] = {}
         self._files = files
         self._deaths = deaths
+        self._memory = memory
         self._ended_wall = ended_wall
         self._policy = policy
         self._over: dict[str, float] = {}
@@ -65,13 +69,21 @@ class Roster:
         for worker in workers:
             self._join(run, self._tied(self._resumed(worker, run, moment), moment))
 
+    def take_in(self, run: Run, worker: Worker, moment: Moment) -> None:
+        """A worker of the run after a beat; a wrapper that has just started its command is watched for that."""
+        command_pid = worker.body.command_pid
+        if command_pid and command_pid != run.workers[worker.key].body.command_pid:
+            self._memory.watch(worker.key, command_pid, moment.mono)
+        run.workers[worker.key] = worker
+
     def bury(self, deaths: Iterable[Death], moment: Moment) -> list[Run]:
         """Take in that processes died, with what they said last; gives their runs."""
         runs = []
-        for key, end in deaths:
+        for key, seen in deaths:
             run = self.run_of.get(key)
             if run is None:  # its run ended in the meantime
                 continue
+            end = replace(seen, oom=self._memory.verdict(key, seen, moment.mono))
             run.workers[key] = self._with_last_words(run.workers[key], moment)._replace(exit=end)
             self.pid_of.pop(key, None)
             runs.append(run)
@@ -121,6 +133,7 @@ class Roster:
         start = worker.body.start
         if pid is not None and start is not None and self._deaths.watch(worker.key, pid, start):
             self.pid_of[worker.key] = pid
+            self._memory.watch(worker.key, worker.body.command_pid or pid, moment.mono)
             return worker
         return self._with_last_words(adoption.gone(worker, moment), moment)
 
@@ -149,6 +162,7 @@ class Roster:
         """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
         key = worker.key
         self._deaths.forget(key)
+        self._memory.forget(key)
         self._files.forget(key)
         self.pid_of.pop(key, None)
         self.run_of.pop(key, None)

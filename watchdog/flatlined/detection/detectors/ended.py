@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 
 from flatline.wire import EXITING, FAILED, FINISHED
 from flatlined.detection.observing import plan_is_reached
@@ -46,12 +47,17 @@ def _in_its_own_words(worker: Worker) -> Cause:
         kind, _, message = body.exception.partition(": ")
         lines = tuple((body.traceback or "").splitlines()[-TRACEBACK_LINES:])
         return Cause("exception", {"type": kind, "message": message}, lines or body.tail[-TRACEBACK_LINES:])
+    if worker.exit is not None and worker.exit.oom is not None:
+        oom = worker.exit.oom
+        return replace(oom, evidence=(*body.tail[-TRACEBACK_LINES:], *oom.evidence))
     if body.exit_status is not None:
         return by_status(body.exit_status, core_dumped=False, evidence=body.tail[-TRACEBACK_LINES:])
     return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
 
 
 def _by_its_exit(end: Exit) -> Cause:
+    if end.oom is not None:
+        return end.oom
     if end.rebooted:
         return Cause("reboot", {}, ("the machine has been started anew since the last beat",))
     if end.status is None:

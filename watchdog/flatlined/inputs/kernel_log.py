@@ -1,0 +1,117 @@
+"""The kernel's own log, as far as it speaks of watched processes: whom the out-of-memory killer has killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import time
+from collections.abc import Iterator
+
+from flatlined.inputs import processes
+
+_DEVICE = os.makedev(1, 11)
+_RECORD_MAX = 8192
+_KILLS_KEPT = 1024
+_RECORDS_PER_DRAIN = 5000
+"""A machine that writes more than this between two looks has its log skipped, not the watchdog held up."""
+
+# A process's name may hold anything, so what is around a pid is anchored at the side away from the name.
+_CHOSEN = re.compile(r"oom-kill:constraint=.*,pid=(\d+),uid=\d+$")
+_KILLED = re.compile(r"(?:(?:Memory cgroup out|Out) of memory[^:]*: )?Killed process (\d+) \(")
+
+
+class KernelLog:
+    """``/dev/kmsg`` from now on. Its pids are the first pid namespace's, so only there can it be used."""
+
+    def __init__(self, now: float) -> None:
+        """Raises OSError where the log may not be read, or speaks of pids that are not ours."""
+        if not processes.sees_namespace(0):  # any other than our own
+            raise PermissionError("the kernel log has other pids than this container")
+        self._fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if os.fstat(self._fd).st_rdev != _DEVICE:
+            self.close()
+            raise OSError("/dev/kmsg is not the kernel log")
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self.whole_since = now
+        self._chosen: dict[int, str] = {}
+        self._kills: dict[int, tuple[str, ...]] = {}
+
+    def drain(self, now: float) -> None:
+        """Take in what was written since the last call. ``whole_since`` is the last time some of it was lost."""
+        for count, message in enumerate(self._messages(now)):
+            self._note(message)
+            if count >= _RECORDS_PER_DRAIN:
+                os.lseek(self._fd, 0, os.SEEK_END)
+                self.whole_since = now
+                return
+
+    def kill_of(self, pid: int) -> tuple[str, ...]:
+        """What the log says of the out-of-memory killer's killing a process, verbatim; empty if it does not."""
+        return self._kills.get(pid, ())
+
+    def wait_for_kill_of(self, pid: int, until: float) -> tuple[str, ...]:
+        """The same, waiting for it up to a monotonic time: the kernel kills first and writes then."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        while not self.kill_of(pid) and (left_s := until - time.monotonic()) > 0:
+            if poll.poll(left_s * 1000):
+                self.drain(time.monotonic())
+        return self.kill_of(pid)
+
+    def forget(self, pid: int) -> None:
+        """From here on the pid is another process's."""
+        self._kills.pop(pid, None)
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        os.close(self._fd)
+
+    def _note(self, message: str) -> None:
+        if (pid := chosen_pid(message)) is not None:
+            self._chosen = {pid: message}  # the kill of this one follows before the next is chosen
+        elif (pid := killed_pid(message)) is not None:
+            self._kills[pid] = (*filter(None, [self._chosen.get(pid)]), message)
+            if len(self._kills) > _KILLS_KEPT:
+                del self._kills[next(iter(self._kills))]
+
+    def _messages(self, now: float) -> Iterator[str]:
+        while True:
+            try:
+                record = os.read(self._fd, _RECORD_MAX)
+            except BlockingIOError:
+                return
+            except BrokenPipeError:  # overwritten before it was read; the next read goes on behind the gap
+                self.whole_since = now
+                continue
+            message = kernel_message(record.decode("utf-8", "replace"))
+            if message is not None:
+                yield message
+
+
+def kernel_message(record: str) -> str | None:
+    """The text of a record ``priority,sequence,time,flags;text``; None if not the kernel but a program wrote it."""
+    head, _, body = record.partition(";")
+    priority = head.partition(",")[0]
+    is_kernels = priority.isdecimal() and int(priority) >> 3 == 0
+    return body.partition("\n")[0] if is_kernels else None
+
+
+def chosen_pid(message: str) -> int | None:
+    """Whom the kernel chose to kill for want of memory; it may yet find that one dying already."""
+    chosen = _CHOSEN.match(message)
+    return int(chosen[1]) if chosen else None
+
+
+def killed_pid(message: str) -> int | None:
+    """Whom the kernel has killed for want of memory."""
+    killed = _KILLED.match(message)
+    return int(killed[1]) if killed else None
+
+
+def open_kernel_log(now: float) -> KernelLog | None:
+    """The kernel log, or None where there is none for us."""
+    try:
+        return KernelLog(now)
+    except OSError:
+        return None
