@@ -1,6 +1,7 @@
 """Datagrams: how many a second one core takes, decodes and applies, beside the usual ways to receive."""
 
 import asyncio
+import itertools
 import json
 import socket
 import time
@@ -17,9 +18,11 @@ from flatlined.inputs.beat_socket import RECEIVE_BUFFER, BeatSocket
 HOST = "127.0.0.1"
 BURST = 4_000
 """Datagrams sent before they are received: as many as the socket's buffer surely holds."""
-BURSTS = 5
+BURSTS = 25
+BURSTS_PER_TICK = 25
+"""The daemon looks at the newest of each sender once a second: after as many bursts as the goal sends in that time."""
 MANY, FEW = BURST, 100
-"""Runs that the datagrams are of. With as many runs as datagrams in a burst every one has to be applied."""
+"""Runs that the datagrams are of. With few, most datagrams are overtaken before the tick."""
 GOAL_RATE = 100_000
 
 Receiver = Generator[tuple[int, Callable[[], None]]]
@@ -87,9 +90,13 @@ def flatlined_core() -> Receiver:
         common.daemon_inside(place, socket=inbox) as daemon,
     ):
 
+        drained = itertools.count(1)
+
         def drain() -> None:
             while daemon.receive():
                 pass
+            if next(drained) % BURSTS_PER_TICK == 0:  # the tick of every second, at the goal's rate
+                daemon.tick()
 
         yield inbox.port, drain
 

@@ -9,14 +9,13 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from flatline import scalars, wire
 from flatline.guard import report
+from flatline.processes import start_ticks
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
 """Where torchrun, Open MPI and Slurm say a process's rank and how many there are."""
 PLAN = ("epochs", "steps", "tags")
 """What a forked child has of its parent's run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
-_START_FIELD = 22
-_NAME_AND_PID_FIELDS = 2
 _claimed: Dict[str, int] = {}
 
 
@@ -25,9 +24,9 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
     rank, world_size = _rank(os.environ)
     body = wire.Body(
         job=job_name(job),
-        run=_run_id(),
+        run=_run_id(job_name(job), world_size),
         pid=os.getpid(),
-        start=_start_ticks(),
+        start=start_ticks(os.getpid()),
         boot=_boot_id(),
         pidns=_pid_namespace(),
         host=_host()[:256],
@@ -75,13 +74,32 @@ def _tags(tags: Any) -> Dict[str, str]:
     return {scalars.text(name, 256): scalars.text(value, 4096) for name, value in items}
 
 
-def _run_id() -> str:
-    """A new run's id. The one that ``flatline run`` gave its child goes to the first run of each process."""
-    given = given_run_id()
+def _run_id(job: str, world_size: Optional[int]) -> str:
+    """A new run's id. One that is shared, by processes started together, goes to the first run of each."""
+    given = given_run_id() or (_launch_id(job, os.environ) if world_size and world_size > 1 else None)
     if given and _claimed.get(given) != os.getpid():
         _claimed[given] = os.getpid()
         return given
     return os.urandom(6).hex()
+
+
+def _launch_id(job: str, env: Mapping[str, str]) -> Optional[str]:
+    """The run id of the ranks that one launch started: the same in each of them, also after a restart of some.
+
+    On one machine they are children of one launcher. Across machines they have the scheduler's names, or the address
+    where they meet.
+    """
+    if env.get("SLURM_JOB_ID") and "SLURM_STEP_ID" in env:
+        launch = [env.get(name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")]
+    elif env.get("PMIX_NAMESPACE"):
+        launch = [env["PMIX_NAMESPACE"]]
+    elif env.get("LOCAL_WORLD_SIZE") == env.get("WORLD_SIZE") or "MASTER_ADDR" not in env:
+        launch = [_boot_id(), str(os.getppid()), str(start_ticks(os.getppid()))]
+    else:
+        launch = [env.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")]
+    import hashlib  # noqa: PLC0415 - only ranks need it
+
+    return hashlib.blake2b(repr((job, launch)).encode("utf-8", "replace"), digest_size=6).hexdigest()
 
 
 def given_run_id() -> Optional[str]:
@@ -95,13 +113,6 @@ def _rank(env: Mapping[str, str]) -> Tuple[Optional[int], Optional[int]]:
         if env.get(rank, "").isdecimal():
             return int(env[rank][:9]), int(env[size][:9]) if env.get(size, "").isdecimal() else None
     return None, None
-
-
-def _start_ticks() -> Optional[int]:
-    """The process's start in clock ticks since boot: proc(5), ``/proc/PID/stat``. The name before may hold anything."""
-    stat = _read("/proc/self/stat").rpartition(")")[2].split()
-    at = _START_FIELD - _NAME_AND_PID_FIELDS - 1
-    return int(stat[at]) if len(stat) > at else None
 
 
 def _boot_id() -> Optional[str]:

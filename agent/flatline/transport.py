@@ -57,7 +57,8 @@ def open_transport(body: wire.Body, env: Mapping[str, str], each_second: Callabl
         from flatline.datagram import Datagrams  # noqa: PLC0415 - sockets and threads are not free to load
 
         return Datagrams(env["FLATLINE_UDP"], _key(env.get("FLATLINE_KEY_FILE")), each_second)
-    return BeatFile(file_name(body, shared=body.run == env.get("FLATLINE_RUN")), directories(env))
+    is_shared = body.run == env.get("FLATLINE_RUN") or (body.world_size or 1) > 1
+    return BeatFile(file_name(body, shared=is_shared), directories(env))
 
 
 def _key(path: Optional[str]) -> Optional[bytes]:
