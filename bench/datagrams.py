@@ -89,7 +89,6 @@ def flatlined_core() -> Receiver:
         closing(BeatSocket(HOST, 0, None)) as inbox,
         common.daemon_inside(place, socket=inbox) as daemon,
     ):
-
         drained = itertools.count(1)
 
         def drain() -> None:
