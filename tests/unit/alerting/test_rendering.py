@@ -1,3 +1,5 @@
+from datetime import timedelta, timezone
+
 import pytest
 
 from flatlined.alerting.rendering import EVIDENCE_LINES, LINE_MAX, headline, payload, render
@@ -12,7 +14,7 @@ def test_a_crash_is_told_with_all_that_is_known(notification):
         "💀 resnet50 crashed on gpu01: killed by SIGKILL: the kernel ran out of memory",
         "",
         "When: 2026-11-20 12:00:00 UTC, after 1 h 25 min",
-        "Progress: epoch 12/90 · step 15,360 · loss 0.31 · acc 0.912 · about 11 h 10 min to go",
+        "Progress: epoch 12/90 · step 15,360 · loss 0.31 · acc 0.912",
         "Where: gpu01 · pid 4242 · run b71c09aa42d1 · user mina",
         "",
         "Evidence:",
@@ -27,7 +29,7 @@ def test_a_crash_is_told_in_korean(notification):
         "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)",
         "",
         "시각: 2026-11-20 12:00:00 UTC, 실행 1시간 25분 만에",
-        "진행: 에폭 12/90 · 스텝 15,360 · 손실 0.31 · acc 0.912 · 남은 시간 약 11시간 10분",
+        "진행: 에폭 12/90 · 스텝 15,360 · 손실 0.31 · acc 0.912",
         "위치: gpu01 · pid 4242 · run b71c09aa42d1 · 사용자 mina",
         "",
         "근거:",
@@ -175,3 +177,12 @@ def test_the_payload_is_the_contracts_object(notification):
         *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
         *("since", "detected_at", "cause", "progress", "elapsed_s", "text"),
     }
+
+
+def test_times_are_told_in_the_zone_of_the_reader(notification):
+    text = render(notification(), "ko", timezone(timedelta(hours=9), "KST")).text
+    assert "2026-11-20 21:00:00 KST" in text
+
+
+def test_a_crash_has_no_time_to_go(notification):
+    assert "to go" not in render(notification(), "en").text

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
+from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flatlined.alerting import wording
@@ -39,14 +40,14 @@ _PARTICULARS = ("type", "status", "signal")
 _T = TypeVar("_T")
 
 
-def render(notification: Notification, language: Language) -> Notification:
-    """The same notification with its ``text`` and its cause's ``text`` said in ``language``.
+def render(notification: Notification, language: Language, zone: tzinfo = timezone.utc) -> Notification:
+    """The same notification with its ``text`` and its cause's ``text`` said in ``language``, with times of ``zone``.
 
     The cause's ``details``, from which the sentence is made, are left out: what comes back is the contract's message.
     """
     phrases = LANGUAGES[language]
     cause = _cause(notification, phrases)
-    words = _words(notification, phrases)
+    words = _words(notification, phrases, zone)
     paragraphs = [
         [_headline(notification, cause, words, phrases)],
         [*_facts(notification, words, phrases)],
@@ -71,9 +72,9 @@ def _first(table: Mapping[str, _T], *keys: str) -> _T | None:
     return next((table[key] for key in keys if key in table), None)
 
 
-def _words(notification: Notification, phrases: Phrases) -> dict[str, str]:
+def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[str, str]:
     """Everything that may be filled into a template, as text; what is not known is absent."""
-    since, detected = wording.moment(notification.since), wording.moment(notification.detected_at)
+    since, detected = (wording.moment(at).astimezone(zone) for at in (notification.since, notification.detected_at))
     known = {
         "kind": phrases.KINDS.get(notification.kind, notification.kind),
         "host": notification.host,
@@ -81,8 +82,8 @@ def _words(notification: Notification, phrases: Phrases) -> dict[str, str]:
         "run": notification.run,
         "pid": notification.pid,
         "rank": notification.rank,
-        "since": f"{since:%Y-%m-%d %H:%M:%S} UTC",
-        "detected": f"{detected:%Y-%m-%d %H:%M:%S} UTC",
+        "since": f"{since:%Y-%m-%d %H:%M:%S %Z}",
+        "detected": f"{detected:%Y-%m-%d %H:%M:%S %Z}",
         "age": wording.duration((detected - since).total_seconds(), phrases.DURATIONS),
         "elapsed": wording.duration(notification.elapsed_s, phrases.DURATIONS),
     }

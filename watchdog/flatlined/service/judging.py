@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from typing import TypeAlias
 
 from flatlined.alerting.composing import compose
@@ -91,7 +92,7 @@ def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
         notification = compose(incident, run.speaker, run=run.run, reason="repeat", moment=moment)
         channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
         if channels:
-            notices.append((render(notification, config.language), channels))
+            notices.append((_said(notification, moment, config), channels))
             incidents[kind] = _mark_told(incident, {incident.id: channels}, moment)
     if not notices:
         return None
@@ -122,7 +123,14 @@ def _notice(  # noqa: PLR0917 - a message has as many sides
     """The message and whom it goes to; nothing where nobody wants it."""
     notification = compose(incident, worker, run=run.run, reason=reason, moment=moment)
     channels = _channels(notification, incident, config)
-    return [(render(notification, config.language), channels)] if channels else []
+    return [(_said(notification, moment, config), channels)] if channels else []
+
+
+def _said(notification: Notification, moment: Moment, config: Config) -> Notification:
+    """The message in the configured language, with times of the machine's own zone."""
+    return render(
+        notification, config.language, datetime.fromtimestamp(moment.wall).astimezone().tzinfo or timezone.utc
+    )
 
 
 def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
