@@ -164,7 +164,7 @@ def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
         "eta_s": lambda s: wording.duration(s, phrases.DURATIONS),
     }
     known = {name: value for name, value in notification.progress.items() if name in formats and value is not None}
-    if notification.kind == "finished":
+    if notification.kind in ("finished", "crashed"):
         known.pop("eta_s", None)
     return {name: said for name, value in known.items() if (said := formats[name](value))}
 
