@@ -18,8 +18,8 @@ run() { # minor python
   local env=.venv/agent-3.$1 log=.venv/agent-3.$1.log
   {
     [ -x "$env/bin/python" ] || "$2" -m venv "$env"
-    "$env/bin/python" -m pip install --quiet 'pytest>=8.3' hypothesis
-    PYTHONPATH=agent "$env/bin/python" -m pytest -o addopts= -q -ra -p no:cacheprovider \
+    "$env/bin/python" -m pip install --quiet 'pytest>=8.3' 'pytest-xdist>=3.6' 'pytest-timeout>=2.3' hypothesis
+    PYTHONPATH=agent "$env/bin/python" -m pytest -o addopts= -q -ra -n auto -p no:cacheprovider \
       tests/unit/agent tests/unit/agent_cli tests/integration/agent tests/integration/agent_cli
   } >"$log" 2>&1 && echo "Python 3.$1: $(tail -n 1 "$log")" || { cat "$log"; echo "Python 3.$1: FAILED"; return 1; }
 }
