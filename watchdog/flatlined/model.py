@@ -66,6 +66,19 @@ class Rhythm(NamedTuple):
     longest_s: float = 0.0
 
 
+class Spread(NamedTuple):
+    """How a run's loss usually varies: a running mean and variance of the last dozens.
+
+    ``above`` counts how often in a row it was far above, ``above_at`` is when that began.
+    """
+
+    seen: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+    above: int = 0
+    above_at: float = 0.0
+
+
 class Worker(NamedTuple):
     """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
@@ -90,6 +103,7 @@ class Worker(NamedTuple):
     pace_from: tuple[float, float] | None = None
     not_finite_at: float | None = None
     exit: Exit | None = None
+    spread: Spread = Spread()
 
 
 @dataclass(frozen=True, slots=True)

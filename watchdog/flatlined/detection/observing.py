@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from flatline.wire import Beat, Body, Head
+from flatlined.detection import spreading
 from flatlined.detection.rhythm import learn
 from flatlined.model import Worker
 
@@ -62,6 +63,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         pace_from,
         _not_finite_at(worker.not_finite_at, head, now),
         worker.exit,
+        worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flatline.wire import Body, Head
-from flatlined.model import Cause, Finding, Incident, Kind, Moment, Notification, Rhythm, Worker
+from flatlined.model import Cause, Finding, Incident, Kind, Moment, Notification, Rhythm, Spread, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "phase_at": worker.phase_at,
             "pace_from": worker.pace_from,
             "not_finite_at": worker.not_finite_at,
+            "spread": worker.spread,
         }
     )
 
@@ -63,6 +64,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
     body: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in said["body"].items()}
     taken = Moment(*said["moment"])
     shift_s = 0.0 if said["boot"] == boot else taken.wall_of(0.0) - moment.wall_of(0.0)
+    spread = Spread(*said["spread"])
     pace, not_finite_at = said["pace_from"], said["not_finite_at"]
     return Worker(
         key=key,
@@ -79,6 +81,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         rhythm=Rhythm(*said["rhythm"]),
         pace_from=pace and (pace[0], pace[1] + shift_s),
         not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
+        spread=spread._replace(above_at=spread.above_at + shift_s),
     )
 
 

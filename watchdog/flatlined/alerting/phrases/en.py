@@ -74,6 +74,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "gpu_error": ("GPU {gpus} reported Xid {xid}", "GPU {gpus} reported an error", "its GPU reported an error"),
     "loss_nan": ("the loss is NaN",),
     "loss_inf": ("the loss is infinite",),
+    "loss_exploded": ("the loss has exploded, far above what was usual",),
     "unreachable": ("its datagrams stopped: the process, the machine or the network is down",),
     "overdue": ("it has run longer than {limit_s}", "it has run longer than planned"),
     "finished.reported": ("{reason}",),
@@ -125,6 +126,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "gpu_error": ("`dmesg | grep -i xid` names the fault.",),
     "loss_nan": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
     "loss_inf": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "loss_exploded": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
     "unreachable": ("is the machine up? `ping {host}`", "is the machine up?"),
     "overdue": ("let it go on, or raise `max_runtime` for this job.",),
 }

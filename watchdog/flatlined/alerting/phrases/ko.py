@@ -74,6 +74,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "gpu_error": ("GPU {gpus}: Xid {xid} 오류", "GPU {gpus}: 오류", "GPU 오류"),
     "loss_nan": ("손실 값이 NaN",),
     "loss_inf": ("손실 값이 무한대",),
+    "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
     "unreachable": ("데이터그램이 끊김: 프로세스, 서버 또는 네트워크 장애",),
     "overdue": ("제한 시간 {limit_s} 초과", "예정된 시간을 초과함"),
     "finished.reported": ("{reason}",),
@@ -123,6 +124,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "gpu_error": ("`dmesg | grep -i xid`에서 오류 번호를 확인하세요.",),
     "loss_nan": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "loss_inf": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
+    "loss_exploded": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "unreachable": ("서버가 켜져 있나요? `ping {host}`", "서버가 켜져 있나요?"),
     "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
 }
