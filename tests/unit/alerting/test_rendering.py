@@ -186,3 +186,10 @@ def test_times_are_told_in_the_zone_of_the_reader(notification):
 
 def test_a_crash_has_no_time_to_go(notification):
     assert "to go" not in render(notification(), "en").text
+
+
+def test_a_failure_of_a_known_class_is_called_by_its_name_and_brings_its_advice(notification):
+    known = cause("exception", type="torch.OutOfMemoryError", message="CUDA out of memory.", failure="cuda_oom")
+    text = render(notification(cause=known), "en").text
+    assert text.splitlines()[0].endswith("the GPU ran out of memory: torch.OutOfMemoryError: CUDA out of memory.")
+    assert "Next: lower the batch size" in text

@@ -75,3 +75,17 @@ def test_a_core_dump_and_a_signal_without_a_name_are_told():
 
 def test_death_dates_the_verdict():
     assert detect(worker()._replace(exit=Exit(6.5, -9)), Facts(), Policy(), 9.0).since == 6.5
+
+
+def test_the_class_of_a_failure_is_named_with_the_line_that_proves_it():
+    tail = ("epoch 3", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.")
+    body = AGENT._replace(exit_status=1, tail=tail)
+    cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause
+    assert (cause.code, cause.details) == ("exit_code", {"status": 1, "failure": "cuda_oom"})
+    assert tail[1] in cause.evidence
+
+
+def test_an_ordinary_bug_has_no_class():
+    body = AGENT._replace(exception="ValueError: bad batch", traceback="ValueError: bad batch")
+    cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause
+    assert "failure" not in cause.details

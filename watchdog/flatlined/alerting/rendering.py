@@ -105,11 +105,19 @@ def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | Non
     code = notification.cause["code"]
     variants = _first(phrases.CAUSES, *_keys(notification.kind, notification.cause)) or ()
     sentence = wording.say(variants, _details(notification.cause, phrases)) or notification.cause.get("text") or code
+    failure = _failure(notification.cause, phrases)
+    if failure:
+        sentence = f"{failure[0]}: {sentence}"
     return {
         "code": code,
         "text": wording.one_line(sentence, CAUSE_MAX),
         "evidence": list(notification.cause.get("evidence", ())),
     }
+
+
+def _failure(cause: Mapping[str, Any], phrases: Phrases) -> tuple[str, str] | None:
+    """What the class of a failure is called, and the advice for it."""
+    return phrases.FAILURES.get(cause.get("details", {}).get("failure", ""))
 
 
 def _keys(kind: str, cause: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -190,6 +198,7 @@ def _advice(notification: Notification, words: Mapping[str, str], phrases: Phras
     if notification.cause is None:
         return
     variants = _first(phrases.ADVICE, *_keys(notification.kind, notification.cause)) or ()
-    advice = wording.say(variants, words)
+    failure = _failure(notification.cause, phrases)
+    advice = failure[1] if failure else wording.say(variants, words)
     if advice:
         yield phrases.LABELS["advice"].format(text=advice)

@@ -23,6 +23,7 @@ class Phrases(Protocol):
     TIMES: dict[str, str]
     CAUSES: dict[str, Variants]
     ADVICE: dict[str, Variants]
+    FAILURES: dict[str, tuple[str, str]]
     PROGRESS: tuple[Variants, ...]
     PLACE: tuple[Variants, ...]
     AT: str

@@ -1,5 +1,9 @@
 """English."""
 
+from flatlined.alerting.phrases import failures_en
+
+FAILURES: dict[str, tuple[str, str]] = failures_en.FAILURES
+
 KINDS: dict[str, str] = {
     "running": "running",
     "finished": "finished",

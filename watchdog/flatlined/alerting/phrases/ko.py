@@ -1,5 +1,9 @@
 """Korean. Sentences end in nouns and names come first, so that no particle depends on how a name is pronounced."""
 
+from flatlined.alerting.phrases import failures_ko
+
+FAILURES: dict[str, tuple[str, str]] = failures_ko.FAILURES
+
 KINDS: dict[str, str] = {
     "running": "실행 중",
     "finished": "완료",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from functools import lru_cache
 
-from flatline.wire import EXITING, FAILED, FINISHED
+from flatline.wire import EXITING, FAILED, FINISHED, Body
+from flatlined.detection.failures import Failure, classify
 from flatlined.detection.observing import plan_is_reached
 from flatlined.model import Cause, Exit, Facts, Finding, Policy, Worker
 
@@ -24,7 +26,7 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         note = worker.body.reason
         return Finding("finished", "info", since, Cause("reported", {"reason": note}) if note else None)
     if state == FAILED:
-        return Finding("crashed", "critical", since, _in_its_own_words(worker))
+        return Finding("crashed", "critical", since, _classified(_in_its_own_words(worker), worker.body))
     assert end is not None
     if _ended_well(worker, end):
         return Finding("finished", "info", since)
@@ -53,6 +55,29 @@ def _in_its_own_words(worker: Worker) -> Cause:
     if body.exit_status is not None:
         return by_status(body.exit_status, core_dumped=False, evidence=body.tail[-TRACEBACK_LINES:])
     return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
+
+
+def _classified(cause: Cause, body: Body) -> Cause:
+    """The cause with the class of failure that exception, output and exit status prove together, if they prove one.
+
+    What the kernel knows better (a signal, no memory) keeps its name.
+    """
+    if cause.code not in ("exception", "exit_code"):
+        return cause
+    failure = _failure_of(body.exception, body.traceback, body.tail, body.exit_status)
+    if failure is None:
+        return cause
+    proof = () if failure.evidence in cause.evidence else (failure.evidence,)
+    details = {**cause.details, "failure": failure.code}
+    return replace(cause, details=details, evidence=(*proof, *cause.evidence))
+
+
+@lru_cache(maxsize=256)
+def _failure_of(
+    exception: str | None, traceback: str | None, tail: tuple[str, ...], exit_status: int | None
+) -> Failure | None:
+    """``classify``, remembered: a run of many processes is judged every second until all have ended."""
+    return classify(exception=exception, traceback=traceback, tail=tail, exit_status=exit_status)
 
 
 def _by_its_exit(end: Exit) -> Cause:

@@ -1,0 +1,192 @@
+"""What fails in the program itself: its tensors, its numbers, its checkpoints, data and configuration. Data only."""
+
+from __future__ import annotations
+
+from flatlined.detection.failures.row import Row
+
+PROGRAM: tuple[Row, ...] = (
+    Row(
+        "device_mismatch",
+        proofs=(
+            r"[Ee]xpected all tensors to be on the same device",
+            r"(?:on the same device|same GPU)[^\n]{0,30}but (?:found|got)",
+            r"Input type \(torch\.cuda\.\w+\) and (?:weight|bias) type \(torch\.(?!cuda)",
+            r"Input type \(torch\.(?!cuda)\w+\) and (?:weight|bias) type \(torch\.cuda\.",
+            r"is on (?:cpu|cuda(?::\d)?),? (?:but|different from)[^\n]{0,80}(?:on|device)",
+            r"Expected object of device type c|Expected object of backend \w+ but got backend",
+            r"Expected tensor for argument [^\n]{0,80} same (?:GPU|device)",
+            r"must have (?:its|their) parameters and buffers on device|module must have its parameters",
+            r"indices should be either on cpu or on the same device",
+            r"Expected a '?(?:cuda|cpu)'? device type for generator",
+            r"can't convert (?:cuda|CUDA)(?::\d)? (?:device type )?tensor to numpy",
+            r"Received incompatible devices for jitted computation|Cannot copy out of meta tensor",
+            r"weight is on the meta device|on the expected device|cannot be accessed from Triton",
+        ),
+    ),
+    Row(
+        "shape_mismatch",
+        proofs=(
+            r"shapes? (?:of [^\n]{0,30})?cannot be multiplied|size mismatch, (?:m1|got)",
+            r"shapes? \([^\n]{0,40}\) and \([^\n]{0,40}\) not aligned",
+            r"The size of tensor a \(\d+\) must match the size of tensor b|The expanded size of the tensor",
+            r"Sizes of tensors must match|[Ss]tack expects each tensor to be equal size",
+            r"shape '\[[^\n]{0,80}\]' is invalid for input of size|Given groups=\d+, weight of size",
+            r"[Ee]xpected (?:input|hidden\w*|target)[^\n]{0,60}(?:batch_size|size|channels|shape|to have \d+)",
+            r"Incompatible shapes|[Ii]nconsistent shape|Shapes? [^\n]{0,60}(?:are|is) incompatible",
+            r"operands could not be broadcast together|got incompatible shapes for broadcasting",
+            r"Dimensions must be equal|Matrix size-incompatible|must have the same shape",
+            r"same number of dimensions|is not compatible with expected shape|Expected \dD [^\n]{0,60}input",
+            r"Expected more than 1 value per channel|Expected \d-?dimensional input",
+            r"dot_general requires contracting dimensions|(?:add|sub|mul|div) got incompatible shapes",
+            r"expects? (?:input|shape)[^\n]{0,60}but (?:received|got)[^\n]{0,40}shape",
+            r"Tensors must have same number of dimensions",
+            r"output with shape [^\n]{0,60}doesn't match the broadcast shape",
+            r"all the input array dimensions[^\n]{0,80}must match|could not broadcast input array",
+            r"setting an array element with a sequence",
+            r"Input \d+ of layer [^\n]{0,60}is incompatible with the layer",
+            r"Target size \([^\n]{0,60}must be the same as input size|cannot reshape (?:array|a tensor)",
+            r"mismatched shapes?|inhomogeneous shape|number of sizes provided|mismatch in its core dimension",
+            r"must be equal to input_size",
+        ),
+    ),
+    Row(
+        "dtype_mismatch",
+        proofs=(
+            r"expected scalar type \w+ but found",
+            r"expected \w+ (?:and|to have the same dtype)[^\n]{0,60}(?:same|but got|to have the same) ?dtype",
+            r"to have the same dtype, but got|Found dtype \w+ but expected",
+            r"[Ee]xpected (?:object of (?:scalar )?type|dtype|tensor for argument[^\n]{0,60}scalar types?)",
+            r"expected m1 and m2 to have the same dtype",
+            r"not implemented for '(?:Half|BFloat16|Long|Int|Byte|Bool|Float8_\w+|Char|Short|Double|Complex\w+)'",
+            r"result type \w+ can't be cast|must have the same dtype",
+            r"tensors? (?:to have|must have|of) (?:the )?same dtype|self and mat2 must have the same dtype",
+            r"[Cc]annot (?:compute|convert) [^\n]{0,120}(?:was expected to be a \w+ tensor|to EagerTensor of dtype)",
+            r"Tensor conversion requested dtype|requires [^\n]{0,40}equal dtypes",
+            r"requires? .{0,40}\bdtypes?\b.{0,40}got|Only Tensors of floating point and complex dtype",
+            r"can't convert np\.ndarray of type|Unsupported dtype|Index tensors? must be|index must be Long",
+            r"Op has type \w+ that does not match type|tensors used as indices must be",
+            r"only supports? fp16 and bf16",
+        ),
+        signs=(r"Input type \(\S+\) and (?:weight|bias) type \(\S+\) should be the same",),
+    ),
+    Row(
+        "autograd_error",
+        proofs=(
+            r"modified by an inplace operation|Trying to backward through the graph a second time",
+            r"does not require grad and does not have a grad_fn",
+            r"grad can be implicitly created only for scalar outputs|a leaf Variable that requires grad",
+            r"Saved intermediate values of the graph have already been freed",
+        ),
+    ),
+    Row(
+        "ddp_unused_parameters",
+        proofs=(
+            r"Expected to have finished reduction in the prior iteration",
+            r"Expected to mark a variable ready only once",
+            r"parameters that were not used in producing (?:the )?loss|marked as ready twice",
+        ),
+    ),
+    Row(
+        "nan_loss",
+        types="NanLossDuringTrainingError NaNLossError NonFiniteLossError",
+        proofs=(
+            r"(?i:\bloss\b[^\n]{0,60}(?:\b(?:is|was|became)|[=:]) ?(?:tensor\()?(?:nan|inf\b))",
+            r"(?i:\bloss\b[^\n]{0,60}\b(?:is|was|became) (?:not |non-?)finite)",
+            r"(?i:\b(?:nan|non-?finite)(?:/inf| or inf\w*)? (?:values? )?(?:in |for )?(?:the )?(?:\w+ )?(?:loss|grad))",
+            r"returned nan values in its \d+th output|Function '\w+' returned (?:nan|inf)",
+            r"found invalid values:[^\n]{0,40}\s*tensor\(\[*\s*nan",
+            r"^FloatingPointError: (?:[^\n]{0,60}(?:[Ll]oss|NaN|nan|Nan|gradients?)|invalid value \(nan\))",
+            r"Current loss scale already at minimum|Minimum loss scale reached",
+            r"invalid value \(nan\) encountered in",
+            r"probability tensor contains either `?inf`?, `?nan`? or element",
+            r"Tensor had (?:NaN|Inf|Inf and NaN) values|Nan in summary histogram",
+            r"(?i:\b(?:grad\w*|parameters|weights|logits)\b[^\n]{0,40} (?:is|are|contains?) (?:nan|non-?finite))",
+            r"(?:NaN|nan)s? (?:detected|found|encountered)|손실[^\n]{0,20}(?:NaN|nan|무한)",
+        ),
+        said=(
+            r"Loss is (?:nan|inf|NaN|-inf)\b.{0,20}(?:[Ss]topping|[Ee]xit|[Aa]bort)",
+            r"NaN or Inf loss.{0,40}(?:[Ss]topping|[Ee]xit|[Aa]bort)",
+        ),
+    ),
+    Row(
+        "checkpoint_mismatch",
+        proofs=(
+            r"Error\(s\) in loading state_dict|(?:Missing|Unexpected) key\(s\) in state_dict",
+            r"size mismatch for [\w.]+: copying a param",
+            r"loaded state dict (?:contains a parameter group|has a different number of parameter groups)",
+            r"(?:Tensor name|Key) \S+ not found in checkpoint|Assign requires shapes of both tensors to match",
+            r"tensor \S+ not found in checkpoint",
+            r"[Cc]heckpoint[^\n]{0,80}(?:does not match|doesn't match|mismatch|incompatible)",
+            r"Missing key in checkpoint state_dict|ignore_mismatched_sizes",
+            r"User-requested and stored (?:tree|pytree)",
+            r"[Tt]he (?:dicts|target dict keys)[^\n]{0,40}(?:do not match|and state dict keys)",
+            r"layer count mismatch when loading weights|DP world size of \d+ but the current",
+            r"[Uu]nexpected (?:optimizer|zero) .{0,40}(?:state|world size)",
+            r"saved with (?:world size|DP world size)",
+        ),
+    ),
+    Row(
+        "corrupt_checkpoint",
+        types="UnpicklingError",
+        proofs=(
+            r"PytorchStreamReader failed|failed finding central directory|invalid header or archive is corrupted",
+            r"unexpected EOF, expected \d+ more bytes|pickle data was truncated|[Ii]nvalid load key",
+            r"Weights only load failed|Ran out of input|Error while deserializing header",
+            r"MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader",
+            r"(?:[Uu]nable to (?:synchronously )?open (?:file|object)|file signature not found|truncated file)",
+            r"^DataLossError: [^\n]{0,80}(?:sstable|checkpoint|checksum does not match|Unable to open table)",
+            r"not a valid checkpoint|[Cc]heckpoint[^\n]{0,40}(?:corrupt|truncated|incomplete)",
+        ),
+    ),
+    Row(
+        "corrupt_data",
+        types="UnidentifiedImageError DecompressionBombError BadZipFile BadGzipFile ArrowInvalid"
+        " JSONDecodeError UnicodeDecodeError DatasetGenerationError LibsndfileError",
+        proofs=(
+            r"cannot identify image file|image file is truncated|broken data stream when reading image",
+            r"Not a gzipped file|^DataLossError: (?:corrupted record|truncated record)",
+            r"^ParserError: Error tokenizing|Corrupt(?:ed)? JPEG",
+            r"^ReadError: (?:not a gzip|file could not be opened|unexpected end)|Compressed file ended before",
+        ),
+    ),
+    Row(
+        "config_error",
+        types="ConfigError ConfigKeyError ConfigTypeError MissingConfigException ConfigCompositionException"
+        " ConfigAttributeError MissingMandatoryValue InterpolationKeyError"
+        " InterpolationResolutionError OverrideParseException ValidationError DeepSpeedConfigError"
+        " HydraException ScannerError ComposerError TOMLDecodeError DuplicateOptionError",
+        proofs=(
+            r"while (?:parsing|scanning) a [^\n]{0,60}|Could not override '|Key '\S+' is not in struct",
+            r"Check batch related parameters|Missing mandatory value|[Uu]nrecognized (?:arguments|configuration)",
+            r"error: argument ",
+        ),
+        said=(
+            r"\S{1,80}: error: (?:unrecognized arguments|argument|one of the arguments|ambiguous option)",
+            r"\S{1,80}: error: the following arguments are required|Could not override '",
+            r"Missing mandatory value: ",
+            r"Error: (?:No such option|Invalid value for|Missing (?:option|argument|parameter))",
+        ),
+    ),
+    Row(
+        "build_error",
+        types="CompilationError PTXASError BackendCompilerFailed InductorError",
+        proofs=(
+            r"Error building extension|Error compiling objects for extension|ptxas (?:fatal|error)",
+            r"Command '\['ninja'|PassManager::run failed|Failed to compile|CompilationError: at",
+            r"mismatches the version that was used to compile|Failed to find C compiler|nvcc fatal",
+        ),
+        said=(r"nvcc fatal +: |ninja: build stopped: |FAILED: \S+\.o",),
+    ),
+    Row(
+        "syntax_error",
+        types="SyntaxError IndentationError TabError",
+    ),
+    Row(
+        "key_error",
+        types="KeyError",
+    ),
+    Row(
+        "assertion",
+        types="AssertionError",
+    ),
+)
