@@ -1,0 +1,10 @@
+"""For all tests, on every Python."""
+
+import signal
+
+
+def pytest_configure():
+    """Have signals do what they do by default: a shell that runs tests in the background makes them ignore some."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
