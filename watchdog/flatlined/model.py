@@ -60,9 +60,8 @@ class Exit:
 
 
 class Rhythm(NamedTuple):
-    """What a run's beats taught so far: how many gaps there were (at least), and the longest, in seconds."""
+    """What a run's beats taught so far: the longest gap between two of them, in seconds."""
 
-    gaps: int = 0
     longest_s: float = 0.0
 
 
@@ -83,9 +82,10 @@ class Worker(NamedTuple):
     """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
     ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
-    progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came. ``beats`` counts the changes
-    seen, not the beats sent. ``pace_from`` is the first progress seen and when, ``not_finite_at`` since when the loss
-    is NaN or infinite.
+    progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came, ``met_at`` when it was first
+    seen. ``beats`` counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
+    ``not_finite_at`` since when the loss is NaN or infinite. ``patience`` is what its job's silences have taught;
+    ``detection.patience`` alone knows what is in it.
     """
 
     key: str
@@ -104,6 +104,8 @@ class Worker(NamedTuple):
     not_finite_at: float | None = None
     exit: Exit | None = None
     spread: Spread = Spread()
+    met_at: float = 0.0
+    patience: Any = None
 
 
 @dataclass(frozen=True, slots=True)

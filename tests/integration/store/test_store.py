@@ -35,7 +35,7 @@ def reopened(store, boot="this boot"):
 
 
 def test_what_was_recorded_is_there_after_a_restart(store):
-    watched = worker((0.0, beat(7, epoch=3.0, loss=float("inf"))))._replace(rhythm=Rhythm(5, 2.5), not_finite_at=50.0)
+    watched = worker((0.0, beat(7, epoch=3.0, loss=float("inf"))))._replace(rhythm=Rhythm(2.5), not_finite_at=50.0)
     open_ = incident(notified_wall={"team": WALL})
     store.record([Record(ROW, workers=[watched], opened=[open_], notices=[(MESSAGE, ["team", "hook"])])], NOW)
     again = reopened(store)

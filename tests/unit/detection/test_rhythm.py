@@ -2,49 +2,61 @@ import pytest
 from builders import beat, steady, worker
 
 from flatline.wire import EXITING, Body
-from flatlined.detection.rhythm import is_suspect, learn, silent_from
-from flatlined.model import Policy, Process, Rhythm
+from flatlined.detection.rhythm import is_suspect, silent_from
+from flatlined.model import Policy, Process
 
 AUTO = Policy()
 ASLEEP = Process("S", active_at=-100.0)
 
 
-def test_a_rhythm_remembers_how_many_gaps_and_the_longest():
-    assert learn(learn(Rhythm(), 3.0), 1.0) == Rhythm(2, 3.0)
+def hours(every_s, count):
+    """A worker of a job that is well known: its beats came evenly, for hours, in epochs of ten."""
+    beats = ((i * every_s, beat(i + 1, epoch=float(i // 10))) for i in range(count))
+    return worker(*beats)
 
 
 @pytest.mark.parametrize(
-    ("every_s", "count", "limit_s"),
+    ("every_s", "count", "at_least_s", "at_most_s"),
     [
-        pytest.param(0.02, 1000, 60.0, id="fast beats: nobody is woken in under a minute"),
-        pytest.param(30.0, 20, 150.0, id="five times the longest gap"),
-        pytest.param(3600.0, 20, 18000.0, id="an hour an epoch"),
-        pytest.param(1.0, 3, 1800.0, id="little learned yet: as patient as with the first beat"),
+        pytest.param(0.5, 20_000, 90.0, 120.0, id="fast beats: nobody is woken in under a minute and a half"),
+        pytest.param(30.0, 400, 90.0, 300.0, id="a few times the usual gap"),
+        pytest.param(3600.0, 40, 2 * 3600.0, 5 * 3600.0, id="beats an hour apart"),
     ],
 )
-def test_auto_is_five_times_the_longest_gap_once_there_is_something_to_learn_from(every_s, count, limit_s):
-    run = steady(every_s, count)
-    assert silent_from(run, ASLEEP, AUTO, run.beat_at) == pytest.approx(run.beat_at + limit_s)
+def test_auto_follows_the_runs_own_rhythm(every_s, count, at_least_s, at_most_s):
+    run = hours(every_s, count)
+    now = run.beat_at + 60.0
+    assert at_least_s <= silent_from(run, None, AUTO, now) - run.beat_at <= at_most_s
+
+
+def test_a_job_that_is_not_known_yet_is_given_time():
+    run = steady(1.0, 5)
+    assert silent_from(run, None, AUTO, run.beat_at + 60.0) >= run.beat_at + 1700.0
 
 
 @pytest.mark.parametrize(
     ("process", "limit_s"),
     [
-        pytest.param(Process("S", active_at=-100.0), 150.0, id="waiting"),
-        pytest.param(Process("R", active_at=600.0), 900.0, id="computing: six times longer"),
-        pytest.param(Process("T", active_at=-100.0), 90.0, id="stopped: three times the longest gap will do"),
-        pytest.param(Process("t", active_at=-100.0), 150.0, id="under a debugger: as if waiting"),
-        pytest.param(None, 150.0, id="not looked at"),
+        pytest.param(Process("R", active_at=1e9), 1800.0, id="computing: all the time there is"),
+        pytest.param(Process("S", active_at=-100.0), 300.0, id="standing still: a sixth of it"),
+        pytest.param(Process("T", active_at=-100.0), 5.0, id="stopped: it cannot be computing"),
+        pytest.param(Process("t", active_at=-100.0), 1800.0, id="under a debugger: somebody is at it"),
+        pytest.param(None, 1800.0, id="not looked at"),
     ],
 )
-def test_what_the_process_does_makes_auto_more_or_less_patient(process, limit_s):
-    run = steady(30.0, 20)
-    assert silent_from(run, process, AUTO, 600.0) == run.beat_at + limit_s
+def test_what_the_process_does_makes_the_silence_shorter(process, limit_s):
+    run = steady(1.0, 5)
+    assert silent_from(run, process, AUTO, run.beat_at + 400.0) - run.beat_at == pytest.approx(limit_s, rel=0.01)
 
 
-def test_a_stopped_process_with_a_fast_rhythm_is_silent_after_five_seconds():
-    run = steady(0.1, 50)
-    assert silent_from(run, Process("T", -100.0), AUTO, 10.0) == run.beat_at + 5.0
+def test_standing_still_for_longer_than_ever_is_what_counts():
+    run = steady(600.0, 30)
+    assert silent_from(run, ASLEEP, AUTO, run.beat_at + 700.0) >= run.beat_at + 720.0
+
+
+def test_after_the_last_planned_epoch_there_is_time_for_a_last_test():
+    done = worker(*((i * 1.0, beat(i + 1, Body("j", epochs=10), epoch=float(i))) for i in range(10)))
+    assert silent_from(done, None, AUTO, done.beat_at + 100.0) == done.beat_at + 1800.0
 
 
 def test_a_configured_limit_holds_whatever_the_rhythm_and_the_process():
@@ -82,9 +94,15 @@ def test_time_spent_in_a_phase_is_not_learned_as_a_gap():
     assert run.rhythm.longest_s == 1.0
 
 
+def test_a_phase_without_a_budget_is_given_what_it_took_before():
+    before = [(at, beat(i, phase=phase)) for i, (at, phase) in enumerate([(0, None), (1, "eval"), (61, None)], 1)]
+    run = worker(*before, (62.0, beat(4)), (63.0, beat(4, phase="eval")))
+    assert 60.0 < silent_from(run, ASLEEP, AUTO, 64.0) - 63.0 < 1800.0
+
+
 def test_an_interpreter_that_does_not_get_done_exiting_is_silent_after_a_minute():
     run = worker(*((i * 0.1, beat(i + 1)) for i in range(20)), (2.0, beat(20, Body("j"), state=EXITING)))
-    assert silent_from(run, ASLEEP, AUTO, 3.0) == 62.0
+    assert silent_from(run, ASLEEP, AUTO, 50.0) == 62.0
 
 
 def test_a_worker_is_suspect_after_twice_its_longest_gap():

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
-from flatline.wire import Beat, Body, Head
-from flatlined.detection import spreading
-from flatlined.detection.rhythm import learn
-from flatlined.model import Worker
+from flatline.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
+from flatlined.detection import patience, spreading
+from flatlined.detection.patience import Patience
+from flatlined.model import Rhythm, Worker
+
+ENOUGH_BEATS = 3
+"""A run that was seen to beat less often has taught nothing."""
 
 
 def meet(
@@ -28,6 +31,8 @@ def meet(
         keeps_alive=keeps_alive,
         pace_from=_pace_from(head, body, now),
         not_finite_at=_not_finite_at(None, head, now),
+        met_at=now,
+        patience=Patience(),
     )
 
 
@@ -42,8 +47,8 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
     if not progress:
         not_finite_at = _not_finite_at(worker.not_finite_at, head, now)
         return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
-    is_gap = old.phase is None and old.seq != 0
-    rhythm = learn(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
+    is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
+    rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
     pace_from = worker.pace_from
     if pace_from is None and (body.epochs or body.steps):
         pace_from = _pace_from(head, body, now)
@@ -64,7 +69,42 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         _not_finite_at(worker.not_finite_at, head, now),
         worker.exit,
         worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
+        worker.met_at,
+        _patience(worker, head, now, is_gap=is_gap),
     )
+
+
+def _rhythm(rhythm: Rhythm, gap_s: float) -> Rhythm:
+    return Rhythm(gap_s) if gap_s > rhythm.longest_s else rhythm
+
+
+def life_of(worker: Worker, grace_s: float = patience.Life(0.0, 0).grace_s) -> patience.Life:
+    """How old the worker was at its last beat, and how often it was seen to beat."""
+    return patience.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
+
+
+def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patience:
+    """What the silence that ends now, or the phase, has taught."""
+    known: Patience = worker.patience
+    old, gap_s = worker.head, now - worker.beat_at
+    if is_gap:
+        after = head if head.seq != old.seq else old  # a phase begins: no epoch has ended yet
+        return (
+            patience.learn(known, gap_s, old, after, life_of(worker)) if patience.teaches(gap_s, old, after) else known
+        )
+    if old.phase is not None and head.phase != old.phase:
+        return patience.learn_phase(known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0)
+    return known
+
+
+def lesson_of(worker: Worker, now: float) -> Patience | None:
+    """What the next run of the job begins with, after this one; None if it has hardly beaten."""
+    if worker.beats < ENOUGH_BEATS:
+        return None
+    known: Patience = worker.patience
+    if worker.head.state in (FINISHED, EXITING):
+        known = patience.learn_end(known, now - worker.beat_at, worker.head, life_of(worker))
+    return patience.next_run(known, worker.beat_at - worker.met_at)
 
 
 def resume(worker: Worker, now: float) -> Worker:
@@ -78,6 +118,7 @@ def forgive(worker: Worker, pause_s: float) -> Worker:
         beat_at=worker.beat_at + pause_s,
         heard_at=worker.heard_at + pause_s,
         phase_at=worker.phase_at + pause_s,
+        met_at=worker.met_at + pause_s,
     )
 
 

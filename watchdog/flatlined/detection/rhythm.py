@@ -1,48 +1,40 @@
-"""How long is too long: the limit that a run's own rhythm sets to its silence.
+"""How long is too long: the time from which on a worker's silence is called one.
 
-The rule is simple on purpose and stands here alone, so that a better one replaces this file and nothing else:
-a multiple of the longest gap between beats so far (NVIDIA's resiliency extension uses the same factor), a floor
-below which nobody wants to be woken, and patience as long as little has been learned.
+What is configured is taken at its word. Else ``patience`` says how long a silence may get at this place of the run, by
+what the job has done before; and what the process does meanwhile makes that shorter, never longer.
 """
 
 from __future__ import annotations
 
 from flatline.wire import EXITING
-from flatlined.model import Policy, Process, Rhythm, Worker
+from flatlined.detection import patience
+from flatlined.detection.observing import life_of, plan_is_reached
+from flatlined.model import Policy, Process, Worker
 
-LONGEST_FACTOR = 5.0
-FLOOR_S = 60.0
-GAPS_TO_TRUST = 8
-WORKING_FACTOR = 6.0
-"""A silent run whose CPU still works as one that computes is given this much longer."""
-WORKING_WITHIN_S = 5.0
+STILL_FACTOR = 6.0
+"""A process that has stood still for most of the silence is given so much less: a pause that is work uses the CPU."""
+STILL_LONGEST_FACTOR = 1.5
+"""But more than the longest gap that ended well."""
 STOPPED_FACTOR = 3.0
 STOPPED_FLOOR_S = 5.0
 """A stopped process (SIGSTOP, Ctrl-Z) cannot be computing: no doubt is left to wait for."""
+WORKING_WITHIN_S = 5.0
+"""A process that used the CPU so lately is busy."""
 EXITING_FLOOR_S = 60.0
-
-
-def learn(rhythm: Rhythm, gap_s: float) -> Rhythm:
-    """The rhythm after one more gap between two beats."""
-    return Rhythm(rhythm.gaps + 1, max(rhythm.longest_s, gap_s))
-
-
-def auto_limit_s(rhythm: Rhythm, policy: Policy) -> float:
-    """The longest silence that is normal for this rhythm, in seconds."""
-    learned = LONGEST_FACTOR * rhythm.longest_s
-    if rhythm.gaps < GAPS_TO_TRUST:
-        return max(policy.first_beat_within_s, learned)
-    return max(FLOOR_S, learned)
+EXITING_FACTOR = 5.0
 
 
 def silent_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
     """The time from which on the worker counts as silent if nothing comes."""
     if worker.head.seq == 0 and worker.head.phase is None:
         return worker.beat_at + policy.first_beat_within_s
+    if policy.silent_after_s is None and now - worker.beat_at < STOPPED_FLOOR_S and worker.head.phase is None:
+        return worker.beat_at + STOPPED_FLOOR_S  # no limit is shorter, and most workers have just beaten
     usual = worker.beat_at + _limit_s(worker, process, policy, now)
     if worker.head.phase is None:
         return usual
-    budget_s = worker.head.within_s if worker.head.within_s is not None else policy.first_beat_within_s
+    grace_s = policy.first_beat_within_s
+    budget_s = patience.phase_limit_s(worker.patience, worker.head.phase, worker.head.within_s, grace_s)
     announced = worker.phase_at + budget_s
     return announced if worker.beat_at <= worker.phase_at else max(announced, usual)
 
@@ -50,14 +42,20 @@ def silent_from(worker: Worker, process: Process | None, policy: Policy, now: fl
 def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
     if policy.silent_after_s is not None:
         return policy.silent_after_s
-    limit_s = auto_limit_s(worker.rhythm, policy)
+    longest_s = worker.rhythm.longest_s
     if worker.head.state == EXITING:
-        return max(EXITING_FLOOR_S, LONGEST_FACTOR * worker.rhythm.longest_s)
+        return max(EXITING_FLOOR_S, EXITING_FACTOR * longest_s)
+    grace_s = policy.first_beat_within_s
+    limit_s = patience.limit_s(worker.patience, worker.head, life_of(worker, grace_s))
+    if plan_is_reached(worker):  # a last test, the writing of results
+        limit_s = max(limit_s, grace_s)
     if process is None:
         return limit_s
     if process.state == "T":
-        return min(limit_s, max(STOPPED_FLOOR_S, STOPPED_FACTOR * worker.rhythm.longest_s))
-    return limit_s * WORKING_FACTOR if now - process.active_at < WORKING_WITHIN_S else limit_s
+        return min(limit_s, max(STOPPED_FLOOR_S, STOPPED_FACTOR * longest_s))
+    if process.state != "t" and now - process.active_at > (now - worker.beat_at) / 2:
+        return min(limit_s, max(patience.FLOOR_S, STILL_LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR))
+    return limit_s
 
 
 def is_suspect(worker: Worker, now: float) -> bool:

@@ -68,7 +68,14 @@ class Daemon:
         self.complaints = Complaints()
         self.deaths = Deaths()
         self._memory = Memory(open_kernel_log(time.monotonic()))
-        self.roster = Roster(files, self.deaths, self._memory, ended_wall=store.ended_wall, policy=config.policy)
+        self.roster = Roster(
+            files,
+            self.deaths,
+            self._memory,
+            ended_wall=store.ended_wall,
+            lesson_for=store.lesson_for,
+            policy=config.policy,
+        )
         self._store = store
         self._files = files
         self._socket = socket

@@ -18,6 +18,8 @@ from flatlined.config import Config
 from flatlined.detection.detectors import Detector
 from flatlined.detection.incidents import Change, advance, incident_id
 from flatlined.detection.judge import Failure, Judged, examine, judge
+from flatlined.detection.observing import lesson_of
+from flatlined.detection.patience import Patience
 from flatlined.model import Facts, Finding, Incident, Kind, Moment, Notification, Reason, Worker
 from flatlined.service.runs import Run, current_row, row
 from flatlined.store import Record
@@ -80,8 +82,15 @@ def judgement(
         opened=opened,
         closed=[c.incident for c in changes if c.what in ("resolved", "closed")] + (opened if judged.is_over else []),
         notices=notices,
+        lessons=_lessons(run, moment) if judged.is_over else (),
     )
     return Judgement(run, record, incidents, judged.is_over)
+
+
+def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, Patience]]:
+    """What the workers of a run that is over leave to the next run of their job."""
+    lessons = ((worker, lesson_of(worker, moment.mono)) for worker in run.workers.values())
+    return [(worker, lesson) for worker, lesson in lessons if lesson is not None]
 
 
 def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.detection.observing import forgive, observe, resume
+from flatlined.detection.patience import Patience
 from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.deaths import Death, Deaths
@@ -26,7 +27,8 @@ NEVER = float("inf")
 class Roster:
     """The runs by key, and the run and the process of each worker by the worker's key.
 
-    ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``policy`` what a job asks for.
+    ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``lesson_for`` what earlier runs of a
+    worker's job have taught; ``policy`` what a job asks for.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Roster:
         memory: Memory,
         *,
         ended_wall: Callable[[str], float | None],
+        lesson_for: Callable[[Worker], Patience],
         policy: Callable[[str], Policy],
     ) -> None:
         self.runs: dict[str, Run] = {}
@@ -45,13 +48,14 @@ class Roster:
         self._deaths = deaths
         self._memory = memory
         self._ended_wall = ended_wall
+        self._lesson_for = lesson_for
         self._policy = policy
         self._over: dict[str, float] = {}
 
     def adopt(self, adopted: Adopted, moment: Moment) -> Run | None:
         """Begin to watch a worker; gives its run, or None if that is over and told already."""
         run_key, run_name, worker = adopted
-        worker = self._tied(worker, moment)
+        worker = self._tied(worker._replace(patience=self._lesson_for(worker)), moment)
         run = self.runs.get(run_key)
         while run is None and (ended_wall := self._ended_wall(run_key)) is not None:
             if worker.exit is not None or moment.wall_of(worker.started_at) <= ended_wall:

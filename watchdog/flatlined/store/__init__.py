@@ -17,6 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from flatlined.detection import patience
+from flatlined.detection.patience import Patience
 from flatlined.model import Delivery, FlatlineError, Incident, Moment, Notification, Worker
 from flatlined.store import records
 from flatlined.store.records import RunRow
@@ -32,13 +34,17 @@ class StoreError(FlatlineError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What one run's judgement changes, to be written in one transaction."""
+    """What one run's judgement changes, to be written in one transaction.
+
+    ``lessons``: what workers that have ended leave to the next run of their job.
+    """
 
     run: RunRow
     workers: Sequence[Worker] = ()
     opened: Sequence[Incident] = ()
     closed: Sequence[Incident] = ()
     notices: Sequence[tuple[Notification, Sequence[str]]] = ()
+    lessons: Sequence[tuple[Worker, Patience]] = ()
 
 
 class Store:
@@ -98,6 +104,10 @@ class Store:
         self._db.executemany(
             "UPDATE incident SET closed_wall = ? WHERE id = ?", [(moment.wall, i.id) for i in item.closed]
         )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO lesson VALUES (?, ?, ?, ?, ?)",
+            [(*_pupil(worker), json.dumps(patience.dump(learned)), moment.wall) for worker, learned in item.lessons],
+        )
         for notification, channels in item.notices:
             content = records.notification_json(notification)
             row = self._db.execute(
@@ -124,6 +134,15 @@ class Store:
                 )
             )
         return result
+
+    def lesson_for(self, worker: Worker) -> Patience:
+        """What earlier runs of a worker's job have taught; nothing if there were none, or of another version."""
+        query = "SELECT patience FROM lesson WHERE user = ? AND job = ? AND rank = ?"
+        row = self._db.execute(query, _pupil(worker)).fetchone()
+        try:
+            return patience.load(json.loads(row["patience"])) if row else Patience()
+        except (TypeError, KeyError):
+            return Patience()
 
     def ended_wall(self, run_key: str) -> float | None:
         """When the end of this run was recorded; None if it was not."""
@@ -167,6 +186,7 @@ class Store:
         """Forget runs that ended before, and older notifications; gives the number of runs."""
         with self._db:
             self._db.execute("DELETE FROM notification WHERE created_wall < ?", (before_wall,))
+            self._db.execute("DELETE FROM lesson WHERE changed_wall < ?", (before_wall,))
             return self._db.execute("DELETE FROM run WHERE ended_wall < ?", (before_wall,)).rowcount
 
 
@@ -217,6 +237,10 @@ _PENDING = """
 SELECT delivery.id, attempts, content FROM delivery JOIN notification ON notification.id = notification_id
 WHERE channel = ? AND delivery.id > ? AND state = 'pending' ORDER BY delivery.id LIMIT 1000
 """
+
+
+def _pupil(worker: Worker) -> tuple[str, str, int]:
+    return worker.user, worker.body.job, -1 if worker.body.rank is None else worker.body.rank
 
 
 def _run_values(run: RunRow) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flatline.wire import Body, Head
+from flatlined.detection import patience
 from flatlined.model import Cause, Finding, Incident, Kind, Moment, Notification, Rhythm, Spread, Worker
 
 
@@ -44,7 +45,9 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "local": worker.local,
             "keeps_alive": worker.keeps_alive,
             "beats": worker.beats,
-            "rhythm": [worker.rhythm.gaps, worker.rhythm.longest_s],
+            "rhythm": worker.rhythm,
+            "patience": patience.dump(worker.patience),
+            "met_at": worker.met_at,
             "boot": boot,
             "moment": moment,
             "started_at": worker.started_at,
@@ -82,6 +85,8 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         pace_from=pace and (pace[0], pace[1] + shift_s),
         not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
         spread=spread._replace(above_at=spread.above_at + shift_s),
+        met_at=said["met_at"] + shift_s,
+        patience=patience.load(said["patience"]),
     )
 
 

@@ -25,6 +25,15 @@ CREATE TABLE worker (
 ) STRICT;
 CREATE INDEX worker_by_run ON worker (run_key);
 
+CREATE TABLE lesson (               -- what the silences of a job have taught, for its next run
+  user  TEXT NOT NULL,
+  job   TEXT NOT NULL,
+  rank  INTEGER NOT NULL,           -- -1 for none
+  patience TEXT NOT NULL,           -- JSON
+  changed_wall REAL NOT NULL,
+  PRIMARY KEY (user, job, rank)
+) STRICT;
+
 CREATE TABLE incident (
   id          TEXT PRIMARY KEY,
   run_key     TEXT NOT NULL REFERENCES run (key) ON DELETE CASCADE,

@@ -1,0 +1,115 @@
+"""What a gap between two beats teaches."""
+
+from __future__ import annotations
+
+import math
+
+from flatline.wire import Head
+from flatlined.detection.patience.habits import (
+    ALIKE,
+    Habit,
+    Surprise,
+    confirmed,
+    foretold,
+    habit_of,
+    is_due,
+    overdue,
+    rewound,
+)
+from flatlined.detection.patience.limits import PAUSE_FACTOR, limit_s
+from flatlined.detection.patience.spread import Spread, add
+from flatlined.detection.patience.state import KEPT, PAUSE_S, Life, Patience, here_of, place_of
+
+WARM_UP = 3
+"""Beats at a run's begin whose pauses (loading, compiling) are its own."""
+SOBER_FACTOR = 2.0
+"""No gap counts for more than so many limits: a hang that ended after hours must not make everything seem normal."""
+
+
+def teaches(gap_s: float, before: Head, after: Head) -> bool:
+    """Whether a gap between two beats teaches anything: few do, and this is cheap to ask."""
+    return gap_s >= PAUSE_S or is_new_epoch(before, after)
+
+
+def is_new_epoch(before: Head, after: Head) -> bool:
+    """Whether an epoch ended between two beats; epochs may be told with a fraction."""
+    if before.epoch is None or after.epoch is None or before.epoch == after.epoch:
+        return False
+    return math.floor(before.epoch) != math.floor(after.epoch)
+
+
+def learn(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
+    """What is known after a gap of ``gap_s`` seconds between two beats, with no announced phase in it.
+
+    ``life`` is the run's at the first of the two.
+    """
+    if is_new_epoch(before, after):
+        return _learn_epoch_end(patience, gap_s, before, after, life)
+    if gap_s < PAUSE_S:
+        return patience
+    return _learn_pause(patience, gap_s, before, life, anywhere=before.seq >= WARM_UP)
+
+
+def learn_end(patience: Patience, gap_s: float, last: Head, life: Life) -> Patience:
+    """What is known after a run that ended well ``gap_s`` seconds after its last beat."""
+    return patience if gap_s < PAUSE_S else _learn_pause(patience, gap_s, last, life, anywhere=False)
+
+
+def learn_phase(patience: Patience, name: str, took_s: float, *, in_mid_run: bool) -> Patience:
+    """What is known after an announced phase that took so long. ``in_mid_run``: the run had beaten before."""
+    others = tuple(p for p in patience.phases if p[0] != name)
+    spread = add(dict(patience.phases).get(name, Spread()), max(took_s, 0.001))
+    phases = (*others, (name, spread))[-KEPT:]
+    return patience._replace(phases=phases, announces=patience.announces or in_mid_run)
+
+
+def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
+    place, next_place = place_of(before), place_of(after)
+    is_whole = patience.epoch_from is not None or not patience.lengths
+    length = (max(1, place - (patience.epoch_from or 0)),) if is_whole else ()
+    ended = patience._replace(
+        epoch_ends=patience.epoch_ends + 1,
+        epoch_from=place if next_place > place else 0,
+        lengths=(*patience.lengths, *length)[-3:],
+        blur=max(1, next_place - place) if gap_s < PAUSE_S else 1,
+    )
+    if gap_s < PAUSE_S:
+        return ended
+    habits = tuple(rewound(h, life.age_s, gap_s) if _keeps_due_clock(h, life) else h for h in patience.habits)
+    lasted_s = min(gap_s, SOBER_FACTOR * limit_s(patience, before, life))
+    return ended._replace(ends=add(patience.ends, lasted_s), habits=habits)
+
+
+def _keeps_due_clock(habit: Habit, life: Life) -> bool:
+    return habit.clock is not None and habit.clock.is_due(life.age_s)
+
+
+def _learn_pause(patience: Patience, gap_s: float, before: Head, life: Life, *, anywhere: bool) -> Patience:
+    """A gap within an epoch: a slow step, the next of a habit, a surprise that makes one, or a surprise."""
+    if gap_s <= PAUSE_FACTOR * life.usual_s and before.seq >= WARM_UP:
+        return patience._replace(steps=add(patience.steps, gap_s, fades=False))
+    allowed_s = limit_s(patience, before, life)
+    lasted_s = min(gap_s, SOBER_FACTOR * allowed_s)
+    here = here_of(patience, before, life)
+    if gap_s > allowed_s and anywhere:
+        patience = patience._replace(wrong=add(patience.wrong, lasted_s))
+    due = [h for h in patience.habits if is_due(h, here)]
+    if not due and gap_s <= allowed_s:
+        due = overdue(patience.habits, here, lasted_s)
+    if due:
+        return _confirm(patience, max(due, key=lambda h: h.spread.log_mean), here, lasted_s)
+    makers = foretold(patience.surprises, here)
+    if makers:
+        surprises = tuple(s for s in patience.surprises if s not in makers[-1].by)
+        habits = (*patience.habits, habit_of(makers[-1], here, lasted_s))[-KEPT:]
+        return patience._replace(habits=habits, surprises=surprises)
+    surprise = here._replace(lasted_s=lasted_s, anywhere=anywhere, offset=here.offset if anywhere else None)
+    return patience._replace(surprises=(*patience.surprises, surprise)[-KEPT:])
+
+
+def _confirm(patience: Patience, habit: Habit, here: Surprise, lasted_s: float) -> Patience:
+    """A much shorter pause where a habit is due is another one that happened to be there."""
+    if lasted_s * ALIKE < habit.spread.typical_s:
+        return patience
+    others = tuple(h for h in patience.habits if h is not habit)
+    return patience._replace(habits=(*others, confirmed(habit, here, lasted_s)))
