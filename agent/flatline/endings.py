@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict
 
+from flatline import stacks
 from flatline.guard import guarded
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def _fail(error: BaseException) -> None:
 def _leave() -> None:
     global _left  # noqa: PLW0603 - once an interpreter
     _left = True
+    stacks.withdraw()
     for run in list(_runs.values()):
         run.leave()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from flatline import scalars, wire
@@ -37,6 +38,7 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,
+        began_ns=time.time_ns(),
     )
     return body._replace(**fields)
 
@@ -63,7 +65,7 @@ def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, A
     for name, value in {"epochs": epochs, "steps": steps, "tags": tags}.items():
         try:
             if value is not None:
-                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value)
+                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, least=0)
         except ValueError as error:
             report(error)
     return fields

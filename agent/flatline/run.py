@@ -8,7 +8,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Dict, Optional, Union, final
 
-from flatline import endings, identity, scalars, wire
+from flatline import endings, identity, scalars, stacks, wire
 from flatline.guard import guarded, report
 from flatline.recorder import Phase, Recorder
 
@@ -49,7 +49,7 @@ class Run:
         self.ended = False
         self.job = ""
         self.record: Callable[[Any, Any, Any, Dict[str, Any]], None] = self._record_first
-        self.recorder = Recorder(lambda: body or identity.describe(self.job), transport)
+        self.recorder = Recorder(lambda: body or self._describe(), transport)
         self._is_registered = False
         self._is_parents = False
         self._outer: Optional[Run] = None
@@ -59,6 +59,9 @@ class Run:
         with guarded():
             self.job = body.job if body else identity.job_name(job)
             self.recorder.update(identity.plan(epochs, steps, tags))
+
+    def _describe(self) -> wire.Body:
+        return identity.describe(self.job, **stacks.offer())
 
     def open(self) -> Run:
         """Register the run now, and give it back."""
@@ -163,7 +166,7 @@ class Run:
         with guarded():
             plan = {name: value for name, value in self.recorder.fields.items() if name in identity.PLAN}
             self.recorder.close()
-            self.recorder = Recorder(lambda: identity.describe(self.job))
+            self.recorder = Recorder(self._describe)
             self.recorder.update(plan)
             self._is_registered, self._is_parents = False, True
             if not self.ended:

@@ -61,11 +61,11 @@ def _scalar(value: Any) -> float:
     return float(value)
 
 
-def whole(name: str, value: Any) -> int:
-    """``value`` as a whole number of 64 bits. Raises ValueError."""
+def whole(name: str, value: Any, least: int = -_WHOLE_MAX) -> int:
+    """``value`` as a whole number of 64 bits that is not below ``least``. Raises ValueError."""
     found = of_user(int, value, name)
-    if not -_WHOLE_MAX <= found < _WHOLE_MAX:
-        raise ValueError(f"{name} is too large: {found:.6g}")
+    if not least <= found < _WHOLE_MAX:
+        raise ValueError(f"{name} is too large or too small: {found:.6g}")
     return found
 
 

@@ -24,6 +24,8 @@ BODY_SLOTS = (HEAD_SIZE, HEAD_SIZE + BODY_MAX)
 DATAGRAM_MAX = 1200
 JSON_DATAGRAM_MAX = 8 * 1024
 PHASE_MAX = 48
+STACKS_NAME = ".flatline-stacks-"
+"""How the file behind ``stack_fd`` was called."""
 METRICS_MAX = 256
 JOB_MAX = 512
 
@@ -78,7 +80,9 @@ class Body(NamedTuple):
     the kernel's boot id, ``pidns`` the inode of the sender's pid namespace. ``command_pid`` marks the beat of
     ``flatline run`` and is the process it wraps, 0 before that runs. ``announces_end`` says that the sender has a
     hook on the interpreter's exit, so that leaving with status 0 and without a word is itself a fault.
-    ``exit_status`` is a return code as ``subprocess`` gives it: negative for a signal.
+    ``began_ns`` is when the run began, by the wall clock. ``exit_status`` is a return code as ``subprocess`` gives
+    it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
+    its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``flatline.stacks``).
     """
 
     job: str
@@ -105,6 +109,9 @@ class Body(NamedTuple):
     traceback: Optional[str] = None
     exit_status: Optional[int] = None
     tail: Tuple[str, ...] = ()
+    began_ns: Optional[int] = None
+    stack_signal: Optional[int] = None
+    stack_fd: Optional[int] = None
 
 
 class Beat(NamedTuple):
@@ -211,7 +218,10 @@ _TEXT: Dict[str, int] = {
     "run": 64, "boot": 64, "host": 256, "user": 256, "python": 64, "gpus": 1024,
     "reason": BODY_MAX, "exception": BODY_MAX, "traceback": BODY_MAX,
 }  # fmt: skip
-_WHOLE = ("pid", "start", "pidns", "command_pid", "rank", "world_size", "epochs", "steps", "exit_status")
+_NATURAL = (
+    "pid", "start", "pidns", "command_pid", "rank", "world_size", "epochs", "steps", "began_ns",
+    "stack_signal", "stack_fd",
+)  # fmt: skip
 _FLAGS = ("announces_end",)
 _LISTS = ("argv", "tail")
 _INT_MAX = 2**63
@@ -261,6 +271,13 @@ def whole(name: str, value: Any) -> int:
     return value
 
 
+def natural(name: str, value: Any) -> int:
+    """``value`` if it is a whole number of 63 bits, 0 or more."""
+    if whole(name, value) < 0:
+        raise WireError("type", f"{name} must not be negative")
+    return int(value)
+
+
 def number(name: str, value: Any, *, finite: bool = True) -> float:
     """``value`` as a float. With ``finite=False`` NaN and infinity pass, also as the texts JSON has no number for."""
     if not finite and value in ("NaN", "Infinity", "-Infinity"):
@@ -308,7 +325,8 @@ def _text_up_to(limit: int) -> Callable[[str, Any], str]:
 _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "job": _text_up_to(JOB_MAX),
     **{name: _text_up_to(limit) for name, limit in _TEXT.items()},
-    **dict.fromkeys(_WHOLE, whole),
+    **dict.fromkeys(_NATURAL, natural),
+    "exit_status": whole,
     **dict.fromkeys(_FLAGS, _flag),
     **dict.fromkeys(_LISTS, _texts),
     "tags": _tags,

@@ -79,9 +79,9 @@ class Daemon:
         }
         self.config_file.write_text(yaml.safe_dump(ours, sort_keys=False))
 
-    def start(self):
-        """Start the daemon, and wait until it watches."""
-        line = [sys.executable, "-m", "flatlined.cli", "serve", "-c", self.config_file]
+    def start(self, prefix=()):
+        """Start the daemon, by the command ``prefix`` if one is given, and wait until it watches."""
+        line = [*prefix, sys.executable, "-m", "flatlined.cli", "serve", "-c", self.config_file]
         self.process = subprocess.Popen(
             line, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -38,6 +38,12 @@ def send(port):
         yield sock.send
 
 
+def proceed(training):
+    """Let a training's ``input()`` return."""
+    training.stdin.write(b"\n")
+    training.stdin.flush()
+
+
 def logged(daemon, text):
     return [line for line in daemon.log if text in line]
 
@@ -94,10 +100,10 @@ def test_one_user_cannot_speak_for_another(daemon):
     victim = daemon.train(TRAINING, job="victim")
     daemon.wait_until_watched("victim")
     [real] = daemon.beats.glob("victim.*.beat")
-    forged = daemon.beats / "forged.0123456789ab.beat"
+    forged = daemon.folder / "forged.0123456789ab.beat"
     forged.write_bytes(real.read_bytes())
     os.chown(forged, 65534, 65534)
-    os.truncate(forged, forged.stat().st_size)
+    forged.rename(daemon.beats / forged.name)
     eventually(lambda: logged(daemon, "belongs to nobody"))
     victim.kill()
     daemon.wait_for(job="victim", kind="crashed")
@@ -128,7 +134,7 @@ def test_a_run_of_another_boot_is_told_as_a_reboot(daemon):
     daemon.wait_until_watched("before")
     daemon.stop()
     [beat] = daemon.beats.glob("before.*.beat")
-    rewrite_boot(beat)
+    rewrite(beat, boot="0" * 36, host=socket.gethostname())
     daemon.store.unlink()
     daemon.start()
     told = daemon.wait_for(job="before", kind="crashed")
@@ -136,12 +142,12 @@ def test_a_run_of_another_boot_is_told_as_a_reboot(daemon):
     training.kill()
 
 
-def rewrite_boot(path):
-    """Make a heartbeat one of an earlier boot: a stand-in for a machine that went down."""
+def rewrite(path, **changes):
+    """Change what a heartbeat says of its sender: a stand-in for an earlier boot, or for a liar."""
     data = path.read_bytes()
     head = wire.decode_head(data)
     body = wire.decode_body(data[head.body_at : head.body_at + head.body_len])
-    raw = wire.encode_body(body._replace(boot="0" * 36, host=socket.gethostname()))
+    raw = wire.encode_body(body._replace(**changes))
     head = head._replace(body_at=wire.BODY_SLOTS[0], body_len=len(raw), body_crc=zlib.crc32(raw))
     path.write_bytes(wire.encode_head(head) + raw)
 
@@ -159,7 +165,52 @@ def test_a_watchdog_that_slept_holds_it_against_nobody(daemon):
     time.sleep(4.0)  # the whole machine sleeps, as far as these two can tell
     training.send_signal(signal.SIGCONT)
     daemon.process.send_signal(signal.SIGCONT)
-    eventually(lambda: logged(daemon, "the watchdog itself slept"))
+    eventually(lambda: logged(daemon, "the watchdog could not look"))
     daemon.settle()
     assert daemon.told("steady") == []
     training.kill()
+
+
+def test_a_freeze_is_told_soon_also_after_the_watchdog_slept(daemon):
+    code = "import time\nfrom flatline import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
+    training = daemon.train(code, job="steady")
+    daemon.wait_until_watched("steady")
+    daemon.process.send_signal(signal.SIGSTOP)
+    time.sleep(5.0)  # longer than the limit for a late tick
+    daemon.process.send_signal(signal.SIGCONT)
+    eventually(lambda: logged(daemon, "the watchdog could not look"))
+    training.send_signal(signal.SIGSTOP)
+    assert daemon.wait_for(job="steady", kind="silent", timeout=12.0)["cause"]["code"] == "stopped"
+
+
+def test_another_run_under_the_same_file_name_is_another_run(daemon):
+    code = """
+import os
+from flatline import wire
+import zlib
+stat = open("/proc/self/stat").read().rpartition(")")[2].split()
+body = wire.encode_body(wire.Body("by hand", run=os.urandom(6).hex(), pid=os.getpid(), start=int(stat[19])))
+head = wire.Head(seq=1, body_at=128, body_len=len(body), body_crc=zlib.crc32(body))
+path = os.environ["FLATLINE_DIR"] + "/by-hand.beat"
+open(path + ".new", "wb").write(wire.encode_head(head) + body)
+os.rename(path + ".new", path)
+input()
+"""
+    for _ in range(3):
+        training = daemon.train(code)
+        told = len(daemon.about(job="by hand"))
+        eventually(lambda told=told: len([m for m in daemon.messages if m["kind"] == "started"]) > told)
+        proceed(training)
+        eventually(lambda told=told: len(daemon.about(job="by hand", kind="finished")) > told)
+
+
+def test_a_daemon_without_descriptors_left_calls_nobody_dead(daemon):
+    daemon.stop()
+    daemon.start(prefix=("prlimit", "--nofile=40:40"))
+    trainings = [daemon.train(TRAINING, job=f"job {i}") for i in range(30)]
+    eventually(lambda: logged(daemon, "cannot be watched"))
+    assert daemon.told() == []
+    for training in trainings:
+        proceed(training)
+    eventually(lambda: len(daemon.about(kind="finished")) + len(daemon.about(kind="crashed")) >= 30)
+    assert not [m for m in daemon.about(kind="crashed") if m["cause"]["code"] != "unknown"]

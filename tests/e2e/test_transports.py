@@ -135,6 +135,49 @@ def test_the_end_of_a_wrapped_commands_output_is_in_the_message(daemon):
     assert "CUDA out of memory" in daemon.wait_for(job="wrapped")["cause"]["evidence"]
 
 
+@pytest.mark.parametrize("code", ["", "; raise KeyError('x')"])
+def test_a_wrapped_run_by_datagram_is_one_run(network, code):
+    daemon, env = network
+    inside = f"from flatline import agent; agent.beat(3, 0.5){code}"
+    daemon.run("flatline", "run", "--job", "wrapped", "--", "python", "-c", inside, env={**daemon.env, **env})
+    told = daemon.wait_for(job="wrapped")
+    assert (told["kind"], told["progress"]["epoch"]) == ("crashed" if code else "finished", 3)
+    daemon.settle()
+    assert len(daemon.about(job="wrapped")) == 1
+    assert len([m for m in daemon.messages if (m["job"], m["kind"]) == ("wrapped", "started")]) == 1
+
+
+def test_a_wrapper_that_is_killed_leaves_its_training_watched(daemon):
+    inside = "import os, sys; from flatline import agent; agent.beat(3, 0.5); print(os.getpid(), flush=True); input()"
+    line = ["flatline", "run", "--job", "wrapped", "--", "python", "-c", f"{inside}; sys.exit(4)"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(line, env={**daemon.env, "FLATLINE_DIR": str(daemon.beats)}, **pipes) as wrapper:
+        pid = int(wrapper.stdout.readline())
+        eventually(lambda: len(list(daemon.beats.glob("wrapped.*.beat"))) == 2)
+        wrapper.kill()
+        wrapper.wait()
+        daemon.settle()
+        assert daemon.told("wrapped") == []
+        wrapper.stdin.write(b"\n")
+        wrapper.stdin.flush()
+        told = daemon.wait_for(job="wrapped", kind="crashed")
+    assert (told["pid"], told["cause"]["code"]) == (pid, "exit_code")
+
+
+def test_runs_of_one_process_count_their_own_time(daemon):
+    code = """
+import time
+from flatline import agent
+with agent.run("first") as run:
+    run.beat(1, 0.5)
+    time.sleep(1.2)
+with agent.run("second") as run:
+    run.beat(1, 0.5)
+"""
+    daemon.train(code)
+    assert daemon.wait_for(job="second", kind="finished")["elapsed_s"] < daemon.wait_for(job="first")["elapsed_s"]
+
+
 def test_a_shell_script_that_beats_is_a_run(daemon):
     script = "for e in 0 1 2; do flatline beat --job script --epoch $e; done; exit 3"
     with subprocess.Popen(["bash", "-c", script], env=daemon.env) as process:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from importlib.metadata import version
 
@@ -30,7 +32,18 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as e:
         print(EXTRA_MISSING.format(name=e.name), file=sys.stderr)
         return 1
-    return commands.run(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another language still gets a table
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = commands.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as e:
+        print(f"flatlined: {e}", file=sys.stderr)
+        return 1
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

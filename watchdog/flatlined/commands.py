@@ -16,12 +16,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flatlined import config as configuration
 from flatlined.alerting import channels
 from flatlined.alerting.composing import stamp
 from flatlined.alerting.rendering import render
+from flatlined.alerting.wording import one_line
 from flatlined.config import Config, ConfigError, format_duration
 from flatlined.model import ChannelError, FlatlineError, Notification
 from flatlined.service.bootstrap import serve
@@ -31,6 +33,7 @@ from flatlined.store.records import RunRow
 
 OK, FAILURE, MISTAKE = 0, 1, 2
 PIPE_WIDTH = 1000
+JOB_WIDTH = 60
 RECENT_S = 86400.0
 COLOURS = {"running": "green", "finished": "blue", "crashed": "red", "silent": "red", "lost": "red"}
 
@@ -179,11 +182,11 @@ def _cells(r: RunRow, now: float) -> list[str]:
     colour = COLOURS.get(r.verdict, "yellow")
     epoch, epochs, step, loss, eta_s = (r.progress.get(k) for k in ("epoch", "epochs", "step", "loss", "eta_s"))
     return [
-        r.job.replace("[", "\\["),
+        escape(one_line(r.job, JOB_WIDTH)),
         r.run,
         f"[{colour}]{r.verdict}[/]",
         r.cause or "",
-        "" if epoch is None else f"{epoch}/{epochs}" if epochs else str(epoch),
+        "" if epoch is None else f"{epoch:.10g}/{epochs}" if epochs else f"{epoch:.10g}",
         "" if step is None else str(step),
         f"{float(loss):.4g}" if loss is not None else "",
         format_duration(round(eta_s)) if eta_s else "",

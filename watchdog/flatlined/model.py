@@ -112,12 +112,14 @@ class Worker(NamedTuple):
 class Process:
     """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
 
-    ``wchan`` is the kernel function it waits in, where that may be read.
+    ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands, as
+    lines of evidence: none where that is not known, None while it was asked and the answer is awaited.
     """
 
     state: str
     active_at: float
     wchan: str | None = None
+    stack: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

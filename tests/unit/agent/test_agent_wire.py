@@ -21,6 +21,7 @@ def for_any(*strategies):
 
 
 whole = st.integers(-(2**63), 2**63 - 1)
+natural = st.integers(0, 2**63 - 1)
 count = st.integers(0, 2**32 - 1)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(
@@ -47,11 +48,11 @@ bodies = st.fixed_dictionaries(
     {
         "job": texts,
         "run": st.none() | texts,
-        "pid": st.none() | whole,
-        "rank": st.none() | whole,
+        "pid": st.none() | natural,
+        "rank": st.none() | natural,
         "user": st.none() | texts,
         "argv": st.lists(texts, max_size=5).map(tuple),
-        "epochs": st.none() | whole,
+        "epochs": st.none() | natural,
         "tags": st.none() | st.dictionaries(texts, texts, max_size=4),
         "announces_end": st.booleans(),
         "metrics": st.none() | st.dictionaries(texts, st.floats(allow_nan=False), max_size=4),

@@ -2,7 +2,7 @@ from builders import beat, finding, steady, worker
 
 from flatline.wire import Body
 from flatlined.detection.judge import Judged, examine, judge
-from flatlined.model import Cause, Facts, Policy
+from flatlined.model import Cause, Exit, Facts, Policy
 
 COMMAND = Body("train", run="r1", pid=1, command_pid=2)
 
@@ -85,3 +85,18 @@ def test_a_detector_that_breaks_is_named_and_the_others_go_on():
     findings, failures = examine(steady(1.0, 3, key="/x"), Facts(), Policy(), 9.0, detectors)
     assert [f.kind for f in findings] == ["silent"]
     assert [(f.detector, f.worker_key, type(f.error)) for f in failures] == [("broken", "/x", ZeroDivisionError)]
+
+
+def test_a_wrapper_that_was_itself_killed_leaves_the_word_to_those_inside():
+    killed = worker((0.0, beat(0, COMMAND)), key="c")._replace(exit=Exit(5.0, -9))
+    inside = worker(key="i")
+    assert kinds([(killed, [finding("crashed")]), (inside, [])]) == []
+    assert kinds([(killed, [finding("crashed")]), (inside, [finding("finished", "info")])]) == ["finished"]
+    assert kinds([(killed, [finding("crashed")])]) == ["crashed"]
+
+
+def test_a_wrapped_finish_brings_the_note_of_the_worker_inside():
+    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    note = Cause("reported", {"reason": "accuracy 0.97"})
+    found = [(command, [finding("finished", "info")]), (inside, [finding("finished", "info", cause=note)])]
+    assert [f.cause for f, _ in judge(found).found] == [note]

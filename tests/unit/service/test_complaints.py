@@ -1,15 +1,23 @@
 import logging
 
-from flatlined.service.complaints import QUIET_S, Complaints
+from flatlined.service.complaints import LINES, QUIET_S, Complaints
 
 
-def test_all_are_counted_and_one_a_minute_is_logged(caplog):
+def test_all_are_counted_and_one_a_minute_is_logged_of_each_source(caplog):
     complaints = Complaints()
     with caplog.at_level(logging.WARNING):
         for at in range(100):
-            complaints.note("file.torn", f"/beats/{at}", "the checksum is wrong", at * QUIET_S / 100)
+            complaints.note("file.torn", "/beats/a", "the checksum is wrong", at * QUIET_S / 100)
     assert complaints.counts["file.torn"] == 100
-    assert [r.getMessage() for r in caplog.records] == ["/beats/0: the checksum is wrong"]
+    assert [r.getMessage() for r in caplog.records] == ["/beats/a: the checksum is wrong"]
+
+
+def test_a_flood_from_many_sources_does_not_fill_the_log(caplog):
+    complaints = Complaints()
+    with caplog.at_level(logging.WARNING):
+        for source in range(1000):
+            complaints.note("file.torn", f"/beats/{source}", "torn", 1.0)
+    assert len(caplog.records) == LINES
 
 
 def test_the_next_line_says_how_many_were_left_out(caplog):
@@ -20,9 +28,10 @@ def test_the_next_line_says_how_many_were_left_out(caplog):
     assert caplog.messages[-1] == "/beats/a: torn (and 2 more of the kind 'file.torn' before)"
 
 
-def test_another_kind_of_fault_is_logged_at_once(caplog):
+def test_another_kind_of_fault_and_another_source_are_logged_at_once(caplog):
     complaints = Complaints()
     with caplog.at_level(logging.WARNING):
         complaints.note("file.torn", "/beats/a", "torn", 0.0)
-        complaints.note("file.magic", "/beats/b", "no heartbeat", 0.0)
-    assert len(caplog.messages) == 2
+        complaints.note("file.magic", "/beats/a", "no heartbeat", 0.0)
+        complaints.note("file.torn", "/beats/b", "torn", 0.0)
+    assert len(caplog.messages) == 3

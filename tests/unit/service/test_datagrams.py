@@ -29,22 +29,26 @@ def test_another_job_run_pid_or_host_is_another_worker(datagrams, other):
 
 
 def test_after_its_end_the_same_words_begin_another_run(datagrams):
-    key, run = datagrams.place(said(), {})
-    datagrams.over(key)
-    again, another_run = datagrams.place(said(), {})
-    assert (key != again, run != another_run) == (True, True)
+    first = datagrams.place(said(), {})
+    datagrams.over(first.key)
+    again = datagrams.place(said(), {})
+    assert (first.key != again.key, first.run != again.run) == (True, True)
+
+
+def test_processes_that_name_the_same_run_are_of_one_run(datagrams):
+    one, other = (datagrams.place(said(run="r", pid=pid, host=f"gpu0{pid}"), {}) for pid in (1, 2))
+    assert one.key != other.key
+    assert one.run_key == other.run_key
 
 
 def test_after_its_end_a_named_run_is_not_begun_again(datagrams):
-    key, _ = datagrams.place(said(run="r"), {})
-    datagrams.over(key)
+    datagrams.over(datagrams.place(said(run="r"), {}).key)
     assert datagrams.place(said(run="r"), {}) is None
 
 
 def test_lives_that_the_store_remembers_are_not_lived_again():
     datagrams = Datagrams(lambda key: key.endswith(("#0", "#1")))
-    key, _ = datagrams.place(said(), {})
-    assert key.endswith("#2")
+    assert datagrams.place(said(), {}).key.endswith("#2")
 
 
 def test_a_sealed_datagram_is_taken_once(datagrams):
@@ -52,6 +56,12 @@ def test_a_sealed_datagram_is_taken_once(datagrams):
     datagrams.place(said(run="r", sealed_ns=6), {})
     with pytest.raises(WireError, match="came before"):
         datagrams.place(said(run="r", sealed_ns=6), {})
+
+
+def test_a_sealed_end_is_not_replayed_as_another_run(datagrams):
+    datagrams.over(datagrams.place(said(sealed_ns=5), {}).key)
+    with pytest.raises(WireError, match="came before"):
+        datagrams.place(said(sealed_ns=5), {})
 
 
 def test_a_flood_of_invented_runs_is_stopped(datagrams):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
+from flatline.wire import RUNNING
 from flatlined.detection.detectors import Detector
 from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
@@ -54,8 +55,8 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
     started anew stands for the one before. Where ``flatline run`` wraps the run, the command's own end is the truth.
     """
     ends = {w.key: f for w, findings in found for f in findings if f.kind in ENDS}
-    command = next((w for w, _ in reversed(found) if w.body.command_pid is not None), None)
     workers = _present(w for w, _ in found if w.body.command_pid is None)
+    command = next((w for w, _ in reversed(found) if _speaks_for_run(w, workers)), None)
     if command is not None:
         if command.key in ends:
             return Judged([_command_end(command, workers, ends)], is_over=True)
@@ -68,6 +69,12 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
     living = {w.key for w in workers} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
     return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
+
+
+def _speaks_for_run(worker: Worker, inside: Sequence[Worker]) -> bool:
+    """Whether a worker is a wrapper; one that was itself killed, and said nothing, leaves that to those inside."""
+    was_killed = worker.exit is not None and worker.head.state == RUNNING
+    return worker.body.command_pid is not None and not (was_killed and inside)
 
 
 def _present(workers: Iterable[Worker]) -> list[Worker]:
@@ -123,10 +130,10 @@ def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, F
     end = ends[command.key]
     if not inside:
         return end, command
-    told = [w for w in inside if end.kind == "crashed" and w.key in ends and _says_why(ends[w.key])]
+    told = [w for w in inside if w.key in ends and ends[w.key].kind == end.kind and _says_why(ends[w.key])]
     speaker = min(told, key=lambda w: ends[w.key].since) if told else max(inside, key=lambda w: w.beat_at)
     return replace(end, cause=ends[speaker.key].cause if told else end.cause), speaker
 
 
 def _says_why(finding: Finding) -> bool:
-    return finding.kind == "crashed" and finding.cause is not None and finding.cause.code in ("exception", "reported")
+    return finding.cause is not None and finding.cause.code in ("exception", "reported")

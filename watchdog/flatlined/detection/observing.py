@@ -112,13 +112,13 @@ def resume(worker: Worker, now: float) -> Worker:
     return worker._replace(beat_at=now, heard_at=now)
 
 
-def forgive(worker: Worker, pause_s: float) -> Worker:
-    """The worker as if ``pause_s`` had not passed: the watchdog was itself asleep and may hold nothing against it."""
+def forgive(worker: Worker, pause_s: float, now: float) -> Worker:
+    """The worker as if ``pause_s`` had not passed: the watchdog was itself away and may hold nothing against it."""
     return worker._replace(
-        beat_at=worker.beat_at + pause_s,
-        heard_at=worker.heard_at + pause_s,
-        phase_at=worker.phase_at + pause_s,
-        met_at=worker.met_at + pause_s,
+        beat_at=min(now, worker.beat_at + pause_s),
+        heard_at=min(now, worker.heard_at + pause_s),
+        phase_at=min(now, worker.phase_at + pause_s),
+        met_at=min(now, worker.met_at + pause_s),
     )
 
 

@@ -46,7 +46,11 @@ class Deaths:
             fd = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
-        stat = processes.read_stat(pid)
+        try:
+            stat = processes.stat_of(pid)
+        except OSError:
+            os.close(fd)
+            raise
         if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
             os.close(fd)
             return False

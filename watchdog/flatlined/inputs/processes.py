@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from functools import cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +31,18 @@ class Stat(NamedTuple):
 
 
 def read_stat(pid: int) -> Stat | None:
-    """The stat of a process, or None if there is none."""
+    """The stat of a process, or None if there is none, or if it cannot be read now."""
+    try:
+        return stat_of(pid)
+    except OSError:  # no descriptor is left, say
+        return None
+
+
+def stat_of(pid: int) -> Stat | None:
+    """The stat of a process, or None if there surely is none. Raises OSError where that cannot be known."""
     try:
         data = Path(f"/proc/{pid}/stat").read_bytes()
-    except (OSError, ValueError):
+    except (FileNotFoundError, ProcessLookupError):
         return None
     fields = data[data.rindex(b")") + 2 :].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
@@ -68,29 +77,34 @@ def find(body: Body) -> int | None:
     """The pid, as seen from here, of the live process that a beat speaks of; None if it is not on this machine or gone.
 
     It is the same process only if its start time agrees. A process in a container knows another pid of itself; it is
-    found by the pid in its innermost namespace.
+    found by the pid in its innermost namespace. Raises OSError where that cannot be known now.
     """
     if body.pid is None or body.start is None or body.boot not in (None, boot_id()):
         return None
-    candidates = [body.pid] if body.pidns in (None, _own_pid_namespace()) else _with_inner_pid(body.pid)
+    is_ours = body.pidns in (None, _own_pid_namespace())
+    candidates = [body.pid] if is_ours else _by_inner_pid(int(time.monotonic())).get(body.pid, [])
     for pid in candidates:
-        stat = read_stat(pid)
+        stat = stat_of(pid)
         if stat is not None and stat.start == body.start and stat.state not in ("Z", "X"):
             return pid
     return None
 
 
-def _with_inner_pid(inner: int) -> Iterator[int]:
+@lru_cache(maxsize=1)
+def _by_inner_pid(second: int) -> dict[int, list[int]]:  # noqa: ARG001 - the whole table is looked through once a second
+    """The processes of other pid namespaces, by the pid that they know themselves by."""
+    found: dict[int, list[int]] = {}
     for pid in psutil.pids():
         for line in _status_lines(pid):
-            if line.startswith("NSpid:") and line.split()[-1] == str(inner) and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
-                yield pid
+            if line.startswith("NSpid:") and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
+                found.setdefault(int(line.split()[-1]), []).append(pid)
+    return found
 
 
 def _status_lines(pid: int) -> list[str]:
     try:
         return Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
 
 
@@ -129,10 +143,11 @@ def wchan(pid: int) -> str | None:
 
 def exit_status_of_zombie(pid: int) -> int | None:
     """The wait status of a process that has exited but was not yet reaped, where the kernel shows it to us."""
-    stat = read_stat(pid)
-    if stat is None or stat.state != "Z" or not _may_inspect(pid):
-        return None
-    return stat.wait_status
+    with suppress(OSError):  # no descriptor is left, say: then it is asked again when the parent has reaped it
+        stat = stat_of(pid)
+        if stat is not None and stat.state == "Z" and _may_inspect(pid):
+            return stat.wait_status
+    return None
 
 
 def _may_inspect(pid: int) -> bool:

@@ -19,6 +19,17 @@ from flatlined.inputs.beat_files import Sighting
 from flatlined.inputs.beat_socket import Datagram
 from flatlined.model import Exit, Moment, Worker
 
+LONGEST_RUN_S = 10 * 365 * 86400.0
+"""Who claims to run for longer has a wrong clock."""
+
+
+class Place(NamedTuple):
+    """Where a datagram belongs: the keys of its worker and of its run, and the run's name."""
+
+    key: str
+    run_key: str
+    run: str
+
 
 class Adopted(NamedTuple):
     """A worker met for the first time, and the run it is of."""
@@ -26,6 +37,14 @@ class Adopted(NamedTuple):
     run_key: str
     run: str
     worker: Worker
+
+
+def vouched(sighting: Sighting) -> Sighting:
+    """What a file says, without the command that it claims to wrap if that is another user's process."""
+    body = sighting.beat.body
+    if not body.command_pid or processes.owners(body.command_pid) <= {sighting.uid}:
+        return sighting
+    return sighting._replace(beat=sighting.beat._replace(body=body._replace(command_pid=0)))
 
 
 def of_file(sighting: Sighting, moment: Moment) -> Adopted:
@@ -50,15 +69,15 @@ def of_file(sighting: Sighting, moment: Moment) -> Adopted:
     return Adopted(f"{sighting.uid}:{run}", run, worker)
 
 
-def of_datagram(datagram: Datagram, key: str, run: str, moment: Moment) -> Adopted:
-    """The worker of a datagram that came under ``key``; its user is only what it says."""
+def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
+    """The worker of a datagram that belongs at ``place``; its user is only what it says."""
     beat = datagram.beat
     body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram.sender))
     if datagram.is_json and body.pid is not None and body.host == socket.gethostname():
         body = _with_start(body)
     local = body.start is not None and _is_local(body)
     worker = meet(
-        key,
+        place.key,
         Beat(beat.head._replace(seq=1) if datagram.is_json else beat.head, body),
         moment.mono,
         user=body.user or "",
@@ -66,7 +85,7 @@ def of_datagram(datagram: Datagram, key: str, run: str, moment: Moment) -> Adopt
         started_at=_started_at(body, beat, moment, local=local),
         keeps_alive=not datagram.is_json,
     )
-    return Adopted(key, run, worker)
+    return Adopted(place.run_key, place.run, worker)
 
 
 def gone(worker: Worker, moment: Moment) -> Worker:
@@ -110,6 +129,10 @@ def _host_of(sender: str) -> str:
 
 
 def _started_at(body: Body, beat: Beat, moment: Moment, *, local: bool) -> float:
+    """When the run began, by its own word, and not before its process: a process may have several, one by one."""
+    said_ns = body.began_ns or beat.head.time_ns
+    said = min(moment.mono, moment.mono - (moment.wall - said_ns / 1e9)) if said_ns else moment.mono
     if local and body.start is not None and body.boot in (None, processes.boot_id()):
-        return min(moment.mono, processes.started_at(body.start))
-    return min(moment.mono, moment.mono - (moment.wall - beat.head.time_ns / 1e9)) if beat.head.time_ns else moment.mono
+        process_at = min(moment.mono, processes.started_at(body.start))
+        return max(process_at, said) if body.began_ns else process_at
+    return max(said, moment.mono - LONGEST_RUN_S)

@@ -124,7 +124,12 @@ def _timetable(
     def tell_systemd() -> None:
         problem = gpus.problem(read_clocks().mono)
         waiting = sum(n for (_, state), n in store.pending_counts().items() if state == "pending")
-        notify(f"STATUS={_watching(daemon)}, {waiting} undelivered" + (f"; {problem}" if problem else ""), env)
+        bad = sum(daemon.complaints.counts.values())
+        notify(
+            f"STATUS={_watching(daemon)}, {waiting} undelivered, {bad} bad inputs"
+            + (f"; {problem}" if problem else ""),
+            env,
+        )
 
     timetable = Timetable()
     timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))

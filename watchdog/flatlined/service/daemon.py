@@ -12,7 +12,6 @@ from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.config import Config
 from flatlined.detection import detectors
 from flatlined.detection.judge import Failure
-from flatlined.detection.observing import observe
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket, Datagram, Fault
 from flatlined.inputs.deaths import Deaths
@@ -33,12 +32,14 @@ log = logging.getLogger("flatlined")
 
 INTERVAL_S = 1.0
 LATE_S = 2.0
-"""A tick this late means that the watchdog itself slept (SIGSTOP, suspend, swap): that is held against nobody."""
+"""A tick this late means that the watchdog was asleep (SIGSTOP, suspend, swap) or too busy to look."""
 LAST_WORDS_BATCHES = 5
 """Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
 ROWS_PER_TICK = 20
 ROWS_ALL_WITHIN_S = 60.0
 """Progress in the store is refreshed in turn: at least so many rows a tick, and every run's in that time."""
+REFUSED_PER_TICK = 50
+"""Files that could not be read are tried again, so many a tick."""
 SET_ASIDE_S = 3600.0
 
 
@@ -104,27 +105,34 @@ class Daemon:
 
     def tick(self) -> None:
         """One look at everything."""
-        moment = read_clocks()
-        late_s = moment.mono - self._last_tick_at - INTERVAL_S
+        moment = self._awake()
         self._last_tick_at = moment.mono
         self._evidence.begin(moment.mono)
         self.discover(moment)
-        for path in self.roster.files_to_read():
+        for path in [*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]]:
             self._read(path, moment)
         self.receive()
         self._hear_held(moment)
-        if late_s > LATE_S:
-            log.warning("the watchdog itself slept for %.1f s; that is held against nobody", late_s)
-            self.roster.forgive(late_s)
+        self.roster.tie_again(moment)
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
         self._judge(self.roster.runs.values(), moment)
         self._memory.tick(time.monotonic())
         self._refresh_rows(moment)
         self.roster.remove_files(moment.mono)
 
+    def _awake(self) -> Moment:
+        """Both clocks, now. Time in which the watchdog did not look, asleep or busy, is held against nobody."""
+        moment = read_clocks()
+        late_s = moment.mono - self._last_tick_at - INTERVAL_S
+        if late_s > LATE_S:
+            log.warning("the watchdog could not look for %.1f s; that is held against nobody", late_s)
+            self.roster.forgive(late_s, moment.mono)
+            self._last_tick_at += late_s
+        return moment
+
     def files_appeared(self) -> None:
         """Heartbeat files appeared or were rewritten: read them at once, so that even a short run is known alive."""
-        moment = read_clocks()
+        moment = self._awake()
         self._judge_now([self._read(path, moment) for path in self._files.appeared()], moment)
 
     def discover(self, moment: Moment) -> None:
@@ -136,14 +144,14 @@ class Daemon:
         """Take datagrams that have come, at most one batch; whether more may be waiting."""
         if self._socket is None:
             return False
-        moment = read_clocks()
+        moment = self._awake()
         datagrams, faults, more = self._socket.receive(int(moment.wall * 1e9))
         self._hear_all(datagrams, faults, moment)
         return more
 
     def processes_died(self) -> None:
         """Processes ended: their last words are read, then they are judged at once."""
-        moment = read_clocks()
+        moment = self._awake()
         deaths = self.deaths.drain(moment.mono)
         for _ in range(LAST_WORDS_BATCHES):
             if not self.receive():
@@ -178,18 +186,17 @@ class Daemon:
 
     def _read(self, path: str, moment: Moment) -> Run | None:
         """Read a heartbeat file; gives the run if it said something new."""
-        if self.roster.is_over(path):
-            return None
         try:
             sighting = self._files.read(path)
-            if sighting is None:
+            if sighting is None or self.roster.is_over(path, sighting.beat.body):
                 return None
+            sighting = adoption.vouched(sighting)
             run = self.roster.run_of.get(path)
             if run is None:
                 run = self._adopt(adoption.of_file(sighting, moment), moment)
             else:
-                self.roster.take_in(run, observe(run.workers[path], sighting.beat, moment.mono), moment)
-        except (FileNotFoundError, PermissionError, WireError) as e:
+                self.roster.take_in(run, path, sighting.beat, moment)
+        except (OSError, WireError) as e:
             self._refuse(path, e, moment)
             return None
         self._refused.pop(path, None)
@@ -200,9 +207,12 @@ class Daemon:
         if path not in self.roster.run_of:
             self._files.forget(path)
         code = error.code if isinstance(error, WireError) else type(error).__name__
-        if isinstance(error, FileNotFoundError) or self._refused.get(path) == code:
+        known = self._refused.pop(path, None)
+        if isinstance(error, FileNotFoundError):
             return
-        self._refused[path] = code
+        self._refused[path] = code  # behind all others, whose turn comes first
+        if known == code:
+            return
         if isinstance(error, PermissionError):  # another user's, kept from us on purpose
             log.debug("%s is not for us to read", path)
         else:
@@ -216,7 +226,7 @@ class Daemon:
         dropped = self._socket.newly_dropped()
         if dropped:
             self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
-            self.roster.forgive(INTERVAL_S, datagrams_only=True)
+            self.roster.forgive(INTERVAL_S, moment.mono, datagrams_only=True)
 
     def _hear_all(self, datagrams: Iterable[Datagram], faults: Iterable[Fault], moment: Moment) -> None:
         touched = []
@@ -238,12 +248,10 @@ class Daemon:
             return None
         if place is None:
             return None
-        key, run_name = place
-        run = self.roster.run_of.get(key)
+        run = self.roster.run_of.get(place.key)
         if run is None:
-            return self._adopt(adoption.of_datagram(datagram, key, run_name, moment), moment)
-        worker = run.workers[key]
-        run.workers[key] = observe(worker, self._datagrams.completed(datagram, worker), moment.mono)
+            return self._adopt(adoption.of_datagram(datagram, place, moment), moment)
+        self.roster.take_in(run, place.key, self._datagrams.completed(datagram, run.workers[place.key]), moment)
         return run
 
     def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:

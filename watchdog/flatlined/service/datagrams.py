@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from flatline.wire import Beat, Body, Head, WireError
 from flatlined.inputs.beat_socket import Datagram
 from flatlined.model import Worker
-from flatlined.service.adoption import derived_run
+from flatlined.service.adoption import Place, derived_run
 
 RUNS_MAX = 50_000
 """Runs that datagrams alone may bring up: more is a flood of invented names."""
+_T = TypeVar("_T")
 _JSON_CHANGES = ("epochs", "metrics", "reason")
 
 
@@ -23,23 +25,27 @@ class Datagrams:
         self._life: dict[str, int] = {}
         self._sealed_ns: dict[str, int] = {}
 
-    def place(self, datagram: Datagram, known: Mapping[str, object]) -> tuple[str, str] | None:
-        """The worker's key and its run's name; None for a late word of a run that is over.
+    def place(self, datagram: Datagram, known: Mapping[str, object]) -> Place | None:
+        """The worker and the run that a datagram speaks of; None for a late word of a run that is over.
 
         Raises WireError ``replayed`` for a sealed datagram not newer than the last, ``flood`` for too many runs.
         """
         body = datagram.beat.body
         base = f"udp:{body.host or datagram.sender}|{body.job}|{body.run or ''}|{body.pid or ''}"
-        key = base if body.run else self._living(base, known)
         if datagram.sealed_ns:
-            if datagram.sealed_ns <= self._sealed_ns.get(key, 0):
+            if datagram.sealed_ns <= self._sealed_ns.get(base, 0):
                 raise WireError("replayed", f"a datagram of {body.job!r} that came before")
-            self._sealed_ns[key] = datagram.sealed_ns
+            self._sealed_ns.pop(base, None)
+            self._sealed_ns[base] = datagram.sealed_ns
+            _forget_oldest(self._sealed_ns)
+        key = base if body.run else self._living(base, known)
         if key in self._over:
             return None
         if key not in known and len(known) >= RUNS_MAX:
             raise WireError("flood", f"more than {RUNS_MAX} runs by datagram; {body.job!r} is not taken up")
-        return key, body.run or derived_run(key)
+        if body.run:  # the processes of one run, wherever they are
+            return Place(key, f"udp:{body.job}|{body.run}", body.run)
+        return Place(key, key, derived_run(key))
 
     def _living(self, base: str, known: Mapping[str, object]) -> str:
         """The key of the present life of a run that names no run: after an end, the same words begin another."""
@@ -48,7 +54,9 @@ class Datagrams:
         while key not in known and (key in self._over or self._has_ended(key)):
             life += 1
             key = f"{base}#{life}"
+        self._life.pop(base, None)
         self._life[base] = life
+        _forget_oldest(self._life)
         return key
 
     def completed(self, datagram: Datagram, worker: Worker) -> Beat:
@@ -74,9 +82,12 @@ class Datagrams:
         if key[0] == "/":
             return
         self._over[key] = None
-        self._sealed_ns.pop(key, None)
-        if len(self._over) > RUNS_MAX // 2:
-            del self._over[next(iter(self._over))]
+        _forget_oldest(self._over)
+
+
+def _forget_oldest(remembered: dict[str, _T]) -> None:
+    if len(remembered) > RUNS_MAX:
+        del remembered[next(iter(remembered))]
 
 
 def _completed_body(said: Body, before: Body) -> Body:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from flatlined.detection.rhythm import is_suspect
+from flatline.wire import RUNNING
+from flatlined.detection.rhythm import is_suspect, silent_from
 from flatlined.inputs import gpus, processes
 from flatlined.inputs.looks import PER_TICK, Looks
 from flatlined.inputs.nvml import GpuSample
-from flatlined.model import Facts
+from flatlined.inputs.stacks import Stacks
+from flatlined.model import Facts, Process, Worker
 from flatlined.service.runs import Run
+
+ASKED_BEFORE_S = 3.0
+"""A process is asked where it hangs so long before its silence is told, so that the first message can say it."""
 
 
 class Evidence:
@@ -17,6 +23,7 @@ class Evidence:
 
     def __init__(self) -> None:
         self._looks = Looks()
+        self._stacks = Stacks()
         self._gpus: gpus.State = {}
         self._holders: dict[int, set[int]] = {}
 
@@ -42,15 +49,24 @@ class Evidence:
                 continue
             holders = self._holders.get(pid)
             held = gpus.gpus_of(self._gpus, holders, now) if holders else ()
-            process = None
-            if is_suspect(worker, now):
-                process = self._looks.at(key, pid)
-            else:
-                self._looks.forget(key)
+            process = self._process(run, worker, pid, now)
             if process or held:
                 facts[key] = Facts(process, held)
         return facts
 
+    def _process(self, run: Run, worker: Worker, pid: int, now: float) -> Process | None:
+        """A look at a suspect's process, and where it hangs if it is about to be called silent."""
+        if not is_suspect(worker, now):
+            self.forget(worker.key)
+            return None
+        process = self._looks.at(worker.key, pid)
+        if process is None:
+            return None
+        may_hang = worker.key[0] == "/" and worker.head.state == RUNNING and "silent" not in run.incidents
+        wanted = may_hang and now >= silent_from(worker, process, run.policy, now) - ASKED_BEFORE_S
+        return replace(process, stack=self._stacks.at(worker.key, pid, worker.body, now, wanted=wanted))
+
     def forget(self, key: str) -> None:
-        """A worker is no longer watched."""
+        """A worker is no longer watched, or no longer a suspect."""
         self._looks.forget(key)
+        self._stacks.forget(key)

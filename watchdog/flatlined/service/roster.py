@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from flatline.wire import FAILED, FINISHED, WireError
+from flatline.wire import EXITING, FAILED, FINISHED, RUNNING, Beat, Body, WireError
 from flatlined.detection.observing import forgive, observe, resume
 from flatlined.detection.patience import Patience
 from flatlined.inputs import processes
@@ -19,9 +21,19 @@ from flatlined.service import adoption
 from flatlined.service.adoption import Adopted
 from flatlined.service.runs import Run
 
+log = logging.getLogger("flatlined")
+
+TIED_PER_TICK = 100
 REMOVE_AFTER_S = 10.0
 """The file of a run that is over stays this long, for another user's or the machine's daemon to read its last words."""
-NEVER = float("inf")
+TRY_AGAIN_S = 3600.0
+
+
+class _Over(NamedTuple):
+    """When the file of a run that is over is to be removed, and who wrote it."""
+
+    remove_at: float
+    sender: tuple[str | None, int | None, int | None]
 
 
 class Roster:
@@ -50,7 +62,8 @@ class Roster:
         self._ended_wall = ended_wall
         self._lesson_for = lesson_for
         self._policy = policy
-        self._over: dict[str, float] = {}
+        self._over: dict[str, _Over] = {}
+        self._untied: set[str] = set()
 
     def adopt(self, adopted: Adopted, moment: Moment) -> Run | None:
         """Begin to watch a worker; gives its run, or None if that is over and told already."""
@@ -73,12 +86,18 @@ class Roster:
         for worker in workers:
             self._join(run, self._tied(self._resumed(worker, run, moment), moment))
 
-    def take_in(self, run: Run, worker: Worker, moment: Moment) -> None:
-        """A worker of the run after a beat; a wrapper that has just started its command is watched for that."""
-        command_pid = worker.body.command_pid
-        if command_pid and command_pid != run.workers[worker.key].body.command_pid:
-            self._memory.watch(worker.key, command_pid, moment.mono)
-        run.workers[worker.key] = worker
+    def take_in(self, run: Run, key: str, beat: Beat, moment: Moment) -> None:
+        """A beat of a worker; a wrapper that has just started its command is watched for that.
+
+        That it was stopped and thawed teaches nothing about how long its pauses are.
+        """
+        before = run.workers[key]
+        silent = run.incidents.get("silent")
+        if silent is not None and silent.finding.cause is not None and silent.finding.cause.code == "stopped":
+            before = resume(before, moment.mono)
+        if beat.body.command_pid and beat.body.command_pid != before.body.command_pid:
+            self._memory.watch(key, beat.body.command_pid, moment.mono)
+        run.workers[key] = observe(before, beat, moment.mono)
 
     def bury(self, deaths: Iterable[Death], moment: Moment) -> list[Run]:
         """Take in that processes died, with what they said last; gives their runs."""
@@ -88,10 +107,19 @@ class Roster:
             if run is None:  # its run ended in the meantime
                 continue
             end = replace(seen, oom=self._memory.verdict(key, seen, moment.mono))
-            run.workers[key] = self._with_last_words(run.workers[key], moment)._replace(exit=end)
+            worker = self._with_last_words(run.workers[key], moment)
+            if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
+                worker = worker._replace(head=worker.head._replace(state=EXITING))
+            run.workers[key] = worker._replace(exit=end)
             self.pid_of.pop(key, None)
             runs.append(run)
         return runs
+
+    def _went_on_as_another(self, worker: Worker, moment: Moment) -> bool:
+        """Whether the process, before it left in order, had become another program (``exec``) with a run of its own."""
+        others = (run.workers[key] for key, run in self.run_of.items() if key != worker.key)
+        same = [w for w in others if (w.body.pid, w.body.start) == (worker.body.pid, worker.body.start)]
+        return any(self._with_last_words(w, moment).head.state in (EXITING, FINISHED) for w in same)
 
     def dismiss(self, run: Run, moment: Moment) -> list[str]:
         """A run is over: nobody of it is watched any more; gives the keys of its workers."""
@@ -100,29 +128,38 @@ class Roster:
             self._leave(worker, moment)
         return list(run.workers)
 
-    def is_over(self, path: str) -> bool:
-        """Whether a file is of a run that is over and told."""
-        return path in self._over
+    def is_over(self, path: str, body: Body) -> bool:
+        """Whether a file is still that of a run that is over and told, and not another's under the same name."""
+        over = self._over.get(path)
+        if over is not None and over.sender != _sender(body):
+            del self._over[path]
+            return False
+        return over is not None
 
     def files_to_read(self) -> list[str]:
         """The files of workers that may still beat."""
         return [key for key, run in self.run_of.items() if key[0] == "/" and run.workers[key].exit is None]
 
-    def forgive(self, pause_s: float, *, datagrams_only: bool = False) -> None:
+    def forgive(self, pause_s: float, now: float, *, datagrams_only: bool = False) -> None:
         """Hold so much time against nobody."""
         for key, run in self.run_of.items():
             if not (datagrams_only and key[0] == "/"):
-                run.workers[key] = forgive(run.workers[key], pause_s)
+                run.workers[key] = forgive(run.workers[key], pause_s, now)
 
     def remove_files(self, now: float) -> None:
         """Remove the files of runs that are over for a while; one that we may not remove is only remembered."""
-        for path in [path for path, at in self._over.items() if at <= now]:
+        for path in [path for path, over in self._over.items() if over.remove_at <= now]:
             try:
-                Path(path).unlink(missing_ok=True)
-            except OSError:
-                self._over[path] = NEVER
-            else:
+                self._files.forget(path)
+                sighting = self._files.read(path)
+                if sighting is not None and self.is_over(path, sighting.beat.body):
+                    Path(path).unlink()
+                self._over.pop(path, None)
+            except FileNotFoundError:
                 del self._over[path]
+            except (OSError, WireError):
+                self._over[path] = self._over[path]._replace(remove_at=now + TRY_AGAIN_S)
+            self._files.forget(path)
 
     def _join(self, run: Run, worker: Worker) -> None:
         self.runs[run.key] = run
@@ -133,13 +170,28 @@ class Roster:
         """The worker with its process watched, or its end filled in where it is gone."""
         if not worker.local or worker.exit is not None:
             return worker
-        pid = processes.find(worker.body)
-        start = worker.body.start
-        if pid is not None and start is not None and self._deaths.watch(worker.key, pid, start):
-            self.pid_of[worker.key] = pid
-            self._memory.watch(worker.key, worker.body.command_pid or pid, moment.mono)
+        self._untied.discard(worker.key)
+        try:
+            pid = processes.find(worker.body)
+            start = worker.body.start
+            if pid is not None and start is not None and self._deaths.watch(worker.key, pid, start):
+                self.pid_of[worker.key] = pid
+                self._memory.watch(worker.key, worker.body.command_pid or pid, moment.mono)
+                return worker
+        except OSError as e:  # no descriptor is left, most likely: who cannot look must not judge
+            log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", worker.key, e)
+            self._untied.add(worker.key)
             return worker
         return self._with_last_words(adoption.gone(worker, moment), moment)
+
+    def tie_again(self, moment: Moment) -> None:
+        """Try to watch those whose processes could not be watched so far."""
+        for key in list(self._untied)[:TIED_PER_TICK]:
+            run = self.run_of.get(key)
+            if run is None:
+                self._untied.discard(key)
+            else:
+                run.workers[key] = self._tied(run.workers[key], moment)
 
     def _resumed(self, worker: Worker, run: Run, moment: Moment) -> Worker:
         """A worker of the last daemon. A file tells whether it beat meanwhile; missed datagrams tell nothing."""
@@ -172,4 +224,9 @@ class Roster:
         self.run_of.pop(key, None)
         if key[0] == "/":
             is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
-            self._over[key] = moment.mono + REMOVE_AFTER_S if is_last_word else NEVER
+            wait_s = REMOVE_AFTER_S if is_last_word else TRY_AGAIN_S
+            self._over[key] = _Over(moment.mono + wait_s, _sender(worker.body))
+
+
+def _sender(body: Body) -> tuple[str | None, int | None, int | None]:
+    return body.run, body.pid, body.start

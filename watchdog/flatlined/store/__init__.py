@@ -24,6 +24,8 @@ from flatlined.store import records
 from flatlined.store.records import RunRow
 
 SCHEMA_VERSION = 1
+BUSY_S = 0.25
+"""How long a verdict waits for somebody else who writes to the database; then the next tick tries again."""
 REVIVE_DEAD_S = 2 * 86400.0
 """Dead letters this young are tried again when the daemon starts: somebody has probably mended the channel."""
 
@@ -71,7 +73,7 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self._resources.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db = self._resources.enter_context(closing(sqlite3.connect(self.path, timeout=5)))
+        db = self._resources.enter_context(closing(sqlite3.connect(self.path, timeout=BUSY_S)))
         _prepare(db)
         _migrate(db)
         return db

@@ -9,10 +9,15 @@ STOPPED = ("T", "t")
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
-    """A critical finding once the limit for silence has passed; a wrapped command itself never beats."""
+    """A critical finding once the limit for silence has passed; a wrapped command itself never beats.
+
+    Where the process was asked what it does, its answer is awaited: that takes a second or two.
+    """
     if worker.body.command_pid is not None or not (worker.local or worker.keeps_alive):
         return None
     if now < silent_from(worker, facts.process, policy, now):
+        return None
+    if facts.process is not None and facts.process.stack is None:
         return None
     return Finding("silent", "critical", worker.beat_at, _why(worker, facts.process, now))
 
@@ -24,7 +29,7 @@ def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
     details = {"state": process.state, "wchan": process.wchan}
-    evidence = (usual, *phase, _state_line(process))
+    evidence = (usual, *phase, _state_line(process), *(process.stack or ()))
     return Cause(_code(process, now), details, evidence)
 
 
