@@ -191,6 +191,12 @@ def test_a_stopped_process_is_not_asked(hanging):
     assert unharmed(process, body)
 
 
+def test_a_process_that_any_signal_would_wake_is_not_asked(hanging):
+    process, body = hanging("signal.pause()")
+    eventually(lambda: "pause" in (processes.wchan(process.pid) or ""))
+    assert unharmed(process, body)
+
+
 def test_a_process_that_is_gone_is_not_asked(hanging):
     process, body = hanging("time.sleep(600)")
     process.kill()

@@ -8,7 +8,7 @@ from flatlined.inputs.stacks import LINES_MAX, Seen, evidence, may_ask
 
 FIRST, START = signal.SIGRTMAX - 4, 7
 BIT, NEXT = 1 << (FIRST - 1), 1 << FIRST
-READY = Seen(START, "S", caught=BIT | NEXT, blocked=0, pending=0)
+READY = Seen(START, "S", "futex_do_wait", caught=BIT | NEXT, blocked=0, pending=0)
 
 
 def test_a_process_that_catches_both_signals_may_be_asked():
@@ -26,6 +26,7 @@ def test_a_process_that_catches_both_signals_may_be_asked():
         pytest.param(READY._replace(state="T"), id="is stopped"),
         pytest.param(READY._replace(state="t"), id="is stopped by a debugger"),
         pytest.param(READY._replace(state="Z"), id="is dead"),
+        pytest.param(READY._replace(wchan="__do_sys_pause"), id="waits for just any signal"),
         pytest.param(READY._replace(blocked=BIT), id="blocks it"),
         pytest.param(READY._replace(pending=BIT), id="was asked and has not run since"),
     ],

@@ -28,16 +28,19 @@ LINES_MAX, INNER, OUTER = 11, 6, 2
 """Lines of evidence in all; of a longer stack, the frames shown of its inner and of its outer end."""
 _REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
 _CANNOT_ANSWER = ("T", "t", "Z", "X")
+_WAITS_FOR_SIGNALS = ("pause", "sigsuspend")
+"""In kernel functions of these names any signal ends the wait, and the program goes on as if it had got its own."""
 _MASK = re.compile(rb"^(SigPnd|ShdPnd|SigBlk|SigCgt):\t([0-9a-f]+)$", re.MULTILINE)
 _THREAD = re.compile(r"^(Current thread|Thread|Stack)\b.* \(most recent call first\):$")
 _FRAME = re.compile(r'^  File "(.*)", line (\S+) in (.*)$')
 
 
 class Seen(NamedTuple):
-    """A process as it is right now: start and state as in ``processes.Stat``, and its masks of signals."""
+    """A process as it is right now: start and state as in ``processes.Stat``, wait channel, and masks of signals."""
 
     start: int
     state: str
+    wchan: str
     caught: int
     blocked: int
     pending: int
@@ -85,13 +88,14 @@ def may_ask(first: int, start: int | None, seen: Seen) -> bool:
     """Whether ``first`` and the signal after it surely make a process write its stacks, and do nothing else.
 
     It must still be that of the beat (by its ``start``), catch both, have neither of them blocked or still waiting for
-    it, and not be stopped.
+    it, and be neither stopped nor waiting for just any signal.
     """
     if first not in _REAL_TIME[:-1]:
         return False
     both = 0b11 << (first - 1)
     is_ready = seen.caught & both == both and not (seen.blocked | seen.pending) & both
-    return is_ready and seen.start == start and seen.state not in _CANNOT_ANSWER
+    would_wake = any(name in seen.wchan for name in _WAITS_FOR_SIGNALS)
+    return is_ready and not would_wake and seen.start == start and seen.state not in _CANNOT_ANSWER
 
 
 def ask(pid: int, body: Body, *, in_c: bool = False) -> bool:
@@ -159,7 +163,8 @@ def _look_at(pid: int) -> Seen | None:
     if about is None or len(masks) < 4:  # noqa: PLR2004 - of those that _MASK looks for
         return None
     pending = masks[b"SigPnd"] | masks[b"ShdPnd"]
-    return Seen(about.start, about.state, masks[b"SigCgt"], masks[b"SigBlk"], pending)
+    wchan = processes.wchan(pid) or ""
+    return Seen(about.start, about.state, wchan, masks[b"SigCgt"], masks[b"SigBlk"], pending)
 
 
 def evidence(text: str) -> tuple[str, ...]:

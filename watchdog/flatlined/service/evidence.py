@@ -63,7 +63,8 @@ class Evidence:
         if process is None:
             return None
         may_hang = worker.key[0] == "/" and worker.head.state == RUNNING and "silent" not in run.incidents
-        wanted = may_hang and now >= silent_from(worker, process, run.policy, now) - ASKED_BEFORE_S
+        soon = now + ASKED_BEFORE_S
+        wanted = may_hang and soon >= silent_from(worker, process, run.policy, soon)
         return replace(process, stack=self._stacks.at(worker.key, pid, worker.body, now, wanted=wanted))
 
     def forget(self, key: str) -> None:

@@ -1,0 +1,48 @@
+"""When the daemon asks a process where it hangs: shortly before its silence is told, and never else."""
+
+import os
+
+import pytest
+from builders import incident, steady
+
+from flatline.wire import EXITING
+from flatlined.inputs.stacks import Stacks
+from flatlined.model import Policy
+from flatlined.service.evidence import ASKED_BEFORE_S, Evidence
+from flatlined.service.runs import Run
+
+
+@pytest.fixture
+def asked_at(monkeypatch):
+    """Gives the seconds of silence, of the first so many, in which the process of a worker is to be asked."""
+
+    def seconds(run, worker, first=60):
+        asked = set()
+        monkeypatch.setattr(Stacks, "at", lambda _, __, ___, ____, now, wanted: asked.add(now) if wanted else ())
+        run.workers[worker.key] = worker
+        evidence = Evidence()
+        for silent_s in range(first):
+            now = worker.beat_at + silent_s
+            evidence.begin(now)
+            evidence.of(run, {worker.key: os.getpid()}, now)
+        return sorted(now - worker.beat_at for now in asked)
+
+    return seconds
+
+
+def test_asked_from_three_seconds_before_its_limit(asked_at):
+    run = Run("run", "r1", Policy(silent_after_s=20.0))
+    assert asked_at(run, steady(0.1, 50))[0] == 20.0 - ASKED_BEFORE_S
+
+
+@pytest.mark.parametrize("every_s", [0.01, 0.5, 5.0])
+def test_not_asked_while_its_silence_may_be_an_ordinary_one(asked_at, every_s):
+    assert asked_at(Run("run", "r1", Policy()), steady(every_s, 500), first=25) == []
+
+
+def test_not_asked_once_its_silence_was_told_nor_while_it_leaves(asked_at):
+    told = Run("run", "r1", Policy(silent_after_s=20.0), incidents={"silent": incident("silent")})
+    assert asked_at(told, steady(0.1, 50)) == []
+    worker = steady(0.1, 50)
+    leaving = worker._replace(head=worker.head._replace(state=EXITING))
+    assert asked_at(Run("run", "r1", Policy(silent_after_s=20.0)), leaving) == []
