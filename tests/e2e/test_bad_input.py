@@ -202,6 +202,7 @@ input()
         eventually(lambda told=told: len([m for m in daemon.messages if m["kind"] == "started"]) > told)
         proceed(training)
         eventually(lambda told=told: len(daemon.about(job="by hand", kind="finished")) > told)
+    assert len({m["run"] for m in daemon.about(job="by hand")}) == 3
 
 
 def test_a_daemon_without_descriptors_left_calls_nobody_dead(daemon):

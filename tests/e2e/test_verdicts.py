@@ -156,9 +156,11 @@ def test_a_run_that_lived_for_a_moment_only_is_known_by_its_signal(daemon):
 
 
 def test_files_of_runs_whose_end_is_told_are_removed(daemon):
-    proceed(begun(daemon, "", "tidy"))
+    process = begun(daemon, "", "tidy")
+    assert list(daemon.beats.glob("tidy.*"))
+    proceed(process)
     daemon.wait_for(job="tidy", kind="finished")
-    eventually(lambda: not [p for p in daemon.beats.iterdir() if p.name.startswith("tidy")])
+    eventually(lambda: not list(daemon.beats.glob("tidy.*")))
 
 
 def test_status_shows_what_runs_and_how_the_others_ended(daemon):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from flatline.wire import RUNNING
 from flatlined.alerting.composing import progress
-from flatlined.model import Finding, Incident, Kind, Moment, Policy, Worker
+from flatlined.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Worker
 from flatlined.store.records import RunRow
 
 
@@ -44,8 +44,7 @@ class Run:
 
     def worst(self) -> Incident | None:
         """The open incident that gives the run its verdict."""
-        order = {"critical": 2, "warning": 1, "info": 0}
-        return max(self.incidents.values(), key=lambda i: order[i.finding.severity], default=None)
+        return max(self.incidents.values(), key=lambda i: SEVERITIES.index(i.finding.severity), default=None)
 
 
 def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is_over: bool = False) -> RunRow:
