@@ -29,6 +29,15 @@ def examine(
     worker: Worker, facts: Facts, policy: Policy, now: float, detectors: Mapping[str, Detector]
 ) -> tuple[list[Finding], list[Failure]]:
     """What each detector finds in one worker, and which of them broke on it."""
+    try:
+        return [f for detect in detectors.values() if (f := detect(worker, facts, policy, now)) is not None], []
+    except Exception:  # noqa: BLE001 - said below, for each that breaks; here all are asked at the least cost
+        return _examine_singly(worker, facts, policy, now, detectors)
+
+
+def _examine_singly(
+    worker: Worker, facts: Facts, policy: Policy, now: float, detectors: Mapping[str, Detector]
+) -> tuple[list[Finding], list[Failure]]:
     findings, failures = [], []
     for name, detect in detectors.items():
         try:
