@@ -16,6 +16,11 @@ for rank in range(int(size)):
     start(rank)
 for line in sys.stdin:
     verb, *which = line.split()
+    if verb == "resize":
+        size = which[0]
+        ranks.clear()
+        which = range(int(size))
+        verb = "start"
     for rank in map(int, which or ranks):
         if verb == "start":
             start(rank)
@@ -90,6 +95,19 @@ def test_a_rank_that_is_started_anew_resolves_the_crash(daemon, launched):
     assert (resolved["id"], resolved["run"]) == (crash["id"], crash["run"])
     launched("end")
     daemon.wait_for(job="ddp", kind="finished")
+
+
+def test_a_launch_of_another_size_after_a_crash_is_the_same_run(daemon, launched):
+    launched("raise 2")
+    launched("kill 0 1 3")
+    crash = daemon.wait_for(job="ddp", kind="crashed")
+    daemon.settle()
+    launched("resize 3")
+    resolved = daemon.wait_for(job="ddp", status="resolved")
+    assert (resolved["id"], resolved["run"]) == (crash["id"], crash["run"])
+    launched("end 0 1 2")
+    daemon.wait_for(job="ddp", kind="finished")
+    assert len([m for m in daemon.messages if m["job"] == "ddp" and m["kind"] == "started"]) == 1
 
 
 def test_one_frozen_rank_is_named(daemon, launched):

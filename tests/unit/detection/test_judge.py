@@ -51,6 +51,26 @@ def test_a_rank_that_was_started_anew_stands_for_the_one_before():
     assert kinds([(rank("a", 1, 0.0), [crashed]), (rank("b", 0, 5.0), [])]) == ["crashed"]
 
 
+def test_of_ranks_that_hang_the_one_furthest_behind_is_named_and_where_the_others_are():
+    def rank(number, step):
+        return worker((0.0, beat(1, Body("j", rank=number, world_size=3), step=step)), key=f"{number}")
+
+    hung = [(rank(0, 101), [finding("silent", since=3.0)]), (rank(1, 100), [finding("silent", since=3.5)])]
+    told, who = judge([*hung, (rank(2, 101), [finding("silent", since=3.0)])]).found[0]
+    assert who.body.rank == 1
+    assert told.cause.evidence == ("the other processes of the run: 2 silent at step 101",)
+
+
+def test_a_launch_of_another_size_needs_fewer_ranks():
+    def rank(number, started_at, size, exit_=None):
+        body = Body("j", rank=number, world_size=size)
+        return worker((started_at, beat(1, body)), key=f"{number}@{started_at}")._replace(exit=exit_)
+
+    old = [(rank(n, 0.0, 2, Exit(5.0, -9)), [finding("crashed")]) for n in (0, 1)]
+    assert kinds([*old, (rank(0, 9.0, 1), [])]) == []
+    assert kinds([*old, (rank(0, 9.0, 2), [])]) == ["crashed"]
+
+
 def test_one_worker_finishing_is_not_the_run_finishing():
     done = finding("finished", "info")
     assert kinds([(worker(key="a"), [done]), (worker(key="b"), [])]) == []

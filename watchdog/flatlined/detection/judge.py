@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -87,11 +88,12 @@ def _speaks_for_run(worker: Worker, inside: Sequence[Worker]) -> bool:
 
 
 def _present(workers: Iterable[Worker]) -> list[Worker]:
-    """The workers, without those whose rank was started anew."""
+    """The workers, without those whose rank was started anew, or is no longer needed in a launch of another size."""
     latest: dict[object, Worker] = {}
     for worker in sorted(workers, key=lambda w: w.started_at):
         latest[worker.key if worker.body.rank is None else worker.body.rank] = worker
-    return list(latest.values())
+    size = worker.body.world_size if latest else None
+    return [w for w in latest.values() if w.exit is None or w.body.world_size == size]
 
 
 def _is_crash(finding: Finding | None) -> bool:
@@ -102,9 +104,11 @@ def _since(one: Found) -> float:
     return one[0].since
 
 
-def _rank(one: Found) -> tuple[int, int, float]:
-    finding = one[0]
-    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), finding.since
+def _rank(one: Found) -> tuple[int, int, float, float]:
+    """The worst first; of ranks alike the one that is furthest behind, which the others wait for."""
+    finding, worker = one
+    step = math.inf if worker.body.rank is None or worker.head.step is None else worker.head.step
+    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), step, finding.since
 
 
 def _with_others(
@@ -120,7 +124,7 @@ def _with_others(
         w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
     }
     finding, worker = said[0]
-    looks = Counter(_look(worst[w.key]) for w in workers if w.key != worker.key)
+    looks = Counter(_look(worst[w.key], w) for w in workers if w.key != worker.key)
     line = "the other processes of the run: " + ", ".join(f"{n} {look}" for look, n in looks.most_common())
     cause = finding.cause or Cause("unknown")
     if finding.kind == "finished":
@@ -128,10 +132,11 @@ def _with_others(
     return [(replace(finding, cause=replace(cause, evidence=(*cause.evidence, line))), worker), *said[1:]]
 
 
-def _look(finding: Finding | None) -> str:
+def _look(finding: Finding | None, worker: Worker) -> str:
     if finding is None:
         return "running"
-    return f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind
+    at = f" at step {worker.head.step}" if finding.kind == "silent" and worker.head.step is not None else ""
+    return (f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind) + at
 
 
 def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, Finding]) -> Found:

@@ -74,6 +74,7 @@ class Daemon:
             self.deaths,
             self._memory,
             ended_wall=store.ended_wall,
+            crash_of=store.crash_of,
             lesson_for=store.lesson_for,
             policy=config.policy,
         )
@@ -256,7 +257,7 @@ class Daemon:
 
     def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
         run = self.roster.adopt(adopted, moment)
-        if run is not None and run.is_new and len(run.workers) == 1:
+        if run is not None and len(run.workers) == 1:
             self._rotation.append(run)
         return run
 

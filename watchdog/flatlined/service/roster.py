@@ -16,7 +16,7 @@ from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.deaths import Death, Deaths
 from flatlined.inputs.memory import Memory
-from flatlined.model import Moment, Policy, Worker
+from flatlined.model import Incident, Moment, Policy, Worker
 from flatlined.service import adoption
 from flatlined.service.adoption import Adopted
 from flatlined.service.runs import Run
@@ -39,8 +39,8 @@ class _Over(NamedTuple):
 class Roster:
     """The runs by key, and the run and the process of each worker by the worker's key.
 
-    ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``lesson_for`` what earlier runs of a
-    worker's job have taught; ``policy`` what a job asks for.
+    ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``crash_of`` the crash it ended with,
+    if it did; ``lesson_for`` what earlier runs of a worker's job have taught; ``policy`` what a job asks for.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Roster:
         memory: Memory,
         *,
         ended_wall: Callable[[str], float | None],
+        crash_of: Callable[[str, Moment], Incident | None],
         lesson_for: Callable[[Worker], Patience],
         policy: Callable[[str], Policy],
     ) -> None:
@@ -60,6 +61,7 @@ class Roster:
         self._deaths = deaths
         self._memory = memory
         self._ended_wall = ended_wall
+        self._crash_of = crash_of
         self._lesson_for = lesson_for
         self._policy = policy
         self._over: dict[str, _Over] = {}
@@ -69,15 +71,19 @@ class Roster:
         """Begin to watch a worker; gives its run, or None if that is over and told already."""
         run_key, run_name, worker = adopted
         worker = self._tied(worker._replace(patience=self._lesson_for(worker)), moment)
+        policy = self._policy(worker.body.job)
         run = self.runs.get(run_key)
         while run is None and (ended_wall := self._ended_wall(run_key)) is not None:
             if worker.exit is not None or moment.wall_of(worker.started_at) <= ended_wall:
                 self._leave(worker, moment)
                 return None
-            run_key = f"{run_key}+"  # begun anew after its end, as torchrun does with its ranks
-            run = self.runs.get(run_key)
-        if run is None:
-            run = Run(run_key, run_name, self._policy(worker.body.job))
+            crash = self._crash_of(run_key, moment)
+            if crash is not None:  # begun anew, as torchrun does with all its ranks when one has crashed: it goes on
+                run = Run(run_key, run_name, policy, is_new=False, incidents={"crashed": crash})
+            else:
+                run_key = f"{run_key}+"
+                run = self.runs.get(run_key)
+        run = run or Run(run_key, run_name, policy)
         self._join(run, worker)
         return run
 

@@ -151,6 +151,14 @@ class Store:
         row = self._db.execute("SELECT ended_wall FROM run WHERE key = ?", (run_key,)).fetchone()
         return row["ended_wall"] if row else None
 
+    def crash_of(self, run_key: str, moment: Moment) -> Incident | None:
+        """The crash with which a run ended; None if it ended otherwise, or did not."""
+        query = """SELECT incident.* FROM incident JOIN run ON run.key = run_key
+            WHERE run_key = ? AND ended_wall IS NOT NULL AND verdict = 'crashed' AND kind = 'crashed'
+            ORDER BY opened_wall DESC LIMIT 1"""
+        row = self._db.execute(query, (run_key,)).fetchone()
+        return records.incident_from(row, moment) if row else None
+
     def pending(self, channel: str, after: int = 0) -> list[Delivery]:
         """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
         return [
