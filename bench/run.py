@@ -8,6 +8,7 @@ import datagrams
 import death
 import flood
 import growth
+import judging
 
 if __name__ == "__main__":
     common.main(
@@ -17,5 +18,6 @@ if __name__ == "__main__":
         death.measure,
         datagrams.measure,
         flood.measure,
+        judging.measure,
         daemon.measure,
     )
