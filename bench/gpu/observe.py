@@ -1,117 +1,170 @@
-"""What an NVIDIA driver shows of a process that holds memory idly, spins, or trains, and what flatlined makes of it.
+"""What an NVIDIA driver shows of a process that holds memory idly, works, trains or spins, and what flatlined says.
 
-Run it on a machine with a GPU: ``python bench/gpu/observe.py [SECONDS]``. Each load is a process of its own; every
-second the raw answers of NVML are printed beside the sample and the facts that flatlined takes from them. With CUDA
-PyTorch the training is a small network; without it the loads are driven through libcuda alone.
+On a machine with a GPU: ``PYTHONPATH=agent:watchdog python bench/gpu/observe.py [SECONDS]``. It needs CUDA PyTorch and
+nvidia-ml-py and nothing else, and takes four times SECONDS. Each load is a process of its own on GPU 0, which must have
+no other. Every second the driver is asked, as flatlined asks it; at the end there is a table for docs/gpu.md. With
+``--raw`` the last raw answers of each load are printed too.
 
-It has not been run on a real GPU yet: so far the reading was only tested against a stand-in for the driver.
+It has not been run on a real GPU yet.
 """
 
 import argparse
-import ctypes
 import multiprocessing
 import sys
 import time
+from contextlib import contextmanager
 from importlib.util import find_spec
 
-from flatlined.inputs.gpus import fold, gpus_of
+from flatlined.detection.gpus import spins, works_as_usual
+from flatlined.inputs.gpus import Owner, fold, gpus_of
 from flatlined.inputs.nvml import open_driver, sample
+from flatlined.inputs.xid_events import XidEvents
 
-MIB = 2**20
-HELD_MIB = 1024
-SQUARE = 4096
+HELD_MIB = 4096
+SPIN_CYCLES = 2_000_000_000
+"""About a second on one multiprocessor, which is how a collective operation waits for another rank."""
+LEAST_S = 30
+"""In less time flatlined does not yet call anything usual."""
+START_S = 120
+COLUMNS = ("load", "GPU %", "memory %", "W", "°C", "use of the process %", "idle s", "flatlined says")
 
 
-def hold_with_torch(ready):
+def hold(ready, _):
     import torch  # noqa: PLC0415 - imported in the load's own process only
 
-    held = torch.zeros(HELD_MIB * MIB, dtype=torch.uint8, device="cuda")
+    held = torch.zeros(HELD_MIB, 2**20, dtype=torch.uint8, device="cuda")
+    torch.cuda.synchronize()
     ready.set()
     while held.nbytes:
         time.sleep(60)
 
 
-def spin_with_torch(ready):
+def busy(ready, _):
     import torch  # noqa: PLC0415
 
-    a = torch.randn(SQUARE, SQUARE, device="cuda")
+    a = torch.randn(8192, 8192, device="cuda")
     ready.set()
     while True:
         a = torch.tanh(a @ a)
         torch.cuda.synchronize()
 
 
-def train_with_torch(ready):
+def train(ready, until):
+    """A small convolutional network on made-up pictures from the CPU, until it is told to stop."""
     import torch  # noqa: PLC0415
 
-    layers = [torch.nn.Linear(1024, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 10)]
-    model = torch.nn.Sequential(*layers).cuda()
+    shapes = [(3, 64), (64, 128), (128, 256)]
+    layers = [
+        m for a, b in shapes for m in (torch.nn.Conv2d(a, b, 3, padding=1), torch.nn.BatchNorm2d(b), torch.nn.ReLU())
+    ]
+    model = torch.nn.Sequential(*layers, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(256, 10))
+    model = model.cuda()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    pictures, labels = torch.randn(256, 3, 64, 64).pin_memory(), torch.randint(10, (256,)).pin_memory()
     ready.set()
-    while True:
-        inputs = torch.randn(256, 1024)  # made on the CPU, as a data loader would
-        loss = torch.nn.functional.cross_entropy(model(inputs.cuda()), torch.randint(10, (256,)).cuda())
+    while not until.is_set():
+        loss = torch.nn.functional.cross_entropy(
+            model(pictures.cuda(non_blocking=True)), labels.cuda(non_blocking=True)
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        loss.item()
 
 
-def cuda_with_memory():
-    """``(call, memory)``: a caller of libcuda's functions, with a context made, and the memory it holds."""
-    library = ctypes.CDLL("libcuda.so.1")
+def train_then_spin(ready, until):
+    import torch  # noqa: PLC0415
 
-    def call(name, *args):
-        result = getattr(library, name)(*args)
-        if result:
-            raise OSError(f"{name} returned {result}")
-
-    device, context, memory = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_uint64()
-    call("cuInit", 0)
-    call("cuDeviceGet", ctypes.byref(device), 0)
-    call("cuCtxCreate_v2", ctypes.byref(context), 0, device)
-    call("cuMemAlloc_v2", ctypes.byref(memory), ctypes.c_size_t(HELD_MIB * MIB))
-    return call, memory
-
-
-def hold_with_cuda(ready):
-    cuda_with_memory()
-    ready.set()
-    time.sleep(3600)
-
-
-def spin_with_cuda(ready):
-    work_with_cuda(ready, pause_s=0.0)
-
-
-def train_with_cuda(ready):
-    work_with_cuda(ready, pause_s=0.02)  # the share of a step in which the GPU waits for its data
-
-
-def work_with_cuda(ready, pause_s):
-    call, memory = cuda_with_memory()
-    ready.set()
+    train(ready, until)
     while True:
-        call("cuMemsetD32_v2", memory, 1, ctypes.c_size_t(HELD_MIB * MIB // 4))
-        call("cuCtxSynchronize")
-        time.sleep(pause_s)
+        torch.cuda._sleep(SPIN_CYCLES)  # noqa: SLF001 - the only kernel in PyTorch that just waits
+        torch.cuda.synchronize()
 
 
-def loads():
-    if find_spec("torch"):
-        import torch  # noqa: PLC0415
-
-        if torch.version.cuda:
-            return {"idle hold": hold_with_torch, "busy loop": spin_with_torch, "training": train_with_torch}
-    return {"idle hold": hold_with_cuda, "busy loop": spin_with_cuda, "training": train_with_cuda}
+LOADS = {"idle hold": hold, "busy loop": busy, "training": train, "spin after training": train_then_spin}
 
 
-def raw_answers(nvml, index):
-    """The driver's own words for one GPU, errors included."""
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+def observe(nvml, process, seconds, until=None):
+    """The looks at GPU 0 for so many seconds, and what flatlined knows in the end.
+
+    The process is taken for one that beats; with ``until`` only for the first half of the time, at the end of which
+    that event is set.
+    """
+    events, looks, state = XidEvents(nvml), (), {}
+    seen = []
+    try:
+        for second in range(seconds):
+            beats = second if until is None else min(second, seconds // 2)
+            if until is not None and second == seconds // 2:
+                until.set()
+                seen = []
+            time.sleep(1)
+            looks = sample(nvml, looks, events.drain())
+            state = fold(state, looks, time.monotonic(), {process.pid: Owner(process.pid, beats)})
+            seen.append(looks[0])
+            if not process.is_alive():
+                raise SystemExit(f"the load ended by itself with status {process.exitcode}")
+    finally:
+        events.close()
+    return seen, gpus_of(state, {process.pid}, time.monotonic())
+
+
+@contextmanager
+def running(load):
+    """The load's process, once it holds memory on the GPU, and the event that it may wait for."""
+    context = multiprocessing.get_context("spawn")
+    ready, until = context.Event(), context.Event()
+    process = context.Process(target=load, args=(ready, until), daemon=True)
+    process.start()
+    try:
+        deadline = time.monotonic() + START_S
+        while not ready.wait(1):
+            if not process.is_alive() or time.monotonic() > deadline:
+                raise SystemExit(f"{load.__name__} did not start (status {process.exitcode})")
+        yield process, until
+    finally:
+        process.kill()
+        process.join()
+
+
+def row(name, pid, seen, facts, now):
+    """A line of the table: medians over the looks, and what is to be said of the GPU in the end."""
+
+    def median(figures):
+        known = sorted(figure for figure in figures if figure is not None)
+        return f"{known[len(known) // 2]:.0f}" if known else "not told"
+
+    uses = [p.use_pct for gpu in seen for p in gpu.processes or () if p.pid == pid]
+    said = ["spins"] * any(map(spins, facts)) + ["works as usual"] * any(map(works_as_usual, facts))
+    idle_s = [now - gpu.busy_at for gpu in facts]
+    return (
+        name,
+        median(gpu.utilization_pct for gpu in seen),
+        median(gpu.memory_utilization_pct for gpu in seen),
+        median(gpu.power_w for gpu in seen),
+        median(gpu.temperature_c for gpu in seen),
+        median(uses),
+        median(idle_s),
+        ", ".join(said) or ("nothing" if facts else "the process is not listed"),
+    )
+
+
+def print_table(rows):
+    """A table in Markdown."""
+    for line in (COLUMNS, ("---",) * len(COLUMNS), *rows):
+        print("| " + " | ".join(line) + " |")
+
+
+def print_raw(nvml):
+    """The driver's own words for GPU 0, errors included."""
+    handle = nvml.nvmlDeviceGetHandleByIndex(0)
     for call, args in (
         (nvml.nvmlDeviceGetUtilizationRates, ()),
         (nvml.nvmlDeviceGetPowerUsage, ()),
-        (nvml.nvmlDeviceGetComputeRunningProcesses, ()),
+        (nvml.nvmlDeviceGetCurrentClocksEventReasons, ()),
+        (nvml.nvmlDeviceGetRemappedRows, ()),
+        (nvml.nvmlDeviceGetSupportedEventTypes, ()),
+        (nvml.nvmlDeviceGetComputeRunningProcesses_v3, ()),
         (nvml.nvmlDeviceGetProcessUtilization, (0,)),
     ):
         try:
@@ -122,45 +175,49 @@ def raw_answers(nvml, index):
         print(f"    {call.__name__}: {shown}")
 
 
-def observe(nvml, pid, seconds):
-    samples, state = (), {}
-    for _ in range(seconds):
-        time.sleep(1)
-        now = time.monotonic()
-        samples = sample(nvml, samples)
-        state = fold(state, samples, now)
-        raw_answers(nvml, 0)
-        print(f"    sample: {samples[0]}")
-        for gpu in gpus_of(state, {pid}, now):
-            print(f"  idle for {now - gpu.busy_at:4.1f} s: {gpu}")
+def missing():
+    """What is not there that it takes; None if all is."""
+    nvml = open_driver()
+    if nvml is None or not nvml.nvmlDeviceGetCount():
+        return "no NVIDIA GPU here: nothing to observe"
+    if find_spec("torch"):
+        import torch  # noqa: PLC0415
+
+        if torch.version.cuda:
+            return None
+    return "there is a GPU, but no PyTorch with CUDA to make it work"
 
 
-def run_load(nvml, name, load, seconds):
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    process = context.Process(target=load, args=(ready,), daemon=True)
-    process.start()
-    try:
-        print(f"{name}, pid {process.pid}")
-        while not ready.wait(1):
-            if not process.is_alive():
-                raise SystemExit(f"{name}: the load ended with {process.exitcode}")
-        observe(nvml, process.pid, seconds)
-    finally:
-        process.kill()
-        process.join()
+def at_least(text):
+    """The seconds for each load, of an argument."""
+    if not text.isdecimal() or int(text) < LEAST_S:
+        raise argparse.ArgumentTypeError(f"a whole number of seconds, at least {LEAST_S}")
+    return int(text)
 
 
 def main():
+    """Every load in turn."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("seconds", nargs="?", type=int, default=10, help="how long each load is observed (default 10)")
+    parser.add_argument("seconds", nargs="?", type=at_least, default=60, help="how long each load is watched (60)")
+    parser.add_argument("--raw", action="store_true", help="print what the driver answered, too")
     arguments = parser.parse_args()
-    nvml = open_driver()
-    if nvml is None or not nvml.nvmlDeviceGetCount():
-        print("no NVIDIA GPU here: nothing to observe")
+    problem = missing()
+    if problem:
+        print(problem)
         return 0
-    for name, load in loads().items():
-        run_load(nvml, name, load, arguments.seconds)
+    nvml = open_driver()
+    print(f"{nvml.nvmlDeviceGetName(nvml.nvmlDeviceGetHandleByIndex(0))}, driver {nvml.nvmlSystemGetDriverVersion()}")
+    rows = []
+    for name, load in LOADS.items():
+        spinning = load is train_then_spin
+        with running(load) as (process, until):
+            seconds = arguments.seconds * (2 if spinning else 1)
+            seen, facts = observe(nvml, process, seconds, until if spinning else None)
+            rows.append(row(name, process.pid, seen, facts, time.monotonic()))
+            if arguments.raw:
+                print(f"{name}, pid {process.pid}")
+                print_raw(nvml)
+    print_table(rows)
     return 0
 
 

@@ -113,20 +113,46 @@ class Process:
     """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
 
     ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands, as
-    lines of evidence: none where that is not known, None while it was asked and the answer is awaited.
+    lines of evidence: none where that is not known, None while it was asked and the answer is awaited. ``gpu_works``: a
+    GPU works for it as hard as it did while beats came.
     """
 
     state: str
     active_at: float
     wchan: str | None = None
     stack: tuple[str, ...] | None = ()
+    gpu_works: bool = False
+
+
+class GpuLoad(NamedTuple):
+    """How hard a GPU worked: the mean of so many looks."""
+
+    looks: int
+    utilization_pct: float
+    memory_pct: float
+    power_w: float
+
+
+class GpuFault(NamedTuple):
+    """What the driver told of a GPU at ``at``: an Xid and its number, or that its memory failed so many times.
+
+    ``ours``: whoever held memory on the GPU then is of the worker, and is still there: nobody else's fault explains it.
+    """
+
+    at: float
+    what: Literal["xid", "ecc", "remap"]
+    number: int
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A look at one GPU a worker holds memory on. ``busy_at``: when it was last seen working for that worker.
+    """A look at one GPU (or MIG ``instance`` of it) a worker holds memory on; what the driver does not tell is None.
 
-    ``lost``: it has fallen off the bus. A figure the driver does not give is None.
+    ``busy_at``: when it was last seen working for that worker; ``longest_idle_s``: how long it did not, at most, before
+    it worked again. ``lost``: it has fallen off the bus. ``usual``: its load in stretches that ended with a beat;
+    ``lately``: in the last half minute; both None where others use it too. ``notes``: what is out of order, in words.
+    ``unanswered_since``: the driver has not answered since, and all else is of before.
     """
 
     index: int
@@ -137,6 +163,13 @@ class Gpu:
     utilization_pct: float | None = None
     power_w: float | None = None
     lost: bool = False
+    instance: int | None = None
+    longest_idle_s: float = 0.0
+    usual: GpuLoad | None = None
+    lately: GpuLoad | None = None
+    faults: tuple[GpuFault, ...] = ()
+    notes: tuple[str, ...] = ()
+    unanswered_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

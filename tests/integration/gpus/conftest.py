@@ -2,37 +2,29 @@
 
 import os
 import pickle
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from gpu_machine import Shown, build
 
 HERE = Path(__file__).parent
-LIBRARY = "libnvidia-ml.so.1"
 DEADLINE_S = 20.0
 
 
-class Machine:
+class Machine(Shown):
     """A machine with GPUs as the stand-in shows them, and flatlined's GPU code in a process on it."""
 
     def __init__(self, folder, library):
-        self._state = folder / "machine.txt"
-        self.show()
+        super().__init__(folder, library)
         self._process = subprocess.Popen(
             [sys.executable, HERE / "watcher.py"],
-            env=os.environ | {"LD_LIBRARY_PATH": str(library), "NVML_STANDIN": str(self._state)},
+            env=os.environ | self.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-
-    def show(self, *lines):
-        """Let the stand-in show exactly these lines from now on."""
-        new = self._state.with_suffix(".new")
-        new.write_text("".join(f"{line}\n" for line in lines))
-        new.replace(self._state)
 
     def ask(self, command, *args):
         """What the process answers."""
@@ -65,15 +57,6 @@ class Machine:
             self._process.kill()
             self._process.wait()
             self._process.stdout.close()
-
-
-def build(folder, *flags):
-    gcc = shutil.which("gcc")
-    if gcc is None:
-        pytest.skip("gcc is needed to build the stand-in for the driver's library")
-    shared = ["-std=gnu11", "-shared", "-fPIC", f"-Wl,-soname,{LIBRARY}"]
-    subprocess.run([gcc, *shared, *flags, "-o", folder / LIBRARY, HERE / "nvml_standin.c"], check=True)
-    return folder
 
 
 @pytest.fixture(scope="session")

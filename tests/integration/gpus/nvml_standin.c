@@ -9,8 +9,15 @@
  *     process INDEX PID BYTES
  *     use INDEX PID STAMP_US SM MEM ENC DEC
  *     lost INDEX                    the GPU has fallen off the bus
+ *     temperature INDEX CELSIUS, reasons INDEX BITS, ecc INDEX UNCORRECTED, remapped INDEX PENDING FAILED
+ *                                   figures that the GPU does not support without such a line
+ *     xid SERIAL INDEX NUMBER GI    an event, told once to an event set that was registered before it stood here;
+ *                                   GI is the GPU instance, or - for the whole GPU
+ *     mig INDEX NUMBER GI UUID NAME the GPU is divided, and this is one of its instances
+ *     migprocess INDEX NUMBER PID BYTES
  *     fail FUNCTION CODE            the function returns this code
- *     hang FUNCTION                 the function does not return while this line stands
+ *     hang FUNCTION                 the function does not return while this line stands; while it hangs there is a file
+ *                                   beside the text file, with ".hangs" after its name
  *
  * With -DOLD_DRIVER it lacks the functions that drivers before 510 and some others lack.
  */
@@ -23,12 +30,16 @@ typedef enum {
     NVML_SUCCESS = 0,
     NVML_ERROR_UNINITIALIZED = 1,
     NVML_ERROR_INVALID_ARGUMENT = 2,
+    NVML_ERROR_NOT_SUPPORTED = 3,
+    NVML_ERROR_NO_PERMISSION = 4,
     NVML_ERROR_NOT_FOUND = 6,
     NVML_ERROR_INSUFFICIENT_SIZE = 7,
+    NVML_ERROR_TIMEOUT = 10,
     NVML_ERROR_GPU_IS_LOST = 15,
 } nvmlReturn_t;
 
 typedef struct nvmlDevice_st *nvmlDevice_t;
+typedef struct nvmlEventSet_st *nvmlEventSet_t;
 
 typedef struct {
     unsigned int gpu, memory;
@@ -46,6 +57,13 @@ typedef struct {
     unsigned int smUtil, memUtil, encUtil, decUtil;
 } nvmlProcessUtilizationSample_t;
 
+typedef struct {
+    nvmlDevice_t device;
+    unsigned long long eventType, eventData;
+    unsigned int gpuInstanceId, computeInstanceId;
+} nvmlEventData_t;
+
+enum { XID_CRITICAL_ERROR = 8, WHOLE_GPU = ~0u };
 enum { MAX = 64, TEXT = 96, SAMPLE_BUFFER = 100 };
 
 struct gpu {
@@ -53,6 +71,18 @@ struct gpu {
     nvmlUtilization_t utilization;
     unsigned int milliwatt;
     int lost;
+    int has_temperature, has_reasons, has_ecc, has_remapped;
+    unsigned int temperature, pending, failed;
+    unsigned long long reasons, ecc;
+};
+
+struct instance {
+    unsigned int gpu, number, place;
+    char uuid[TEXT], name[TEXT];
+};
+
+struct event {
+    unsigned int serial, gpu, number, place;
 };
 
 struct machine {
@@ -61,11 +91,20 @@ struct machine {
     unsigned int process_gpu[MAX], use_gpu[MAX];
     nvmlProcessInfo_t process[MAX];
     nvmlProcessUtilizationSample_t use[MAX];
+    unsigned int instances, instance_processes, events;
+    struct instance instance[MAX];
+    unsigned int process_instance[MAX];
+    nvmlProcessInfo_t instance_process[MAX];
+    struct event event[MAX];
     int hangs;
     nvmlReturn_t failure;
 };
 
 static int initialisations;
+static struct {
+    int exists, registered[MAX];
+    unsigned int told;
+} event_set;
 
 static void give_up(const char *what, const char *line) {
     fprintf(stderr, "nvml_standin: %s: %s\n", what, line);
@@ -98,6 +137,52 @@ static void read_use(struct machine *m, const char *line) {
     m->uses++;
 }
 
+static void read_instance(struct machine *m, const char *line) {
+    struct instance *i = &m->instance[m->instances];
+    if (m->instances == MAX || sscanf(line, "mig %u %u %u %95s %95[^\n]", &i->gpu, &i->number, &i->place, i->uuid,
+                                      i->name) != 5 || i->gpu >= m->gpus)
+        give_up("bad line", line);
+    m->instances++;
+}
+
+static void read_instance_process(struct machine *m, const char *line) {
+    nvmlProcessInfo_t *p = &m->instance_process[m->instance_processes];
+    unsigned int gpu, number;
+    if (m->instance_processes == MAX ||
+        sscanf(line, "migprocess %u %u %u %llu", &gpu, &number, &p->pid, &p->usedGpuMemory) != 4)
+        give_up("bad line", line);
+    for (unsigned int i = 0; i < m->instances; i++)
+        if (m->instance[i].gpu == gpu && m->instance[i].number == number) {
+            p->gpuInstanceId = m->instance[i].place;
+            m->process_instance[m->instance_processes++] = i;
+            return;
+        }
+    give_up("no such instance", line);
+}
+
+static void read_event(struct machine *m, const char *line) {
+    struct event *e = &m->event[m->events];
+    char place[TEXT];
+    if (m->events == MAX || sscanf(line, "xid %u %u %u %95s", &e->serial, &e->gpu, &e->number, place) != 4)
+        give_up("bad line", line);
+    e->place = strcmp(place, "-") ? (unsigned int)atoi(place) : WHOLE_GPU;
+    m->events++;
+}
+
+static void read_figure(struct machine *m, const char *word, const char *line) {
+    unsigned int index, a, b = 0;
+    if (sscanf(line, "%*s %u %u %u", &index, &a, &b) < 2 || index >= m->gpus) give_up("bad line", line);
+    struct gpu *gpu = &m->gpu[index];
+    if (!strcmp(word, "temperature")) gpu->has_temperature = 1, gpu->temperature = a;
+    else if (!strcmp(word, "reasons")) gpu->has_reasons = 1, gpu->reasons = a;
+    else if (!strcmp(word, "ecc")) gpu->has_ecc = 1, gpu->ecc = a;
+    else gpu->has_remapped = 1, gpu->pending = a, gpu->failed = b;
+}
+
+static int is_figure(const char *word) {
+    return !strcmp(word, "temperature") || !strcmp(word, "reasons") || !strcmp(word, "ecc") || !strcmp(word, "remapped");
+}
+
 static void read_line(struct machine *m, const char *line, const char *function) {
     char word[TEXT], name[TEXT];
     unsigned int index, code;
@@ -105,6 +190,10 @@ static void read_line(struct machine *m, const char *line, const char *function)
     if (!strcmp(word, "gpu")) read_gpu(m, line);
     else if (!strcmp(word, "process")) read_process(m, line);
     else if (!strcmp(word, "use")) read_use(m, line);
+    else if (!strcmp(word, "mig")) read_instance(m, line);
+    else if (!strcmp(word, "migprocess")) read_instance_process(m, line);
+    else if (!strcmp(word, "xid")) read_event(m, line);
+    else if (is_figure(word)) read_figure(m, word, line);
     else if (sscanf(line, "lost %u", &index) == 1 && index < m->gpus) m->gpu[index].lost = 1;
     else if (sscanf(line, "fail %95s %u", name, &code) == 2) m->failure = strcmp(name, function) ? m->failure : code;
     else if (sscanf(line, "hang %95s", name) == 1) m->hangs |= !strcmp(name, function);
@@ -122,8 +211,18 @@ static struct machine look(const char *function) {
     return m;
 }
 
+static void show_that_it_hangs(int hangs) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s.hangs", getenv("NVML_STANDIN"));
+    if (!hangs) unlink(path);
+    else fclose(fopen(path, "w"));
+}
+
 static nvmlReturn_t enter(struct machine *m, const char *function) {
-    while (*m = look(function), m->hangs) usleep(5000);
+    *m = look(function);
+    if (!m->hangs) return m->failure;
+    for (show_that_it_hangs(1); m->hangs; *m = look(function)) usleep(5000);
+    show_that_it_hangs(0);
     return m->failure;
 }
 
@@ -138,6 +237,32 @@ static nvmlReturn_t enter_device(struct machine *m, const char *function, nvmlDe
     if (result) return result;
     if (!device || *index >= m->gpus) return NVML_ERROR_INVALID_ARGUMENT;
     return m->gpu[*index].lost ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
+}
+
+/* The handles of MIG instances follow those of GPUs; a GPU's functions refuse them. */
+static nvmlDevice_t instance_handle(unsigned int i) {
+    return (nvmlDevice_t)((size_t)i + MAX + 1);
+}
+
+static struct instance *instance_of(struct machine *m, nvmlDevice_t device) {
+    size_t i = (size_t)device - MAX - 1;
+    return (size_t)device > MAX && i < m->instances ? &m->instance[i] : NULL;
+}
+
+static nvmlReturn_t enter_any(struct machine *m, const char *function, nvmlDevice_t device, struct instance **part,
+                              unsigned int *index) {
+    nvmlReturn_t result = enter_initialised(m, function);
+    *part = NULL;
+    if (result) return result;
+    if (!(*part = instance_of(m, device))) return enter_device(m, function, device, index);
+    *index = (*part)->gpu;
+    return m->gpu[*index].lost ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
+}
+
+static int is_divided(const struct machine *m, unsigned int gpu) {
+    for (unsigned int i = 0; i < m->instances; i++)
+        if (m->instance[i].gpu == gpu) return 1;
+    return 0;
 }
 
 static nvmlReturn_t give_text(const char *text, char *buffer, unsigned int length) {
@@ -189,16 +314,18 @@ nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t *dev
 
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length) {
     struct machine m;
+    struct instance *part;
     unsigned int i;
-    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
-    return result ? result : give_text(m.gpu[i].uuid, uuid, length);
+    nvmlReturn_t result = enter_any(&m, __func__, device, &part, &i);
+    return result ? result : give_text(part ? part->uuid : m.gpu[i].uuid, uuid, length);
 }
 
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length) {
     struct machine m;
+    struct instance *part;
     unsigned int i;
-    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
-    return result ? result : give_text(m.gpu[i].name, name, length);
+    nvmlReturn_t result = enter_any(&m, __func__, device, &part, &i);
+    return result ? result : give_text(part ? part->name : m.gpu[i].name, name, length);
 }
 
 nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t *utilization) {
@@ -207,6 +334,7 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_
     nvmlReturn_t result = enter_device(&m, __func__, device, &i);
     if (result) return result;
     if (!utilization) return NVML_ERROR_INVALID_ARGUMENT;
+    if (is_divided(&m, i)) return NVML_ERROR_NOT_SUPPORTED;
     *utilization = m.gpu[i].utilization;
     return NVML_SUCCESS;
 }
@@ -221,16 +349,24 @@ nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int *milliwat
     return NVML_SUCCESS;
 }
 
+static int holds(const struct machine *m, const struct instance *part, unsigned int p, unsigned int gpu) {
+    return part ? &m->instance[m->process_instance[p]] == part : m->process_gpu[p] == gpu;
+}
+
+/* Of a divided GPU as a whole only a privileged caller is told; here nobody is. */
 static nvmlReturn_t running(const char *function, nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos) {
     struct machine m;
+    struct instance *part;
     unsigned int i, room, found = 0;
-    nvmlReturn_t result = enter_device(&m, function, device, &i);
+    nvmlReturn_t result = enter_any(&m, function, device, &part, &i);
     if (result) return result;
     if (!count || (*count && !infos)) return NVML_ERROR_INVALID_ARGUMENT;
+    if (!part && is_divided(&m, i)) return NVML_ERROR_NO_PERMISSION;
     room = *count;
-    for (unsigned int p = 0; p < m.processes; p++) {
-        if (m.process_gpu[p] != i) continue;
-        if (found < room) infos[found] = m.process[p];
+    const nvmlProcessInfo_t *process = part ? m.instance_process : m.process;
+    for (unsigned int p = 0; p < (part ? m.instance_processes : m.processes); p++) {
+        if (!holds(&m, part, p, i)) continue;
+        if (found < room) infos[found] = process[p];
         found++;
     }
     *count = found;
@@ -241,7 +377,160 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t device, unsign
     return running(__func__, device, count, infos);
 }
 
+nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned int sensor, unsigned int *celsius) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (sensor || !celsius) return NVML_ERROR_INVALID_ARGUMENT;
+    *celsius = m.gpu[i].temperature;
+    return m.gpu[i].has_temperature ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+static nvmlReturn_t reasons(const char *function, nvmlDevice_t device, unsigned long long *bits) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, function, device, &i);
+    if (result) return result;
+    if (!bits) return NVML_ERROR_INVALID_ARGUMENT;
+    *bits = m.gpu[i].reasons;
+    return m.gpu[i].has_reasons ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t device, unsigned long long *bits) {
+    return reasons(__func__, device, bits);
+}
+
+nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, unsigned int type, unsigned int counter,
+                                         unsigned long long *count) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (type > 1 || counter > 1 || !count) return NVML_ERROR_INVALID_ARGUMENT;
+    *count = type == 1 && counter == 0 ? m.gpu[i].ecc : 1000; /* corrected ones, and those of the GPU's life */
+    return m.gpu[i].has_ecc ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+static unsigned int newest(const struct machine *m) {
+    unsigned int serial = 0;
+    for (unsigned int e = 0; e < m->events; e++)
+        if (m->event[e].serial > serial) serial = m->event[e].serial;
+    return serial;
+}
+
+nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t *set) {
+    struct machine m;
+    nvmlReturn_t result = enter_initialised(&m, __func__);
+    if (result) return result;
+    if (!set || event_set.exists) return NVML_ERROR_INVALID_ARGUMENT;
+    memset(&event_set, 0, sizeof event_set);
+    event_set.exists = 1;
+    *set = (nvmlEventSet_t)&event_set;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types, nvmlEventSet_t set) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (!event_set.exists || set != (nvmlEventSet_t)&event_set) return NVML_ERROR_INVALID_ARGUMENT;
+    if (types != XID_CRITICAL_ERROR) return NVML_ERROR_NOT_SUPPORTED;
+    event_set.registered[i] = 1;
+    event_set.told = newest(&m);
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t *data, unsigned int timeout_ms) {
+    struct machine m;
+    nvmlReturn_t result = enter_initialised(&m, __func__);
+    if (result) return result;
+    if (!event_set.exists || set != (nvmlEventSet_t)&event_set || !data) return NVML_ERROR_INVALID_ARGUMENT;
+    for (unsigned int e = 0; e < m.events; e++) {
+        struct event event = m.event[e];
+        if (event.serial <= event_set.told || !event_set.registered[event.gpu]) continue;
+        event_set.told = event.serial;
+        *data = (nvmlEventData_t){(nvmlDevice_t)((size_t)event.gpu + 1), XID_CRITICAL_ERROR, event.number, event.place,
+                                  WHOLE_GPU};
+        return NVML_SUCCESS;
+    }
+    usleep(timeout_ms * 1000);
+    return NVML_ERROR_TIMEOUT;
+}
+
+nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t set) {
+    struct machine m;
+    nvmlReturn_t result = enter_initialised(&m, __func__);
+    if (result) return result;
+    if (!event_set.exists || set != (nvmlEventSet_t)&event_set) return NVML_ERROR_INVALID_ARGUMENT;
+    event_set.exists = 0;
+    return NVML_SUCCESS;
+}
+
 #ifndef OLD_DRIVER
+nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *bits) {
+    return reasons(__func__, device, bits);
+}
+
+nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int *corrected, unsigned int *uncorrected,
+                                       unsigned int *pending, unsigned int *failed) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (!corrected || !uncorrected || !pending || !failed) return NVML_ERROR_INVALID_ARGUMENT;
+    *corrected = *uncorrected = 0;
+    *pending = m.gpu[i].pending;
+    *failed = m.gpu[i].failed;
+    return m.gpu[i].has_remapped ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (!current || !pending) return NVML_ERROR_INVALID_ARGUMENT;
+    *current = *pending = (unsigned int)is_divided(&m, i);
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count) {
+    struct machine m;
+    unsigned int i;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &i);
+    if (result) return result;
+    if (!count) return NVML_ERROR_INVALID_ARGUMENT;
+    *count = 7;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int number, nvmlDevice_t *part) {
+    struct machine m;
+    unsigned int gpu;
+    nvmlReturn_t result = enter_device(&m, __func__, device, &gpu);
+    if (result) return result;
+    if (!part || number >= 7) return NVML_ERROR_INVALID_ARGUMENT;
+    for (unsigned int i = 0; i < m.instances; i++)
+        if (m.instance[i].gpu == gpu && m.instance[i].number == number) {
+            *part = instance_handle(i);
+            return NVML_SUCCESS;
+        }
+    return NVML_ERROR_NOT_FOUND;
+}
+
+nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int *place) {
+    struct machine m;
+    struct instance *part;
+    unsigned int gpu;
+    nvmlReturn_t result = enter_any(&m, __func__, device, &part, &gpu);
+    if (result) return result;
+    if (!part || !place) return NVML_ERROR_INVALID_ARGUMENT;
+    *place = part->place;
+    return NVML_SUCCESS;
+}
+
 nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsigned int *count, nvmlProcessInfo_t *infos) {
     return running(__func__, device, count, infos);
 }
@@ -254,6 +543,7 @@ nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device, nvmlProcessUti
     nvmlReturn_t result = enter_device(&m, __func__, device, &i);
     if (result) return result;
     if (!count) return NVML_ERROR_INVALID_ARGUMENT;
+    if (is_divided(&m, i)) return NVML_ERROR_NOT_SUPPORTED;
     for (unsigned int u = 0; u < m.uses; u++) {
         if (m.use_gpu[u] != i || m.use[u].timeStamp <= last_seen) continue;
         if (samples && found < *count) samples[found] = m.use[u];

@@ -65,12 +65,27 @@ def test_a_call_that_hangs_holds_up_one_thread_and_is_reported_until_it_returns(
         machine.ask("poll", now)
     assert machine.ask("looking") == 1
     assert machine.ask("problem", 30.0) is None
+    assert machine.ask("unanswered since", 30.0) is None
     assert machine.ask("problem", 31.0) == "the NVIDIA driver has not answered for 31 s"
+    assert machine.ask("unanswered since", 31.0) == 0.0
     machine.show(GPU)
     machine.settle()
     machine.poll(40.0)
     assert len(machine.ask("looks")) == 2
     assert machine.ask("problem", 80.0) is None
+    assert machine.ask("unanswered since", 80.0) is None
+
+
+def test_a_driver_that_failed_is_listened_to_again_once_it_recovers(machine):
+    machine.show(GPU, HOLDER)
+    machine.poll(0.0)
+    machine.show(GPU, f"fail nvmlDeviceGetCount_v2 {UNKNOWN_ERROR}")
+    machine.poll(5.0)
+    machine.show(GPU, HOLDER)
+    machine.poll(65.0)
+    machine.show(GPU, HOLDER, "xid 1 0 48 -")
+    machine.poll(70.0)
+    assert [look[0].xids for look in machine.ask("looks")] == [(), (), (48,)]
 
 
 def test_a_process_ends_although_a_call_hangs(machine):
@@ -91,6 +106,24 @@ def test_what_the_driver_shows_of_an_idle_gpu_becomes_a_finding(machine):
     assert found is not None
     assert (found.kind, found.since) == ("stalled", 0.0)
     assert found.cause.evidence == ("GPU 0 NVIDIA H100: 0 % used, 1024 MiB held, 70 W",)
+
+
+def test_what_the_driver_reports_of_a_failing_gpu_becomes_a_finding_for_who_holds_memory_on_it(machine):
+    machine.show(GPU, HOLDER, "ecc 0 0")
+    machine.poll(0.0)
+    state = fold({}, machine.ask("looks")[-1], 0.0)
+    machine.show(GPU, HOLDER, "ecc 0 2", "xid 1 0 48 -", f"reasons 0 {0x40}", "temperature 0 91")
+    machine.poll(5.0)
+    state = fold(state, machine.ask("looks")[-1], 5.0)
+    found = detect(worker(), Facts(gpus=gpus_of(state, {4242}, 5.0)), Policy(), 5.0)
+    assert (found.severity, found.since, found.cause.code) == ("critical", 5.0, "gpu_error")
+    assert found.cause.details == {"gpus": [0], "xid": 48, "blame": "hardware"}
+    assert found.cause.evidence == (
+        "GPU 0 NVIDIA H100: 35 % used, 1024 MiB held, 350 W, slowed down: too hot (91 °C)",
+        "GPU 0: Xid 48: double-bit ECC error: memory that cannot be corrected",
+        "GPU 0: 2 more memory errors that ECC could not correct",
+    )
+    assert gpus_of(state, {77}, 5.0) == ()
 
 
 def worker():

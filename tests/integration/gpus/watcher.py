@@ -5,20 +5,24 @@ import sys
 import threading
 from functools import cache
 
-from flatlined.inputs.gpus import GpuReader
+from flatlined.inputs.gpu_reader import GpuReader
 from flatlined.inputs.nvml import open_driver, sample
+from flatlined.inputs.xid_events import XidEvents
 
 
 def main():
     looks = []
     reader = GpuReader(looks.append)
     driver = cache(open_driver)
+    events = cache(lambda: XidEvents(driver()))
     commands = {
-        "sample": lambda previous: sample(driver(), previous),
+        "sample": lambda previous: sample(driver(), previous, events().drain()),
+        "unanswered since": reader.unanswered_since,
         "poll": reader.poll,
         "problem": reader.problem,
         "looks": lambda: list(looks),
         "looking": lambda: sum(thread.name == "gpus" for thread in threading.enumerate()),
+        "forget function": lambda name: delattr(driver(), name),
         "forget pynvml": lambda: sys.modules.update(pynvml=None),
     }
     while True:

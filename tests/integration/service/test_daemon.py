@@ -129,6 +129,10 @@ def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(daemon, beats):
     daemon.gpus_seen([GpuSample(index=0, uuid="GPU-1", name="H100", utilization_pct=40.0, processes=(holder,))])
     daemon.tick()
     assert [(gpu.name, gpu.memory_mib) for gpu in seen[-1].gpus] == [("H100", 512.0)]
+    daemon.gpus_seen([GpuSample(index=0, lost=True)])
+    daemon.gpus_unanswered(7.0)
+    daemon.tick()
+    assert [(gpu.lost, gpu.unanswered_since) for gpu in seen[-1].gpus] == [(True, 7.0)]
 
 
 def test_a_bad_file_is_counted_once_and_others_go_on(daemon, store, beats):

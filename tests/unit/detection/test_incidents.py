@@ -67,6 +67,11 @@ def said(*timeline):
             id="worse is said once",
         ),
         pytest.param(
+            [(0, [LOST_GPU]), (90, [LOST_GPU, SILENT])],
+            [(0, "opened", "stalled")],
+            id="the silence of a run whose GPU has failed is no news",
+        ),
+        pytest.param(
             [(0, [SILENT]), (5, [("lost", "critical")])],
             [(0, "opened", "silent"), (5, "closed", "silent"), (5, "opened", "lost")],
             id="replaced by something as bad: no all-clear",

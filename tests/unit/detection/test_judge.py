@@ -23,6 +23,12 @@ def test_the_worst_comes_first():
     ]
 
 
+def test_a_gpu_that_failed_explains_a_silence_and_one_that_idles_does_not():
+    silence = finding("silent")
+    assert kinds([(worker(), [silence, finding("stalled", "critical")])]) == ["stalled", "silent"]
+    assert kinds([(worker(), [silence, finding("stalled", "warning")])]) == ["silent", "stalled"]
+
+
 def test_an_end_leaves_nothing_else_to_say():
     assert kinds([(worker(), [finding("silent"), finding("crashed")])]) == ["crashed"]
 

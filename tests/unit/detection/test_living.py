@@ -7,7 +7,7 @@ from builders import beat, steady, worker
 
 from flatline.wire import Body
 from flatlined.detection.detectors import diverged, find, lost, overdue, silent
-from flatlined.model import Facts, Policy, Process
+from flatlined.model import Facts, Gpu, GpuLoad, Policy, Process
 
 FIVE = Policy(silent_after_s=5.0)
 
@@ -79,3 +79,21 @@ def test_overdue_after_its_longest_runtime(now, is_overdue):
 
 def test_never_overdue_where_no_runtime_is_set():
     assert overdue.detect(worker(), Facts(), Policy(), 1e9) is None
+
+
+SPINNING = Gpu(
+    0, "H100", 1000.0, busy_at=9.0, held_since=0.0, utilization_pct=100.0, power_w=130.0,
+    usual=GpuLoad(120, 98.0, 40.0, 600.0), lately=GpuLoad(6, 100.0, 0.0, 130.0),
+)  # fmt: skip
+
+
+def test_a_silence_in_which_the_gpu_spins_says_so_whatever_the_process_does_meanwhile():
+    for process in (Process("R", 9.0), Process("S", 0.0), None):
+        finding = silent.detect(worker(), Facts(process, (SPINNING,)), FIVE, 10.0)
+        assert (finding.kind, finding.cause.code, finding.cause.details["gpus"]) == ("silent", "gpu_spin", [0])
+        assert finding.cause.evidence[-1] == "GPU 0 H100: 100 % used, 1000 MiB held, 130 W (usually 600 W)"
+
+
+def test_a_spin_is_no_fault_before_the_limit_and_no_cause_for_a_stopped_process():
+    assert silent.detect(worker(), Facts(None, (SPINNING,)), FIVE, 4.9) is None
+    assert silent.detect(worker(), Facts(Process("T", 9.0), (SPINNING,)), FIVE, 10.0).cause.code == "stopped"

@@ -105,6 +105,14 @@ def test_an_interpreter_that_does_not_get_done_exiting_is_silent_after_a_minute(
     assert silent_from(run, ASLEEP, AUTO, 50.0) == 62.0
 
 
+def test_a_process_whose_gpu_works_as_it_did_is_given_longer_unless_it_is_stopped():
+    run = steady(1.0, 2000)
+    now = run.beat_at + 50.0
+    limit_s = silent_from(run, None, AUTO, now) - run.beat_at
+    assert silent_from(run, Process("S", 0.0, gpu_works=True), AUTO, now) - run.beat_at == 2 * limit_s
+    assert silent_from(run, Process("T", 0.0, gpu_works=True), AUTO, now) - run.beat_at <= limit_s
+
+
 def test_a_worker_is_suspect_after_twice_its_longest_gap():
     run = steady(10.0, 5)
     assert not is_suspect(run, run.beat_at + 19.0)

@@ -6,7 +6,7 @@ import pytest
 
 from flatline.wire import EXITING, FAILED, FINISHED, RUNNING, Body, Head
 from flatlined.detection.detectors.stalled import detect
-from flatlined.model import Exit, Facts, Gpu, Policy, Worker
+from flatlined.model import Exit, Facts, Gpu, GpuFault, Policy, Rhythm, Worker
 
 NOW = 1000.0
 POLICY = Policy(gpu_stalled_after_s=600.0)
@@ -109,3 +109,77 @@ def test_a_worker_that_has_ended_is_not_stalled(ended, gpu):
 @pytest.mark.parametrize("state", [RUNNING, EXITING])
 def test_a_worker_that_hangs_while_it_exits_still_wastes_its_gpu(state):
     assert found(IDLE, worker=WORKER._replace(head=Head(state=state))) is not None
+
+
+def test_a_gpu_that_often_idles_for_longer_is_given_longer():
+    habitual = replace(IDLE, longest_idle_s=900.0)
+    assert found(habitual, now=400.0 + 1349.0) is None
+    assert found(habitual, now=400.0 + 1350.0).cause.details["idle_s"] == 1350.0
+
+
+GOES_ON = WORKER._replace(beat_at=999.0)
+
+
+def failing(number, *, at=995.0, what="xid", ours=True):
+    return replace(BUSY, faults=(GpuFault(at, what, number, ours),))
+
+
+@pytest.mark.parametrize(
+    ("fault", "severity", "blame"),
+    [
+        pytest.param({"number": 48}, "critical", "hardware", id="double-bit ECC"),
+        pytest.param({"number": 119}, "critical", "driver", id="GSP time-out"),
+        pytest.param({"number": 63}, "warning", "noted", id="row remapped"),
+        pytest.param({"number": 2, "what": "ecc"}, "critical", "hardware", id="uncorrectable errors"),
+        pytest.param({"number": 1, "what": "remap"}, "critical", "hardware", id="row not remapped"),
+        pytest.param({"number": 48, "ours": False}, "critical", "hardware", id="whoever else uses the GPU"),
+    ],
+)
+def test_a_gpu_that_fails_is_told_at_once_though_the_run_goes_on(fault, severity, blame):
+    finding = found(failing(**fault), worker=GOES_ON)
+    assert (finding.kind, finding.severity, finding.since) == ("stalled", severity, 995.0)
+    assert (finding.cause.code, finding.cause.details["blame"]) == ("gpu_error", blame)
+
+
+@pytest.mark.parametrize("number", [31, 45, 999])
+def test_the_programs_own_fault_is_a_warning_once_it_has_outlived_it_without_a_beat(number):
+    stuck = WORKER._replace(beat_at=900.0)
+    assert found(failing(number, at=960.0), worker=stuck, now=989.0) is None
+    finding = found(failing(number, at=960.0), worker=stuck, now=990.0)
+    assert (finding.severity, finding.cause.details) == ("warning", {"gpus": [1], "xid": number, "blame": "program"})
+
+
+@pytest.mark.parametrize(
+    ("gpu", "worker"),
+    [
+        pytest.param(failing(31, at=900.0), GOES_ON, id="it went on"),
+        pytest.param(failing(31, at=900.0, ours=False), WORKER, id="it may be another's, or of a process that is gone"),
+        pytest.param(
+            failing(31, at=900.0), WORKER._replace(beat_at=890.0, rhythm=Rhythm(200.0)), id="it rarely beats anyway"
+        ),
+        pytest.param(failing(45, at=900.0), WORKER._replace(exit=Exit(901.0, -9)), id="it was killed"),
+        pytest.param(failing(48, at=690.0), GOES_ON, id="beats and work went on for five minutes"),
+    ],
+)
+def test_a_fault_is_not_told_when(gpu, worker):
+    assert found(gpu, worker=worker) is None
+
+
+def test_the_gravest_of_several_faults_is_told_and_all_are_evidence():
+    both = replace(BUSY, faults=(GpuFault(990.0, "xid", 63), GpuFault(991.0, "xid", 48)))
+    finding = found(both, worker=GOES_ON)
+    assert finding.cause.details["xid"] == 48
+    assert len(finding.cause.evidence) == 3
+
+
+def test_a_fault_that_the_run_has_not_got_over_stays():
+    assert found(failing(48, at=600.0), worker=WORKER._replace(beat_at=700.0)) is not None
+
+
+def test_a_driver_that_does_not_answer_for_two_minutes_is_a_warning():
+    unanswered = replace(BUSY, unanswered_since=900.0)
+    assert found(unanswered, now=1019.0) is None
+    finding = found(unanswered, now=1020.0)
+    assert (finding.severity, finding.since, finding.cause.code) == ("warning", 900.0, "gpu_driver")
+    assert finding.cause.details == {"gpus": [1], "waiting_s": 120.0}
+    assert finding.cause.evidence == ("before that: GPU 1 H100: 98 % used, 30000 MiB held, 600 W",)

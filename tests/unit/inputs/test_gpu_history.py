@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.inputs.gpus import fold, gpus_of
+from flatlined.inputs.gpus import Owner, fold, gpus_of
 from flatlined.inputs.nvml import GpuSample, ProcessSample
 
 OURS, OTHERS = 42, 77
@@ -18,10 +18,10 @@ def holder(pid=OURS, use_pct=0, stamp_us=0, memory_mib=1000.0):
     return ProcessSample(pid, memory_mib, use_pct, stamp_us)
 
 
-def after(*looks):
+def after(*looks, owners=None):
     state = {}
     for now, *samples in looks:
-        state = fold(state, samples, now)
+        state = fold(state, samples, now, owners)
     return state
 
 
@@ -117,3 +117,90 @@ def test_time_since_the_last_look_in_which_the_driver_hangs_is_not_held_against_
     state = after((0.0, gpu(holder())), (10.0, gpu(holder())))
     assert ours(state, now=20.0).busy_at == 0.0
     assert ours(state, now=1010.0).busy_at == 1000.0
+
+
+WORKS, RESTS = gpu(holder(use_pct=None), utilization_pct=90), gpu(holder(use_pct=None))
+
+
+def test_the_longest_pause_that_ended_with_work_is_remembered():
+    looks = [(5.0 * i, WORKS if i in (0, 1, 10, 11, 15) else RESTS) for i in range(17)]
+    assert ours(after(*looks), now=80.0).longest_idle_s == 45.0
+
+
+def test_neither_loading_before_the_first_work_nor_a_pause_that_goes_on_teaches_anything():
+    assert ours(after(*[(5.0 * i, RESTS) for i in range(10)], (50.0, WORKS)), now=50.0).longest_idle_s == 0.0
+    assert ours(after((0.0, WORKS), (5.0, WORKS), *[(10.0 + 5 * i, RESTS) for i in range(9)])).longest_idle_s == 0.0
+
+
+def test_its_load_is_known_where_nobody_else_uses_the_gpu():
+    looks = [(5.0 * i, WORKS) for i in range(8)]
+    fact = ours(after(*looks, owners={OURS: Owner(OURS, 3)}), now=35.0)
+    assert fact.lately == pytest.approx((6, 90.0, 0.0, 70.0))
+
+
+@pytest.mark.parametrize(
+    ("sample", "owners"),
+    [
+        pytest.param(WORKS, {}, id="whose it is is not known"),
+        pytest.param(gpu(holder(), holder(OTHERS)), {OURS: Owner(OURS, 1)}, id="a stranger uses it too"),
+        pytest.param(
+            gpu(holder(), holder(OTHERS)), {OURS: Owner(OURS, 1), OTHERS: Owner(OTHERS, 1)}, id="another rank does"
+        ),
+        pytest.param(replace(WORKS, power_w=None), {OURS: Owner(OURS, 1)}, id="the driver does not tell"),
+    ],
+)
+def test_its_load_is_not_known_where(sample, owners):
+    assert ours(after((0.0, sample), (5.0, sample), owners=owners), now=5.0).lately is None
+
+
+def faults(state, now, pids=(OURS,)):
+    return [(fault.at, fault.what, fault.number, fault.ours) for fault in ours(state, now, pids).faults]
+
+
+def test_a_fault_is_of_those_who_held_memory_when_it_came():
+    both = gpu(holder(), holder(OTHERS))
+    state = after((0.0, both), (5.0, replace(both, xids=(31, 31))), (10.0, gpu(holder(), holder(OTHERS), holder(99))))
+    assert faults(state, 10.0) == [(5.0, "xid", 31, False)]
+    assert faults(state, 10.0, pids=(OURS, OTHERS)) == [(5.0, "xid", 31, True)]
+    assert faults(state, 10.0, pids=(99,)) == []
+
+
+def test_a_fault_may_be_that_of_a_process_that_is_gone():
+    state = after((0.0, gpu(holder(), holder(43))), (5.0, gpu(holder(), xids=(13,))))
+    assert faults(state, 5.0, pids=(OURS, 43)) == [(5.0, "xid", 13, False)]
+
+
+def test_a_fault_from_before_a_process_came_is_none_of_its():
+    state = after((0.0, gpu(holder(OTHERS))), (1000.0, gpu(holder(), xids=(79,))))
+    assert faults(state, 1000.0) == []
+
+
+def test_errors_count_from_the_first_look_on():
+    worn = gpu(holder(), uncorrected=7, remap_failed=True)
+    state = after((0.0, worn), (5.0, worn))
+    assert faults(state, 5.0) == []
+    assert ours(state, 5.0).notes == ("bad memory rows that could not be replaced",)
+    assert faults(fold(state, [replace(worn, uncorrected=9)], 10.0), 10.0) == [(10.0, "ecc", 2, True)]
+
+
+def test_a_row_that_can_be_replaced_is_a_note_and_one_that_cannot_a_fault():
+    state = after((0.0, gpu(holder())), (5.0, gpu(holder(), remap_pending=True)))
+    assert (faults(state, 5.0), ours(state, 5.0).notes) == ([], ("bad memory rows that a reset will replace",))
+    assert faults(fold(state, [gpu(holder(), remap_failed=True)], 10.0), 10.0) == [(10.0, "remap", 1, True)]
+
+
+def test_a_lost_gpu_tells_its_xid_to_those_who_held_memory():
+    state = after((0.0, gpu(holder())), (5.0, GpuSample(0, lost=True, xids=(79,))))
+    assert faults(state, 5.0) == [(5.0, "xid", 79, True)]
+
+
+def test_a_lost_gpu_takes_all_its_instances_with_it():
+    one, two = (replace(gpu(holder(pid)), instance=i, uuid=f"MIG-{i}") for i, pid in enumerate((OURS, OTHERS)))
+    state = after((0.0, one, two), (5.0, GpuSample(0, lost=True)))
+    assert [ours(state, 5.0, pids=(pid,)).instance for pid in (OURS, OTHERS)] == [0, 1]
+    assert all(ours(state, 5.0, pids=(pid,)).lost for pid in (OURS, OTHERS))
+
+
+def test_what_a_hung_driver_said_last_is_marked_as_such():
+    state = after((0.0, gpu(holder())))
+    assert gpus_of(state, {OURS}, 200.0, unanswered_since=5.0)[0].unanswered_since == 5.0

@@ -34,7 +34,7 @@ CAUSE_MAX = 300
 METRICS_MAX = 8
 METRIC_NAME_MAX = 40
 
-_PARTICULARS = ("type", "status", "signal")
+_PARTICULARS = ("type", "status", "signal", "blame")
 """Details of a cause for which there may be words of their own."""
 
 _T = TypeVar("_T")
@@ -121,7 +121,7 @@ def _failure(cause: Mapping[str, Any], phrases: Phrases) -> tuple[str, str] | No
 
 
 def _keys(kind: str, cause: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Under what to look for the words on a cause: its class, exit status or signal; its verdict; its code alone."""
+    """Under what to look for the words on a cause: its class, exit status, signal, blame; its verdict; its code."""
     code, details = cause["code"], cause.get("details", {})
     particular = next((details[name] for name in _PARTICULARS if details.get(name) is not None), "")
     return f"{code}.{str(particular).rpartition('.')[2]}", f"{kind}.{code}", code

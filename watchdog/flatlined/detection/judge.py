@@ -13,7 +13,8 @@ from flatlined.detection.detectors import Detector
 from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
-_ORDER = ("crashed", "lost", "silent", "stalled", "diverged", "overdue", "finished")
+_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "finished")
+"""Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
 
 Found: TypeAlias = tuple[Finding, Worker]
 

@@ -18,6 +18,8 @@ STILL_LONGEST_FACTOR = 1.5
 STOPPED_FACTOR = 3.0
 STOPPED_FLOOR_S = 5.0
 """A stopped process (SIGSTOP, Ctrl-Z) cannot be computing: no doubt is left to wait for."""
+GPU_WORKS_FACTOR = 2.0
+"""A process for which a GPU works as it did most likely trains or evaluates, and is given longer."""
 WORKING_WITHIN_S = 5.0
 """A process that used the CPU so lately is busy."""
 EXITING_FLOOR_S = 60.0
@@ -53,7 +55,9 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
         return limit_s
     if process.state == "T":
         return min(limit_s, max(STOPPED_FLOOR_S, STOPPED_FACTOR * longest_s))
-    if process.state != "t" and now - process.active_at > (now - worker.beat_at) / 2:
+    if process.gpu_works:
+        limit_s *= GPU_WORKS_FACTOR
+    elif process.state != "t" and now - process.active_at > (now - worker.beat_at) / 2:
         return min(limit_s, max(patience.FLOOR_S, STILL_LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR))
     return limit_s
 

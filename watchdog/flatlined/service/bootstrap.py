@@ -9,7 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import partial
 
 from flatlined.alerting import channels
@@ -18,10 +18,9 @@ from flatlined.config import Config
 from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket
-from flatlined.inputs.gpus import GpuReader
-from flatlined.inputs.nvml import GpuSample
 from flatlined.model import FlatlineError
 from flatlined.service.daemon import INTERVAL_S, Daemon, read_clocks
+from flatlined.service.gpu_watch import GpuWatch
 from flatlined.service.places import beat_directories, make_own_directory, store_path
 from flatlined.service.schedule import Timetable
 from flatlined.service.sd_notify import notify
@@ -115,14 +114,10 @@ def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, s
 def _timetable(
     loop: asyncio.AbstractEventLoop, daemon: Daemon, store: Store, config: Config, env: Mapping[str, str]
 ) -> Timetable:
-    gpus = GpuReader(partial(_hand_over, loop, daemon))
-
-    def look_at_gpus() -> None:
-        if daemon.roster.runs:
-            gpus.poll(read_clocks().mono)
+    gpus = GpuWatch(loop, daemon)
 
     def tell_systemd() -> None:
-        problem = gpus.problem(read_clocks().mono)
+        problem = gpus.problem()
         waiting = sum(n for (_, state), n in store.pending_counts().items() if state == "pending")
         bad = sum(daemon.complaints.counts.values())
         notify(
@@ -133,17 +128,12 @@ def _timetable(
 
     timetable = Timetable()
     timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))
-    timetable.every(GPU_INTERVAL_S, look_at_gpus)
+    timetable.every(GPU_INTERVAL_S, gpus.look)
     timetable.every(STATUS_INTERVAL_S, tell_systemd, daemon.remind)
     timetable.every(CHECKPOINT_INTERVAL_S, lambda: loop.run_in_executor(None, store.checkpoint))
     timetable.every(PRUNE_INTERVAL_S, gc.collect)
     timetable.every(PRUNE_INTERVAL_S, lambda: store.prune(read_clocks().wall - config.store.keep_s))
     return timetable
-
-
-def _hand_over(loop: asyncio.AbstractEventLoop, daemon: Daemon, samples: tuple[GpuSample, ...]) -> None:
-    with suppress(RuntimeError):  # the loop was closed: nobody wants to know any more
-        loop.call_soon_threadsafe(daemon.gpus_seen, samples)
 
 
 def _watching(daemon: Daemon) -> str:

@@ -162,7 +162,12 @@ class Daemon:
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
         """A look at the GPUs came back."""
-        self._evidence.gpus_seen(samples, set(self.roster.pid_of.values()), time.monotonic())
+        beats = {pid: self.roster.run_of[key].workers[key].beats for key, pid in self.roster.pid_of.items()}
+        self._evidence.gpus_seen(samples, beats, time.monotonic())
+
+    def gpus_unanswered(self, since: float | None) -> None:
+        """The GPU driver has hung in a call since then; None: it answers."""
+        self._evidence.gpus_unanswered_since = since
 
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""

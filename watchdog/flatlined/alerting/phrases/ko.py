@@ -76,6 +76,12 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "gpu_lost": ("GPU {gpus}: 버스에서 이탈함", "GPU가 버스에서 이탈함"),
     "gpu_spin": ("GPU {gpus} 공회전, 사용률은 100%지만 실제 작업이 없음", "GPU 공회전: 실제 작업이 없음"),
     "gpu_error": ("GPU {gpus}: Xid {xid} 오류", "GPU {gpus}: 오류", "GPU 오류"),
+    "gpu_error.hardware": ("GPU {gpus}: 하드웨어 고장 (Xid {xid})", "GPU {gpus}: 메모리 고장", "GPU 하드웨어 고장"),
+    "gpu_error.noted": ("GPU {gpus}: 메모리 자체 복구 발생 (Xid {xid})", "GPU 메모리 자체 복구 발생"),
+    "gpu_driver": (
+        "NVIDIA 드라이버가 {waiting_s}째 응답하지 않아 GPU {gpus}의 상태를 알 수 없음",
+        "NVIDIA 드라이버가 응답하지 않음",
+    ),
     "loss_nan": ("손실 값이 NaN",),
     "loss_inf": ("손실 값이 무한대",),
     "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
@@ -126,6 +132,14 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "gpu_lost": ("`dmesg | grep -i xid`에서 오류 번호를 확인하세요. 대개 서버를 재부팅해야 합니다.",),
     "gpu_spin": ("다른 랭크를 기다리는 중일 가능성이 큽니다. 가장 느린 랭크를 확인하세요.",),
     "gpu_error": ("`dmesg | grep -i xid`에서 오류 번호를 확인하세요.",),
+    "gpu_error.program": (
+        "대개 프로그램 자체의 오류입니다. `CUDA_LAUNCH_BLOCKING=1`로 실행하면 문제를 일으킨 호출을 알 수 있습니다.",
+    ),
+    "gpu_error.hardware": ("저장할 수 있는 것은 저장하고, 초기화와 점검이 끝날 때까지 이 GPU를 사용하지 마세요.",),
+    "gpu_error.noted": ("학습은 계속될 수 있습니다. GPU가 비면 초기화하고, 자주 반복되면 점검을 맡기세요.",),
+    "gpu_driver": (
+        "`nvidia-smi`도 멈추나요? 그렇다면 대개 서버를 재부팅해야 합니다. `dmesg | grep -i nvrm`도 확인하세요.",
+    ),
     "loss_nan": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "loss_inf": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "loss_exploded": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from flatlined.detection.gpus import label, lines, spins
 from flatlined.detection.rhythm import WORKING_WITHIN_S, silent_from
-from flatlined.model import Cause, Facts, Finding, Policy, Process, Worker
+from flatlined.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
 
 STOPPED = ("T", "t")
 
@@ -19,7 +22,16 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return None
     if facts.process is not None and facts.process.stack is None:
         return None
-    return Finding("silent", "critical", worker.beat_at, _why(worker, facts.process, now))
+    return Finding("silent", "critical", worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
+
+
+def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
+    """The cause with what its GPUs do: one that spins says more than that the process waits for it, or polls it."""
+    evidence = (*cause.evidence, *(line for gpu in gpus for line in lines(gpu)))
+    spinning = [label(gpu) for gpu in gpus if spins(gpu)]
+    if spinning and cause.code != "stopped":
+        return Cause("gpu_spin", {**cause.details, "gpus": spinning}, evidence)
+    return replace(cause, evidence=evidence)
 
 
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
