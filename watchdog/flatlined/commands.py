@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -28,6 +29,7 @@ from flatlined.config import Config, ConfigError, format_duration
 from flatlined.model import ChannelError, FlatlineError, Notification
 from flatlined.service.bootstrap import serve
 from flatlined.service.places import stores_to_read
+from flatlined.service.schedule import next_due
 from flatlined.store import read_runs
 from flatlined.store.records import RunRow
 
@@ -35,7 +37,7 @@ OK, FAILURE, MISTAKE = 0, 1, 2
 PIPE_WIDTH = 1000
 JOB_WIDTH = 60
 RECENT_S = 86400.0
-COLOURS = {"running": "green", "finished": "blue", "crashed": "red", "silent": "red", "lost": "red"}
+COLOURS = {"running": "green", "finished": "blue", **dict.fromkeys(("crashed", "silent", "lost", "missing"), "red")}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -87,8 +89,16 @@ def _serve(config: Config, arguments: argparse.Namespace) -> int:
 
 
 def _check(config: Config, _: argparse.Namespace) -> int:
-    print("\n".join(configuration.describe(config)))
+    print("\n".join([*configuration.describe(config), *_next_due(config, time.time())]))
     return OK
+
+
+def _next_due(config: Config, now: float) -> list[str]:
+    expected = [(rule.match, rule.expected.at) for rule in config.jobs if rule.expected is not None]
+    return [
+        f"next due: {match} at {datetime.fromtimestamp(next_due(at, now).last_wall).astimezone():%Y-%m-%d %H:%M %Z}"
+        for match, at in expected
+    ]
 
 
 def _test_alert(config: Config, arguments: argparse.Namespace) -> int:
@@ -146,13 +156,18 @@ def _status(config: Config, arguments: argparse.Namespace) -> int:
         print("flatlined: no daemon has run here yet; `flatlined serve` starts one", file=sys.stderr)
         return FAILURE
     now = time.time()
-    runs = [r for r in read_runs(stores[0]) if arguments.all or r.ended_wall is None or now - r.ended_wall < RECENT_S]
+    runs = [r for r in read_runs(stores[0]) if arguments.all or _is_of_today(r, now)]
     if arguments.json:
         print(json.dumps([_as_json(r) for r in runs], ensure_ascii=False, indent=2))
     else:
         # In a pipe there is no edge to fit into: nothing is cut.
         Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(_table(runs, now))
     return OK
+
+
+def _is_of_today(row: RunRow, now: float) -> bool:
+    """Whether a run goes on or ended lately. What was missing and has begun is shown as the run that it is."""
+    return row.ended_wall is None or (now - row.ended_wall < RECENT_S and row.verdict != "missing")
 
 
 def _as_json(row: RunRow) -> Mapping[str, object]:

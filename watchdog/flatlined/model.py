@@ -84,6 +84,7 @@ class Worker(NamedTuple):
     ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
     progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came, ``met_at`` when it was first
     seen. ``beats`` counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
+    ``estimate_s`` how long the plan was to take from there by the pace of its first fifth, once that is known,
     ``not_finite_at`` since when the loss is NaN or infinite. ``patience`` is what its job's silences have taught;
     ``detection.patience`` alone knows what is in it.
     """
@@ -106,6 +107,7 @@ class Worker(NamedTuple):
     spread: Spread = Spread()
     met_at: float = 0.0
     patience: Any = None
+    estimate_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ class Policy:
     first_beat_within_s: float = 1800.0
     max_runtime_s: float | None = None
     gpu_stalled_after_s: float = 600.0
+    min_runtime_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,9 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
 
 
 HOW_LONG = "(write it as 90s, 10m, 1h30m or 2d)"
+HOW_TO_EXPECT = '(write five fields: minute, hour, day, month, weekday; "30 2 * * *" is every night at half past two)'
+HOW_TO_START = '(give the time as well: expected: "30 2 * * *")'
+DEFAULTS = "first_beat_within, gpu_stalled_after, max_runtime, min_runtime, silent_after"
 HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
 KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue' or 'missing'"
 
@@ -61,6 +64,22 @@ KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'los
         ("routes: [{to: }]", "1: routes[0].to: must be a list (write [ONE, TWO])"),
         ("routes: [{to: [], continue: maybe}]", "1: routes[0].continue: must be true or false"),
         ("routes: [{to: [], match: {kind: runing}}]", f"1: routes[0].match.kind: must be {KINDS}"),
+        ("jobs: [{match: a, expected: '30 2 * *'}]", f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
+        ("jobs: [{match: a, expected: 5}]", f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
+        ("jobs: [{match: a, expected: '0 24 * * *'}]",
+         f"1: jobs[0].expected: hour 24 is not within 0-23 {HOW_TO_EXPECT}"),
+        ("jobs: [{match: a, expected: '0 1 * * frei'}]",
+         "1: jobs[0].expected: the weekday is neither a number nor a name (sun, mon, tue, wed, thu, fri, sat or 0-7)"),
+        ("jobs: [{match: a, expected: '5/10 1 * * *'}]",
+         "1: jobs[0].expected: the minute is none that cron knows (write *, 5, 1-5, */15, 0-30/10 or a list: 1,3)"),
+        ("jobs: [{match: a, expected: '0 0 31 2,4 *'}]",
+         f"1: jobs[0].expected: day 31 never comes in these months {HOW_TO_EXPECT}"),
+        ("jobs: [{match: a, start_within: 5m}]",
+         f"1: jobs[0].start_within: nothing is expected that could start {HOW_TO_START}"),
+        ("jobs: [{match: a, expected: x, start_within: 5m}]",
+         f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
+        ("jobs: [{match: a, expcted: x}]", "1: jobs[0].expcted: unknown key (did you mean expected?)"),
+        ("defaults: {expected: '30 2 * * *'}", f"1: defaults.expected: unknown key (known: {DEFAULTS})"),
         ("store: {keep: 99999d}", f"1: store.keep: must be longer than nothing and at most 36500d {HOW_LONG}"),
         ("channels: [a]", "1: channels: must be a mapping (write NAME: {kind: KIND} lines below it)"),
         ("channels:\n  a:\n", "2: channels.a.kind: is missing (write NAME: {kind: KIND})"),

@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -117,6 +118,44 @@ def test_a_database_of_a_newer_flatlined_is_left_alone(store, path):
     db.close()
     with pytest.raises(StoreError, match="newer"):
         Store(path, "this boot")
+
+
+def test_a_database_of_the_first_version_goes_on_with_its_runs(store, path):
+    store.record([Record(ROW, opened=[incident()])], NOW)
+    fresh = schema_of(path)
+    store.close()
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("DROP TABLE expectation; PRAGMA user_version = 1")
+    upgraded = Store(path, "this boot")
+    assert schema_of(path) == fresh
+    assert [row.key for row, _, _ in upgraded.unfinished(NOW)] == ["run"]
+    upgraded.close()
+
+
+def schema_of(path):
+    with closing(sqlite3.connect(path)) as db:
+        return set(db.execute("SELECT type, name, sql FROM sqlite_master"))
+
+
+def test_a_worker_of_an_earlier_version_has_no_estimate_yet(store):
+    store.record([Record(ROW, workers=[worker()._replace(estimate_s=60.0)])], NOW)
+    with store._db as db:
+        db.execute("UPDATE worker SET snapshot = json_remove(snapshot, '$.estimate_s')")
+    [(_, [restored], _)] = store.unfinished(NOW)
+    assert restored == worker()
+
+
+def test_what_is_no_longer_expected_is_forgotten(store):
+    assert store.expect(["a", "b"], WALL) == {"a": WALL, "b": WALL}
+    store.settle("a", WALL + 5.0)
+    assert store.expect(["a"], WALL + 9.0) == {"a": WALL + 5.0}
+    assert store.expect(["a", "b"], WALL + 10.0) == {"a": WALL + 5.0, "b": WALL + 10.0}
+
+
+def test_what_was_missing_is_no_run_that_began(store):
+    store.record([Record(ROW), Record(replace(ROW, key="r2", started_wall=WALL + 5.0))], NOW)
+    store.record([Record(replace(ROW, key="expected:d*", job="d*", verdict="missing"))], NOW)
+    assert store.latest_begins() == [("digits", WALL + 5.0)]
 
 
 def test_what_is_no_database_is_named(path):

@@ -78,7 +78,21 @@ CAUSES = [
     ("stalled", cause("gpu_idle"), "its GPU does no work"),
     ("stalled", cause("gpu_lost", gpus=[3]), "GPU 3 has fallen off the bus"),
     ("overdue", cause("overdue", limit_s=86400.0), "it has run longer than 1 d"),
+    (
+        "overdue",
+        cause("past_estimate", estimate_s=36000.0),
+        "at its first pace it would have taken 10 h",
+    ),
+    ("missing", cause("not_begun", within_s=900.0), "no run began within 15 min of its time"),
+    ("finished", cause("stopped_early", epoch="37", epochs="90"), "stopped early at epoch 37 of 90"),
+    ("finished", cause("stopped_early", step="1,000", steps="9,000"), "stopped early at step 1,000 of 9,000"),
+    ("finished", cause("too_fast", least_s=600.0), "suspiciously fast, as it was to take at least 10 min"),
     ("finished", cause("reported", reason="acc 0.93"), "acc 0.93"),
+    (
+        "finished",
+        cause("reported", reason="acc 0.93", epoch="37", epochs="90"),
+        "acc 0.93 (stopped early at epoch 37 of 90)",
+    ),
     ("crashed", cause("something_new", figure=3), "something_new"),
 ]
 
@@ -96,6 +110,8 @@ HEADLINES = [
     ({"kind": "stalled", "cause": None, "reason": "escalated"}, "🐌 Now worse: resnet50 has stalled on gpu01"),
     ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 beats again on gpu01, after 15 min of silence"),
     ({"kind": "overdue", "status": "resolved"}, "🟢 resnet50 is no longer overdue on gpu01, after 15 min"),
+    ({"kind": "missing", "cause": None}, "👻 resnet50 never began on gpu01"),
+    ({"kind": "missing", "status": "resolved"}, "🟢 resnet50 began after all on gpu01, 15 min late"),
     ({"kind": "finished", "status": "notice", "cause": None}, "🏁 resnet50 finished on gpu01 after 1 h 25 min"),
     ({"kind": "started", "status": "notice", "cause": None}, "🚀 resnet50 started on gpu01"),
     (
@@ -117,6 +133,17 @@ def test_of_a_long_traceback_the_end_is_shown(notification):
     shown = [line for line in render(notification(cause=given), "en").text.splitlines() if line.startswith("  ")]
     assert len(shown) == EVIDENCE_LINES
     assert shown[-2:] == ["  line 39", "  " + "x" * (LINE_MAX - 1) + "…"]
+
+
+def test_what_was_expected_and_is_missing_has_no_process(notification):
+    nobody = {"job": "nightly-*", "run": "", "user": "", "pid": None, "progress": {}, "elapsed_s": 0.0}
+    given = cause("not_begun", ["the last one began 24.0 h before"], within_s=900.0)
+    assert render(notification(kind="missing", cause=given, **nobody), "en").text.splitlines()[:4] == [
+        "👻 nightly-* never began on gpu01: no run began within 15 min of its time",
+        "",
+        "When: expected since 2026-11-20 12:00:00 UTC",
+        "Where: gpu01",
+    ]
 
 
 def test_a_resolved_fault_needs_no_evidence_and_no_advice(notification):
@@ -182,6 +209,12 @@ def test_the_payload_is_the_contracts_object(notification):
 def test_times_are_told_in_the_zone_of_the_reader(notification):
     text = render(notification(), "ko", timezone(timedelta(hours=9), "KST")).text
     assert "2026-11-20 21:00:00 KST" in text
+
+
+def test_a_finish_that_came_too_soon_brings_advice_and_an_ordinary_one_does_not(notification):
+    fast = notification(kind="finished", status="notice", severity="warning", cause=cause("too_fast", least_s=600.0))
+    assert "Next: was the data there" in render(fast, "en").text
+    assert "Next:" not in render(notification(kind="finished", status="notice", cause=cause("reported")), "en").text
 
 
 def test_a_crash_has_no_time_to_go(notification):

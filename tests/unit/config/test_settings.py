@@ -7,6 +7,7 @@ from flatlined.config import (
     ChannelConfig,
     Config,
     ConfigError,
+    Expected,
     Heartbeats,
     JobRule,
     Match,
@@ -15,6 +16,7 @@ from flatlined.config import (
     StoreConfig,
     describe,
 )
+from flatlined.config.crontab import parse_crontab
 from flatlined.config.schema import PolicySection
 from flatlined.model import Policy
 
@@ -78,6 +80,12 @@ def test_a_description_notes_what_never_takes_effect():
         "note: the rule for jobs a* is never reached: an earlier one for a* takes them",
         "note: the rule for jobs b is never reached: an earlier one for * takes them",
     ]
+
+
+def test_a_rule_that_only_expects_takes_effect_wherever_it_stands():
+    nightly = Expected(parse_crontab("30 2 * * *"), 900.0)
+    whole = config(channels={"a": ChannelConfig("b", Options())}, jobs=(JobRule("*"), JobRule("a", expected=nightly)))
+    assert not [line for line in describe(whole) if line.startswith("note")]
 
 
 def test_a_config_error_lists_its_problems_by_line():

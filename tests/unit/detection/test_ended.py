@@ -89,3 +89,46 @@ def test_an_ordinary_bug_has_no_class():
     body = AGENT._replace(exception="ValueError: bad batch", traceback="ValueError: bad batch")
     cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause
     assert "failure" not in cause.details
+
+
+@pytest.mark.parametrize(
+    ("plan", "last", "seq", "expected"),
+    [
+        pytest.param({"epochs": 90}, {"epoch": 89.0}, 90, None, id="all of it"),
+        pytest.param({"epochs": 90}, {"epoch": 37.0}, 38, {"epoch": "37", "epochs": "90"}, id="stopped early"),
+        pytest.param({"epochs": 90}, {"epoch": 36.5}, 9000, {"epoch": "36.5", "epochs": "90"}, id="in mid-epoch"),
+        pytest.param({"epochs": 90}, {"epoch": 88.0}, 45, None, id="it beats every other epoch"),
+        pytest.param({"steps": 1000}, {"step": 950}, 20, None, id="it beats every 50 steps, from 0 on"),
+        pytest.param({"steps": 9000}, {"step": 1000}, 21, {"step": "1,000", "steps": "9,000"}, id="by steps"),
+        pytest.param({"epochs": 90}, {"step": 7}, 7, None, id="it planned in epochs and told none"),
+        pytest.param({}, {"epoch": 3.0}, 4, None, id="nothing was planned"),
+    ],
+)
+def test_a_finish_with_less_done_than_planned_says_so(plan, last, seq, expected):
+    made = worker((0.0, beat(seq, AGENT._replace(**plan), state=FINISHED, **last)))
+    found = detect(made, Facts(), Policy(), 1.0)
+    assert (found.kind, found.severity) == ("finished", "info")
+    assert (found.cause and dict(found.cause.details)) == expected
+
+
+def test_where_a_run_stopped_stands_beside_its_own_note():
+    body = AGENT._replace(reason="no better for 10 epochs", epochs=90)
+    cause = detect(worker((0.0, beat(38, body, epoch=37.0, state=FINISHED))), Facts(), Policy(), 1.0).cause
+    assert cause.code == "reported"
+    assert cause.details == {"reason": "no better for 10 epochs", "epoch": "37", "epochs": "90"}
+
+
+@pytest.mark.parametrize(("ended_at", "severity"), [(599.9, "warning"), (600.0, "info")])
+@pytest.mark.parametrize("state", [FINISHED, EXITING])
+def test_a_finish_sooner_than_its_shortest_runtime_is_a_warning(ended_at, severity, state):
+    made = worker((0.0, beat(1, AGENT._replace(reason="done"), state=state)))._replace(exit=Exit(ended_at, 0))
+    found = detect(made, Facts(), Policy(min_runtime_s=600.0), 700.0)
+    assert (found.kind, found.severity) == ("finished", severity)
+    if severity == "warning":
+        assert (found.cause.code, found.cause.details) == ("too_fast", {"least_s": 600.0})
+        assert found.cause.evidence == ("it took 599.9 s", "its last word: done")
+
+
+def test_a_crash_is_never_too_fast():
+    found = detect(worker()._replace(exit=Exit(1.0, -9)), Facts(), Policy(min_runtime_s=600.0), 2.0)
+    assert (found.kind, found.cause.code) == ("crashed", "signal")

@@ -83,6 +83,13 @@ def test_one_worker_finishing_is_not_the_run_finishing():
     assert kinds([(worker(key="a"), [done]), (worker(key="b"), [done])]) == ["finished"]
 
 
+def test_a_wrapped_command_that_finished_early_says_so_by_the_worker_inside():
+    early = finding("finished", "info", 1.0, Cause("stopped_early"))
+    inside, command = worker(key="inside"), worker((0.0, beat(1, COMMAND)), key="command")
+    [(told, speaker)] = judge([(command, [finding("finished", "info", 2.0)]), (inside, [early])]).found
+    assert (told.cause.code, told.since, speaker.key) == ("stopped_early", 2.0, "inside")
+
+
 def test_a_wrapped_run_ends_only_with_its_command():
     command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
     assert kinds([(command, []), (inside, [finding("crashed")])]) == []

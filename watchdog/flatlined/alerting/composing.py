@@ -58,6 +58,8 @@ def _status(kind: str, reason: Reason) -> Status:
 
 
 def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
+    if incident.finding.kind == "missing":  # it has not run for a moment
+        return worker.started_at
     ended = incident.finding.kind in ("finished", "crashed")
     return max(worker.beat_at, incident.finding.since) if ended else moment.mono
 

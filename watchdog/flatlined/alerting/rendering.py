@@ -52,7 +52,7 @@ def render(notification: Notification, language: Language, zone: tzinfo = timezo
         [_headline(notification, cause, words, phrases)],
         [*_facts(notification, words, phrases)],
         [*_evidence(cause, phrases)] if notification.status != "resolved" else [],
-        [*_advice(notification, words, phrases)] if notification.status == "firing" else [],
+        [*_advice(notification, words, phrases)] if notification.status != "resolved" else [],
     ]
     text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
     return replace(notification, cause=cause, text=text)

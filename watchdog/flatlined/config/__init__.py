@@ -1,5 +1,6 @@
 """The configuration: YAML in, a frozen Config out, or every mistake at once with its line."""
 
+from flatlined.config.crontab import Crontab
 from flatlined.config.describe import describe
 from flatlined.config.durations import format_duration, parse_duration
 from flatlined.config.load import find, load
@@ -8,6 +9,7 @@ from flatlined.config.settings import (
     Address,
     ChannelConfig,
     Config,
+    Expected,
     Heartbeats,
     JobRule,
     Language,
@@ -21,6 +23,8 @@ __all__ = [
     "ChannelConfig",
     "Config",
     "ConfigError",
+    "Crontab",
+    "Expected",
     "Heartbeats",
     "JobRule",
     "Language",

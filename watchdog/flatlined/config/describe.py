@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from flatlined.config.durations import format_duration
-from flatlined.config.settings import ChannelConfig, Config, Match, Route
+from flatlined.config.settings import ChannelConfig, Config, JobRule, Match, Route
 from flatlined.model import Policy
 
 
@@ -21,7 +21,7 @@ def describe(config: Config) -> list[str]:
         f"heartbeat files: {places}",
         f"datagrams: {f'{heartbeats.udp}, {key}' if heartbeats.udp else 'off'}",
         f"every job: {_policy(config.defaults)}",
-        *(f"jobs {rule.match}: {_policy(rule.over(config.defaults))}" for rule in config.jobs),
+        *(f"jobs {rule.match}: {_policy(rule.over(config.defaults))}{_expected(rule)}" for rule in config.jobs),
         *(f"channel {name}: {_channel(channel)}" for name, channel in config.channels.items()),
         *(f"route {at}: {_route(route)}" for at, route in enumerate(config.routes, 1)),
         f"store: {store.path or 'in the state folder'}, kept {format_duration(store.keep_s)}",
@@ -33,10 +33,17 @@ def describe(config: Config) -> list[str]:
 def _policy(policy: Policy) -> str:
     silent = "learned from the rhythm" if policy.silent_after_s is None else _after(policy.silent_after_s)
     longest = "any" if policy.max_runtime_s is None else format_duration(policy.max_runtime_s)
+    shortest = f", at least {format_duration(policy.min_runtime_s)}" if policy.min_runtime_s else ""
     return (
         f"silent {silent}, first beat within {format_duration(policy.first_beat_within_s)}, "
-        f"GPU stalled {_after(policy.gpu_stalled_after_s)}, runtime {longest}"
+        f"GPU stalled {_after(policy.gpu_stalled_after_s)}, runtime {longest}{shortest}"
     )
+
+
+def _expected(rule: JobRule) -> str:
+    if rule.expected is None:
+        return ""
+    return f', expected at "{rule.expected.at.text}", missing {_after(rule.expected.within_s)}'
 
 
 def _after(seconds: float) -> str:
@@ -75,5 +82,6 @@ def _notes(config: Config) -> Iterator[str]:
             break
     patterns = [rule.match for rule in config.jobs]
     for at, pattern in enumerate(patterns):
-        if earlier := {pattern, "*"}.intersection(patterns[:at]):
+        only_expects = config.jobs[at].expected is not None and not config.jobs[at].overrides
+        if (earlier := {pattern, "*"}.intersection(patterns[:at])) and not only_expects:
             yield f"the rule for jobs {pattern} is never reached: an earlier one for {earlier.pop()} takes them"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from flatlined.config.channels import Kinds, channel_names, read_channels
 from flatlined.config.document import Document, read_document
 from flatlined.config.problems import BadValueError, ConfigError, Problem
-from flatlined.config.schema import FileSection, HeartbeatsSection, RouteSection
+from flatlined.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
 from flatlined.config.secrets import Surroundings, expand, read_file
-from flatlined.config.settings import ChannelConfig, Config, Heartbeats, JobRule, Match, Route, StoreConfig
+from flatlined.config.settings import ChannelConfig, Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
 from flatlined.config.validation import validated
 from flatlined.model import Policy
 
@@ -59,10 +60,11 @@ def _read(path: Path | None) -> Document:
 
 def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Path | None) -> Config:
     routes = default_routes(tuple(channels)) if file.routes is None else tuple(map(_route, file.routes))
+    defaults = Policy(**file.defaults.overrides())
     return Config(
         heartbeats=_heartbeats(file.heartbeats),
-        defaults=Policy(**file.defaults.overrides()),
-        jobs=tuple(JobRule(rule.match, rule.overrides()) for rule in file.jobs),
+        defaults=defaults,
+        jobs=tuple(_rule(rule, defaults) for rule in file.jobs),
         channels=channels,
         routes=routes,
         store=StoreConfig(file.store.path, file.store.keep),
@@ -79,6 +81,15 @@ def default_routes(channels: tuple[str, ...]) -> tuple[Route, ...]:
 def _heartbeats(section: HeartbeatsSection) -> Heartbeats:
     by_default = "udp" not in section.model_fields_set
     return Heartbeats(section.directories, section.udp, by_default, section.key_file)
+
+
+def _rule(section: JobSection, defaults: Policy) -> JobRule:
+    """A rule; a run that is expected is given the time to its first beat, before which it may not be known."""
+    rule = JobRule(section.match, section.overrides())
+    if section.expected is None:
+        return rule
+    within_s = section.start_within or rule.over(defaults).first_beat_within_s
+    return replace(rule, expected=Expected(section.expected, within_s))
 
 
 def _route(section: RouteSection) -> Route:

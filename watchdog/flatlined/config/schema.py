@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from flatlined.config.addresses import is_loopback, parse_address
+from flatlined.config.crontab import Crontab, parse_crontab
 from flatlined.config.durations import parse_duration
 from flatlined.config.problems import BadValueError, did_you_mean
 from flatlined.config.secrets import Surroundings
@@ -60,6 +61,16 @@ def _udp(value: Any, info: ValidationInfo) -> Address | None:
     return address
 
 
+def _crontab(value: Any) -> Crontab | None:
+    return None if value is None else parse_crontab(value)
+
+
+def _of_expected(value: float | None, info: ValidationInfo) -> float | None:
+    if value is not None and info.data.get("expected", "a mistake") is None:
+        raise BadValueError("nothing is expected that could start", 'give the time as well: expected: "30 2 * * *"')
+    return value
+
+
 def _known_channel(name: str, info: ValidationInfo) -> str:
     channels = cast("dict[str, Any]", info.context)["channels"]
     if name not in channels:
@@ -95,6 +106,7 @@ class PolicySection(Section):
     first_beat_within: Duration = Policy().first_beat_within_s
     max_runtime: Duration | None = Policy().max_runtime_s
     gpu_stalled_after: Duration = Policy().gpu_stalled_after_s
+    min_runtime: Duration | None = Policy().min_runtime_s
 
     def overrides(self) -> dict[str, Any]:
         """The fields of Policy that were given."""
@@ -103,9 +115,11 @@ class PolicySection(Section):
 
 
 class JobSection(PolicySection):
-    """A rule for the jobs that match."""
+    """A rule for the jobs that match. What is expected stands before the time within which it is."""
 
     match: Text
+    expected: Annotated[Crontab | None, BeforeValidator(_crontab)] = None
+    start_within: Annotated[Duration | None, AfterValidator(_of_expected)] = None
 
 
 class MatchSection(Section):

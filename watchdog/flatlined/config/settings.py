@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from flatlined.config.crontab import Crontab
 from flatlined.model import Kind, Policy, Severity, Status
 
 if TYPE_CHECKING:
@@ -47,11 +48,23 @@ class Heartbeats:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """When a run must begin, and how many seconds after that it is missing."""
+
+    at: Crontab
+    within_s: float
+
+
+@dataclass(frozen=True)
 class JobRule:
-    """What jobs whose name fits the shell pattern ``match`` ask for instead; ``overrides`` are fields of Policy."""
+    """What jobs whose name fits the shell pattern ``match`` ask for instead; ``overrides`` are fields of Policy.
+
+    ``expected``: when a run of such a job must begin; of any that fits, whichever rule it takes its policy from.
+    """
 
     match: str
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    expected: Expected | None = None
 
     def over(self, defaults: Policy) -> Policy:
         """This rule laid over the defaults."""

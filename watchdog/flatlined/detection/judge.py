@@ -13,7 +13,7 @@ from flatlined.detection.detectors import Detector
 from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
-_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "finished")
+_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
 """Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
 
 Found: TypeAlias = tuple[Finding, Worker]
@@ -151,4 +151,4 @@ def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, F
 
 
 def _says_why(finding: Finding) -> bool:
-    return finding.cause is not None and finding.cause.code in ("exception", "reported")
+    return finding.cause is not None and finding.cause.code in ("exception", "reported", "stopped_early", "too_fast")

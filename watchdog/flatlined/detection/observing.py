@@ -11,6 +11,8 @@ from flatlined.model import Rhythm, Worker
 
 ENOUGH_BEATS = 3
 """A run that was seen to beat less often has taught nothing."""
+PACE_UNITS, PACE_SHARE = 3.0, 0.2
+"""So many epochs or steps, and so much of what was left when it was first seen, tell how long a run will take."""
 
 
 def meet(
@@ -49,9 +51,9 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
     is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
     rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
-    pace_from = worker.pace_from
-    if pace_from is None and (body.epochs or body.steps):
-        pace_from = _pace_from(head, body, now)
+    pace_from, estimate_s = worker.pace_from, worker.estimate_s
+    if body.epochs or body.steps:
+        pace_from, estimate_s = _timed(worker, head, body, now)
     return Worker(
         worker.key,
         head,
@@ -71,6 +73,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
         worker.met_at,
         _patience(worker, head, now, is_gap=is_gap),
+        estimate_s,
     )
 
 
@@ -150,6 +153,29 @@ def plan_is_reached(worker: Worker) -> bool:
     """Whether the last planned epoch or step has been beaten for."""
     progress = progress_of(worker.head, worker.body)
     return progress is not None and progress[0] >= progress[1]
+
+
+def _timed(worker: Worker, head: Head, body: Body, now: float) -> tuple[tuple[float, float] | None, float | None]:
+    """``pace_from`` and ``estimate_s`` after a beat of a run with a plan."""
+    pace_from = worker.pace_from
+    if pace_from is None or _begins_anew(worker, head, body):
+        return _pace_from(head, body, now), None
+    progress = progress_of(head, body) if worker.estimate_s is None else None
+    if progress is None:
+        return pace_from, worker.estimate_s
+    worked, all_of_it = progress[0] - pace_from[0], progress[1] - pace_from[0]
+    if worked < PACE_UNITS or worked < PACE_SHARE * all_of_it or all_of_it <= 0:
+        return pace_from, None
+    return pace_from, (now - pace_from[1]) * all_of_it / worked
+
+
+def _begins_anew(worker: Worker, head: Head, body: Body) -> bool:
+    """Whether the plan is another, or what was done is done again, as in a search: that is timed anew."""
+    old, was = worker.head, worker.body
+    if body is not was and (body.epochs, body.steps) != (was.epochs, was.steps):
+        return True
+    done, before = (head.epoch, old.epoch) if body.epochs else (head.step, old.step)
+    return done is not None and before is not None and done < before
 
 
 def _pace_from(head: Head, body: Body, now: float) -> tuple[float, float] | None:

@@ -23,6 +23,7 @@ from flatlined.service import adoption
 from flatlined.service.complaints import Complaints
 from flatlined.service.datagrams import Datagrams
 from flatlined.service.evidence import Evidence
+from flatlined.service.expected import Expectations, is_expected
 from flatlined.service.judging import Judgement, findings_of, judgement, repeats
 from flatlined.service.roster import Roster
 from flatlined.service.runs import Run, current_row
@@ -86,6 +87,7 @@ class Daemon:
         self._detectors = detectors.find()
         self._evidence = Evidence()
         self._datagrams = Datagrams(lambda key: store.ended_wall(key) is not None)
+        self._expected = Expectations(config, store)
         self._refused: dict[str, str] = {}
         self._rotation: deque[Run] = deque()
         self._last_tick_at = float("inf")
@@ -98,10 +100,14 @@ class Daemon:
         for stored, workers, incidents in self._store.unfinished(moment):
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
             run.incidents = {i.finding.kind: i for i in incidents}
+            if is_expected(run.key):
+                self._expected.take_up(run, workers[0], moment)
+                continue
             self.roster.take_up(run, workers, moment)
             self._rotation.append(run)
         self.discover(moment)
         self._judge(self.roster.runs.values(), moment)
+        self._expected.begin(moment)
         self._last_tick_at = read_clocks().mono
 
     def tick(self) -> None:
@@ -117,6 +123,7 @@ class Daemon:
         self.roster.tie_again(moment)
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
         self._judge(self.roster.runs.values(), moment)
+        self._judge_expected(moment)
         self._memory.tick(time.monotonic())
         self._refresh_rows(moment)
         self.roster.remove_files(moment.mono)
@@ -128,6 +135,7 @@ class Daemon:
         if late_s > LATE_S:
             log.warning("the watchdog could not look for %.1f s; that is held against nobody", late_s)
             self.roster.forgive(late_s, moment.mono)
+            self._expected.look_around(moment)
             self._last_tick_at += late_s
         return moment
 
@@ -173,7 +181,8 @@ class Daemon:
         """Repeat what is still wrong, where a route asks for it."""
         if any(route.repeat_every_s for route in self.config.routes):
             moment = read_clocks()
-            due = [repeats(run, moment, self.config) for run in self.roster.runs.values() if run.incidents]
+            wrong = [run for run in (*self.roster.runs.values(), *self._expected.missing) if run.incidents]
+            due = [repeats(run, moment, self.config) for run in wrong]
             self._apply([j for j in due if j is not None], moment)
 
     def save(self) -> None:
@@ -286,6 +295,12 @@ class Daemon:
                     judgements.append(result)
         self._apply(judgements, moment)
 
+    def _judge_expected(self, moment: Moment) -> None:
+        try:
+            self._apply(list(self._expected.judge(moment)), moment)
+        except StoreError as e:
+            self.complaints.note("store", "the store", f"{e}; what is expected is looked at again", moment.mono)
+
     def _apply(self, judgements: Sequence[Judgement], moment: Moment) -> None:
         """Store, then believe: what could not be stored is judged again at the next tick."""
         records = [j.record for j in judgements if j.record is not None]
@@ -293,6 +308,8 @@ class Daemon:
             return
         for judged in judgements:
             judged.run.incidents = dict(judged.incidents)
+            if judged.run.is_new:
+                self._expected.began(judged.run, moment)
             judged.run.is_new = False
             if judged.ended:
                 self._end(judged.run, moment)

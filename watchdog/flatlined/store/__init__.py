@@ -23,7 +23,12 @@ from flatlined.model import Delivery, FlatlineError, Incident, Moment, Notificat
 from flatlined.store import records
 from flatlined.store.records import RunRow
 
-SCHEMA_VERSION = 1
+UPGRADES = (
+    # when each thing that is expected was last settled: it had begun, or was not expected before
+    "CREATE TABLE expectation (key TEXT PRIMARY KEY, settled_wall REAL NOT NULL) STRICT",
+)
+"""What each version of the schema after the first adds to the one before."""
+SCHEMA_VERSION = 1 + len(UPGRADES)
 BUSY_S = 0.25
 """How long a verdict waits for somebody else who writes to the database; then the next tick tries again."""
 REVIVE_DEAD_S = 2 * 86400.0
@@ -159,6 +164,27 @@ class Store:
         row = self._db.execute(query, (run_key,)).fetchone()
         return records.incident_from(row, moment) if row else None
 
+    def expect(self, keys: Sequence[str], now_wall: float) -> dict[str, float]:
+        """When each of these expectations was last settled: now for those not known; all others are forgotten."""
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO expectation VALUES (?, ?)", [(key, now_wall) for key in keys])
+            known = {row["key"]: row["settled_wall"] for row in self._db.execute("SELECT * FROM expectation")}
+            self._db.executemany("DELETE FROM expectation WHERE key = ?", [(key,) for key in known.keys() - {*keys}])
+        return {key: known[key] for key in keys}
+
+    def settle(self, key: str, settled_wall: float) -> None:
+        """What was due until then need not be asked for again. Raises StoreError."""
+        try:
+            with self._db:
+                self._db.execute("UPDATE expectation SET settled_wall = ? WHERE key = ?", (settled_wall, key))
+        except sqlite3.Error as e:
+            raise StoreError(f"{self.path}: {e}") from e
+
+    def latest_begins(self) -> list[tuple[str, float]]:
+        """When the latest run of each job began; what was missing is none."""
+        query = "SELECT job, max(started_wall) AS began FROM run WHERE verdict <> 'missing' GROUP BY job"
+        return [(row["job"], row["began"]) for row in self._db.execute(query)]
+
     def pending(self, channel: str, after: int = 0) -> list[Delivery]:
         """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
         return [
@@ -228,9 +254,9 @@ def _migrate(db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it was written by a newer flatlined (format {version})")
-    if version == 0:
-        schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
-        db.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if version < SCHEMA_VERSION:
+        steps = (files(__package__).joinpath("schema.sql").read_text("utf-8"), *UPGRADES)[version:]
+        db.executescript(f"BEGIN; {'; '.join(steps)}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
 _RUN_COLUMNS = tuple(RunRow.__dataclass_fields__)

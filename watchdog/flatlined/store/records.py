@@ -57,6 +57,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "pace_from": worker.pace_from,
             "not_finite_at": worker.not_finite_at,
             "spread": worker.spread,
+            "estimate_s": worker.estimate_s,
         }
     )
 
@@ -87,6 +88,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         spread=spread._replace(above_at=spread.above_at + shift_s),
         met_at=said["met_at"] + shift_s,
         patience=patience.load(said["patience"]),
+        estimate_s=said.get("estimate_s"),
     )
 
 

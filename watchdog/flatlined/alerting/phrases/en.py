@@ -91,7 +91,22 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "loss_exploded": ("the loss has exploded, far above what was usual",),
     "unreachable": ("its datagrams stopped: the process, the machine or the network is down",),
     "overdue": ("it has run longer than {limit_s}", "it has run longer than planned"),
-    "finished.reported": ("{reason}",),
+    "past_estimate": (
+        "at its first pace it would have taken {estimate_s}",
+        "it takes far longer than its first pace said",
+    ),
+    "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
+    "stopped_early": (
+        "stopped early at epoch {epoch} of {epochs}",
+        "stopped early at step {step} of {steps}",
+        "stopped early",
+    ),
+    "too_fast": ("suspiciously fast, as it was to take at least {least_s}", "suspiciously fast"),
+    "finished.reported": (
+        "{reason} (stopped early at epoch {epoch} of {epochs})",
+        "{reason} (stopped early at step {step} of {steps})",
+        "{reason}",
+    ),
     "test": ("this is a test, the channel works",),
     "unknown": ("the cause is not known",),
 }
@@ -149,6 +164,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "loss_exploded": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
     "unreachable": ("is the machine up? `ping {host}`", "is the machine up?"),
     "overdue": ("let it go on, or raise `max_runtime` for this job.",),
+    "past_estimate": ("see what slows it down: other jobs on the machine, the data loader, a hot GPU.",),
+    "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),
+    "too_fast": ("was the data there, and did a checkpoint say that all was done? The job's log should tell.",),
 }
 
 PROGRESS: tuple[tuple[str, ...], ...] = (

@@ -87,7 +87,19 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
     "unreachable": ("데이터그램이 끊김: 프로세스, 서버 또는 네트워크 장애",),
     "overdue": ("제한 시간 {limit_s} 초과", "예정된 시간을 초과함"),
-    "finished.reported": ("{reason}",),
+    "past_estimate": ("초반 속도 기준 예상 소요 시간은 {estimate_s}", "초반 속도로 예상한 시간을 크게 초과함"),
+    "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
+    "stopped_early": (
+        "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
+        "계획보다 일찍 종료됨 (스텝 {step}/{steps})",
+        "계획보다 일찍 종료됨",
+    ),
+    "too_fast": ("지나치게 빨리 끝남 (최소 {least_s} 예상)", "지나치게 빨리 끝남"),
+    "finished.reported": (
+        "{reason} (계획보다 일찍 종료됨: 에폭 {epoch}/{epochs})",
+        "{reason} (계획보다 일찍 종료됨: 스텝 {step}/{steps})",
+        "{reason}",
+    ),
     "test": ("테스트 메시지입니다. 이 채널은 정상 동작합니다",),
     "unknown": ("원인을 알 수 없음",),
 }
@@ -145,6 +157,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "loss_exploded": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "unreachable": ("서버가 켜져 있나요? `ping {host}`", "서버가 켜져 있나요?"),
     "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
+    "past_estimate": ("느려진 원인을 확인하세요: 같은 서버의 다른 작업, 데이터 로더, GPU 과열 등.",),
+    "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
+    "too_fast": ("데이터가 제대로 있었는지, 체크포인트가 이미 완료 상태였는지 작업 로그에서 확인하세요.",),
 }
 
 PROGRESS: tuple[tuple[str, ...], ...] = (

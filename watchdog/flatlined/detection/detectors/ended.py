@@ -8,12 +8,14 @@ from functools import lru_cache
 
 from flatline.wire import EXITING, FAILED, FINISHED, Body
 from flatlined.detection.failures import Failure, classify
-from flatlined.detection.observing import plan_is_reached
+from flatlined.detection.observing import plan_is_reached, progress_of
 from flatlined.model import Cause, Exit, Facts, Finding, Policy, Worker
 
 BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals with which a person, a scheduler or a closing terminal ends a program."""
 TRACEBACK_LINES = 30
+EARLY_STRIDES = 2.0
+"""Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
@@ -23,13 +25,12 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return None
     since = end.at if end else worker.beat_at
     if state == FINISHED:
-        note = worker.body.reason
-        return Finding("finished", "info", since, Cause("reported", {"reason": note}) if note else None)
+        return _finished(worker, policy, since)
     if state == FAILED:
         return Finding("crashed", "critical", since, _classified(_in_its_own_words(worker), worker.body))
     assert end is not None
     if _ended_well(worker, end):
-        return Finding("finished", "info", since)
+        return _finished(worker, policy, since)
     return Finding("crashed", "critical", since, _by_its_exit(end))
 
 
@@ -41,6 +42,32 @@ def _ended_well(worker: Worker, end: Exit) -> bool:
     if worker.head.state == EXITING:
         return end.status in (0, None)
     return end.status == 0 and (not worker.body.announces_end or plan_is_reached(worker))
+
+
+def _finished(worker: Worker, policy: Policy, since: float) -> Finding:
+    """A finish, with what is worth a note: what the run says itself, and that it took less than it was to."""
+    note, early, took_s = worker.body.reason, _stopped_early(worker), since - worker.started_at
+    if policy.min_runtime_s is not None and took_s < policy.min_runtime_s:
+        evidence = (f"it took {took_s:,.1f} s", *([f"its last word: {note}"] if note else []))
+        return Finding("finished", "warning", since, Cause("too_fast", {"least_s": policy.min_runtime_s}, evidence))
+    if note:
+        return Finding("finished", "info", since, Cause("reported", {"reason": note, **early}))
+    return Finding("finished", "info", since, Cause("stopped_early", early) if early else None)
+
+
+def _stopped_early(worker: Worker) -> dict[str, str]:
+    """Where a run stopped that had planned more; nothing if it did not.
+
+    The last beat may come a beat's stride before the end, and a plan may not be a whole number of strides: what is left
+    must be more than two.
+    """
+    head, body = worker.head, worker.body
+    progress = progress_of(head, body)
+    if progress is None or progress[1] - progress[0] <= EARLY_STRIDES * progress[0] / max(1, head.seq):
+        return {}
+    if body.epochs and head.epoch is not None:
+        return {"epoch": f"{head.epoch:g}", "epochs": f"{body.epochs}"}
+    return {"step": f"{head.step:,}", "steps": f"{body.steps:,}"}
 
 
 def _in_its_own_words(worker: Worker) -> Cause:
