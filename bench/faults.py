@@ -23,7 +23,8 @@ SEEDS, RUNS = 5, 10_000
 QUICK_SEEDS, QUICK_RUNS = 1, 1_000
 HEADER = ["what happens", "seeds", "noticed", "p50 s", "p95 s", "max s", "right", "false", "double", ""]
 NOTES = """
-Hangs: the trainings' jobs have `silent_after: 5s`, so that a row takes seconds; their delays include these 5 s.
+Hangs: the trainings' jobs have `silent_after: 5s`, so that a row takes seconds; their delays include these 5 s, and
+15 s where beats come but no step is made.
 Delays run from the order to fail (OOM: to allocate) to the webhook; for those that finish well, from their end.
 The wall clock's jump is a stand-in (only the training sees it); a suspension is SIGSTOP of the daemon
 and the training together. A pid is had again by way of /proc/sys/kernel/ns_last_pid."""

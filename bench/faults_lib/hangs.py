@@ -56,6 +56,6 @@ PROGRESS = (
          "train_until_told(float('nan')); train_until_told()", relief=tell),
     Case("infinity", (diverged("loss_inf"),), "train_until_told(float('inf'))"),
     Case("5x spike of the loss", (diverged(),), "train_until_told(2.6)", warm_up_s=20.0, patience_s=30.0),
-    Case("livelock: beats, but a frozen step", (Told("stalled"),), FROZEN, warm_up_s=20.0, patience_s=30.0,
-         impatient=True, not_yet=True),
+    Case("livelock: beats, but a frozen step", (Told("stalled", frozenset({"step_frozen"})),), FROZEN,
+         warm_up_s=20.0, patience_s=30.0, impatient=True),
 )  # fmt: skip

@@ -199,7 +199,7 @@ def _cells(r: RunRow, now: float) -> list[str]:
     return [
         escape(one_line(r.job, JOB_WIDTH)),
         r.run,
-        f"[{colour}]{r.verdict}[/]",
+        f"[{colour}]{r.verdict}[/]" + (f" [yellow]({r.suspected_of}?)[/]" if r.suspected_of else ""),
         r.cause or "",
         "" if epoch is None else f"{epoch:.10g}/{epochs}" if epochs else f"{epoch:.10g}",
         "" if step is None else str(step),

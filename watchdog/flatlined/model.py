@@ -78,6 +78,35 @@ class Spread(NamedTuple):
     above_at: float = 0.0
 
 
+class Windows(NamedTuple):
+    """What steps took of late, in seconds a step, over stretches of time.
+
+    ``from_place`` and ``from_at``: where and when the present stretch began. ``usual`` are the latest at the usual
+    pace, ``slow`` those since then, one after the other, that were much slower; ``slow_at`` is when these began.
+    """
+
+    from_place: int = 0
+    from_at: float = 0.0
+    usual: tuple[float, ...] = ()
+    slow: tuple[float, ...] = ()
+    slow_at: float = 0.0
+
+
+class Pace(NamedTuple):
+    """How a run's work goes on, besides its beats.
+
+    ``stood_at`` is when the present step was first told, None if only one beat has told it so far; ``news_at`` is when
+    another number last changed since then, ``calm_s`` the longest time before that in which none did. ``advances``: its
+    step was seen to advance.
+    """
+
+    stood_at: float | None = None
+    news_at: float = 0.0
+    calm_s: float = 0.0
+    advances: bool = False
+    windows: Windows = Windows()
+
+
 class Worker(NamedTuple):
     """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
@@ -108,6 +137,7 @@ class Worker(NamedTuple):
     met_at: float = 0.0
     patience: Any = None
     estimate_s: float | None = None
+    pace: Pace = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +240,14 @@ class Finding:
     severity: Severity
     since: float
     cause: Cause | None = None
+
+
+class Suspicion(NamedTuple):
+    """What may become a fault of a run that is still called running: shown, never alerted. ``text``: one line."""
+
+    code: Literal["silent", "stalled", "slow"]
+    since: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -15,9 +16,10 @@ from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.nvml import GpuSample, ProcessSample
 from flatlined.model import Finding, Moment, Policy
-from flatlined.service.daemon import Daemon
+from flatlined.service.daemon import Daemon, read_clocks
 from flatlined.service.places import beat_directories, store_path, stores_to_read
-from flatlined.store import Store, read_runs
+from flatlined.service.runs import current_row
+from flatlined.store import Record, Store, read_runs
 
 CONFIG = Config(Heartbeats(), Policy(), (), {}, (Route(to=("team",)),), StoreConfig(), "en")
 
@@ -86,6 +88,39 @@ def test_progress_in_the_store_follows_the_beats(daemon, store, beats):
     write(path, seq=2, epoch=2.0)
     daemon.tick()
     assert [row.progress["epoch"] for row in read_runs(store.path)] == [2]
+
+
+def test_a_suspicion_is_stored_when_it_begins_and_ends_and_not_between(daemon, store, beats, monkeypatch):
+    written = []
+    monkeypatch.setattr(store, "record", lambda items, _: written.extend(i.run for i in items))
+    clock = iter(range(1000, 2000))
+    monkeypatch.setattr("flatlined.service.daemon.read_clocks", lambda: Moment(float(next(clock)), time.time()))
+    path = write(beats / "a.beat")
+    for _ in range(6):
+        daemon.tick()
+    assert [(row.verdict, row.suspected_of) for row in written] == [("running", None), ("running", "silent")]
+    write(path, seq=2)
+    daemon.tick()
+    assert [(row.verdict, row.suspected_of) for row in written[2:]] == [
+        ("running", None),
+        ("running", None),
+    ]  # progress
+
+
+def test_a_suspicion_is_known_after_a_restart_and_can_end(store, beats, daemon):
+    path = write(beats / "a.beat")
+    daemon.tick()
+    run = next(iter(daemon.roster.runs.values()))
+    row = replace(current_row(run, read_clocks()), suspected={"code": "silent"})
+    store.record([Record(row)], read_clocks())
+    files = BeatFiles()
+    again = Daemon(CONFIG, store, files, None, directories=lambda: [beats], committed=lambda: None)
+    write(path, seq=2)
+    again.restore(read_clocks())
+    again.tick()
+    assert [row.suspected for row in read_runs(store.path)] == [None]
+    again.close()
+    files.close()
 
 
 def test_a_detector_that_breaks_is_named_once_and_set_aside(daemon, store, beats, caplog):

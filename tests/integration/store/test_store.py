@@ -1,12 +1,13 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from builders import WALL, beat, incident, moment, worker
 
 from flatline.wire import Body
-from flatlined.model import Cause, Notification, Rhythm
+from flatlined.model import Cause, Notification, Pace, Rhythm, Windows
 from flatlined.store import Record, Store, StoreError, read_runs
 from flatlined.store.records import RunRow
 
@@ -53,6 +54,17 @@ def test_after_a_reboot_times_are_moved_to_the_new_clock(store):
     again = reopened(store, "another boot")
     [(_, [restored], _)] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
     assert restored.beat_at == pytest.approx(5.0 - 70.0)
+    again.close()
+
+
+def test_what_steps_took_survives_and_is_moved_to_the_new_clock(store):
+    pace = Pace(80.0, 85.0, 3.0, True, Windows(7, 60.0, (0.5, 0.25), (2.0,), 30.0))
+    store.record([Record(ROW, workers=[worker((90.0, beat()))._replace(pace=pace)])], NOW)
+    [(_, [restored], _)] = store.unfinished(NOW)
+    assert restored.pace == pace
+    again = reopened(store, "another boot")
+    [(_, [moved], _)] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
+    assert moved.pace == Pace(-75.0, -70.0, 3.0, True, Windows(7, -95.0, (0.5, 0.25), (2.0,), -125.0))
     again.close()
 
 
@@ -105,6 +117,40 @@ def test_pruning_forgets_ended_runs_only(store):
     assert [row.key for row in read_runs(store.path)] == ["run"]
 
 
+def make_it_old(store):
+    """Turn the database into the one that a daemon of the first format would have written."""
+    store.close()
+    newer = store.path.rename(store.path.with_name("newer.db"))
+    with closing(sqlite3.connect(store.path)) as db:
+        db.executescript(Path(__file__).with_name("schema_1.sql").read_text())
+        db.execute("ATTACH ? AS newer", (str(newer),))
+        for table in ("run", "worker", "incident"):
+            columns = ", ".join(column[1] for column in db.execute(f"PRAGMA main.table_info({table})"))
+            db.execute(f"INSERT INTO main.{table} SELECT {columns} FROM newer.{table}")
+        db.execute("UPDATE main.worker SET snapshot = json_remove(snapshot, '$.pace', '$.patience.stands')")
+        db.execute("PRAGMA main.user_version = 1")
+        db.commit()
+
+
+def test_a_daemon_goes_on_with_the_database_of_an_older_one(store):
+    watched = worker((0.0, beat(7, epoch=3.0)))
+    store.record([Record(ROW, workers=[watched], opened=[incident()])], NOW)
+    make_it_old(store)
+    again = Store(store.path, "this boot")
+    [(row, [restored], [_])] = again.unfinished(NOW)
+    assert (row, restored) == (ROW, watched._replace(pace=Pace()))
+    assert again.expect(["nightly"], WALL) == {"nightly": WALL}
+    again.record([Record(replace(ROW, suspected={"code": "slow"}))], NOW)
+    again.close()
+    assert [row.suspected_of for row in read_runs(store.path)] == ["slow"]
+
+
+def test_the_database_of_an_older_daemon_that_still_runs_can_be_shown(store):
+    store.record([Record(ROW)], NOW)
+    make_it_old(store)
+    assert read_runs(store.path) == [ROW]
+
+
 @pytest.mark.usefixtures("store")
 def test_a_second_daemon_is_refused(path):
     with pytest.raises(StoreError, match="another flatlined"):
@@ -118,23 +164,6 @@ def test_a_database_of_a_newer_flatlined_is_left_alone(store, path):
     db.close()
     with pytest.raises(StoreError, match="newer"):
         Store(path, "this boot")
-
-
-def test_a_database_of_the_first_version_goes_on_with_its_runs(store, path):
-    store.record([Record(ROW, opened=[incident()])], NOW)
-    fresh = schema_of(path)
-    store.close()
-    with closing(sqlite3.connect(path)) as db:
-        db.executescript("DROP TABLE expectation; PRAGMA user_version = 1")
-    upgraded = Store(path, "this boot")
-    assert schema_of(path) == fresh
-    assert [row.key for row, _, _ in upgraded.unfinished(NOW)] == ["run"]
-    upgraded.close()
-
-
-def schema_of(path):
-    with closing(sqlite3.connect(path)) as db:
-        return set(db.execute("SELECT type, name, sql FROM sqlite_master"))
 
 
 def test_a_worker_of_an_earlier_version_has_no_estimate_yet(store):

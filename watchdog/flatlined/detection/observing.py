@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from flatline.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
+from flatlined.detection import pace as paces
 from flatlined.detection import patience, spreading
 from flatlined.detection.patience import Patience
-from flatlined.model import Rhythm, Worker
+from flatlined.model import Pace, Rhythm, Worker
 
 ENOUGH_BEATS = 3
 """A run that was seen to beat less often has taught nothing."""
@@ -35,6 +36,7 @@ def meet(
         not_finite_at=_not_finite_at(None, head, now),
         met_at=now,
         patience=Patience(),
+        pace=paces.begin(beat, now),
     )
 
 
@@ -46,11 +48,13 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         return worker
     phase_changed = head.phase != old.phase or head.phase_time_ns != old.phase_time_ns
     progress = head.seq != old.seq or head.state != old.state or phase_changed
+    pace = paces.learn(worker, beat, now)
     if not progress:
         not_finite_at = _not_finite_at(worker.not_finite_at, head, now)
-        return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at)
+        return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at, pace=pace)
     is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
     rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
+    known = _patience(worker, head, now, is_gap=is_gap)
     pace_from, estimate_s = worker.pace_from, worker.estimate_s
     if body.epochs or body.steps:
         pace_from, estimate_s = _timed(worker, head, body, now)
@@ -72,8 +76,9 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         worker.exit,
         worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
         worker.met_at,
-        _patience(worker, head, now, is_gap=is_gap),
+        known if pace is worker.pace else _after_stand(known, worker, pace),
         estimate_s,
+        pace,
     )
 
 
@@ -84,6 +89,14 @@ def _rhythm(rhythm: Rhythm, gap_s: float) -> Rhythm:
 def life_of(worker: Worker, grace_s: float = patience.Life(0.0, 0).grace_s) -> patience.Life:
     """How old the worker was at its last beat, and how often it was seen to beat."""
     return patience.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
+
+
+def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
+    """What is known, with what a step that stood still and now went on has taught."""
+    stood_at = worker.pace.stood_at
+    if stood_at is None or pace.stood_at is not None:
+        return known
+    return patience.learn_stand(known, worker.beat_at - max(stood_at, worker.phase_at), worker.head)
 
 
 def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patience:
@@ -112,7 +125,7 @@ def lesson_of(worker: Worker, now: float) -> Patience | None:
 
 def resume(worker: Worker, now: float) -> Worker:
     """The worker as if it had just beaten: nobody was there to hear it."""
-    return worker._replace(beat_at=now, heard_at=now)
+    return worker._replace(beat_at=now, heard_at=now, pace=paces.shifted(worker.pace, now - worker.beat_at, now))
 
 
 def forgive(worker: Worker, pause_s: float, now: float) -> Worker:
@@ -122,6 +135,7 @@ def forgive(worker: Worker, pause_s: float, now: float) -> Worker:
         heard_at=min(now, worker.heard_at + pause_s),
         phase_at=min(now, worker.phase_at + pause_s),
         met_at=min(now, worker.met_at + pause_s),
+        pace=paces.shifted(worker.pace, pause_s, now),
     )
 
 

@@ -24,6 +24,9 @@ WORKING_WITHIN_S = 5.0
 """A process that used the CPU so lately is busy."""
 EXITING_FLOOR_S = 60.0
 EXITING_FACTOR = 5.0
+SUSPECT_FLOOR_S = 2.0
+SUSPECT_FACTOR = 2.0
+"""A silence is suspect when it is so many times longer than any that was heard of this run."""
 
 
 def silent_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
@@ -64,4 +67,10 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
 
 def is_suspect(worker: Worker, now: float) -> bool:
     """Whether a worker's silence is long enough to look at its process; cheap, asked of every worker every tick."""
-    return now - worker.beat_at > max(2.0, 2.0 * worker.rhythm.longest_s)
+    silent_s = now - worker.beat_at
+    return silent_s > SUSPECT_FLOOR_S and silent_s > SUSPECT_FACTOR * worker.rhythm.longest_s
+
+
+def suspect_from(worker: Worker) -> float:
+    """The time from which on a worker's silence is suspect."""
+    return worker.beat_at + max(SUSPECT_FLOOR_S, SUSPECT_FACTOR * worker.rhythm.longest_s)

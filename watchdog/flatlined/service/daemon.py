@@ -26,7 +26,7 @@ from flatlined.service.evidence import Evidence
 from flatlined.service.expected import Expectations, is_expected
 from flatlined.service.judging import Judgement, findings_of, judgement, repeats
 from flatlined.service.roster import Roster
-from flatlined.service.runs import Run, current_row
+from flatlined.service.runs import Run, current_row, suspicion_changed
 from flatlined.store import Record, Store, StoreError
 
 log = logging.getLogger("flatlined")
@@ -99,6 +99,7 @@ class Daemon:
         self._evidence.begin(moment.mono, looks=float("inf"))
         for stored, workers, incidents in self._store.unfinished(moment):
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
+            run.suspected = stored.suspected_of
             run.incidents = {i.finding.kind: i for i in incidents}
             if is_expected(run.key):
                 self._expected.take_up(run, workers[0], moment)
@@ -293,6 +294,8 @@ class Daemon:
                 result = judgement(run, found, moment, self.config)
                 if result is not None:
                     judgements.append(result)
+            elif suspicion_changed(run, moment.mono):
+                judgements.append(Judgement(run, Record(current_row(run, moment)), run.incidents))
         self._apply(judgements, moment)
 
     def _judge_expected(self, moment: Moment) -> None:
@@ -311,6 +314,8 @@ class Daemon:
             if judged.run.is_new:
                 self._expected.began(judged.run, moment)
             judged.run.is_new = False
+            if judged.record is not None:
+                judged.run.suspected = judged.record.run.suspected_of
             if judged.ended:
                 self._end(judged.run, moment)
         if any(record.notices for record in records):

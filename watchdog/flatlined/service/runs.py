@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from flatline.wire import RUNNING
-from flatlined.alerting.composing import progress
-from flatlined.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Worker
+from flatlined.alerting.composing import progress, stamp
+from flatlined.detection.suspicion import suspicion
+from flatlined.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
 from flatlined.store.records import RunRow
+
+SUSPICIONS = ("silent", "stalled", "slow")
+"""The worst first."""
 
 
 @dataclass(slots=True)
@@ -15,7 +19,7 @@ class Run:
     """One run: its workers by key, its open incidents, and what the store knows of it.
 
     ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot. ``set_aside``: detectors that
-    broke on a worker, and until when they are not asked.
+    broke on a worker, and until when they are not asked. ``suspected``: of what, as the store has it.
     """
 
     key: str
@@ -26,6 +30,7 @@ class Run:
     is_new: bool = True
     stored_beats: int = 0
     set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
+    suspected: str | None = None
 
     @property
     def is_ending(self) -> bool:
@@ -65,7 +70,34 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
         seen_wall=moment.wall_of(worker.heard_at),
         ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
+        suspected=_shown(suspicion_of(run, moment.mono), moment) if finding is None else None,
     )
+
+
+def suspicion_of(run: Run, now: float) -> Suspicion | None:
+    """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
+    worst = None
+    for worker in run.workers.values():
+        found = suspicion(worker, now)
+        if found is not None and (worst is None or _rank(found) < _rank(worst)):
+            worst = found
+    return worst
+
+
+def _rank(suspected: Suspicion) -> tuple[int, float]:
+    return SUSPICIONS.index(suspected.code), suspected.since
+
+
+def suspicion_changed(run: Run, now: float) -> bool:
+    """Whether a suspicion has begun or ended since the run's row was stored."""
+    suspected = suspicion_of(run, now)
+    return run.suspected != (suspected.code if suspected is not None else None)
+
+
+def _shown(suspected: Suspicion | None, moment: Moment) -> dict[str, str] | None:
+    if suspected is None:
+        return None
+    return {"code": suspected.code, "since": stamp(moment.wall_of(suspected.since)), "text": suspected.text}
 
 
 def current_row(run: Run, moment: Moment) -> RunRow:

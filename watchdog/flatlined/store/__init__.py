@@ -23,12 +23,12 @@ from flatlined.model import Delivery, FlatlineError, Incident, Moment, Notificat
 from flatlined.store import records
 from flatlined.store.records import RunRow
 
-UPGRADES = (
-    # when each thing that is expected was last settled: it had begun, or was not expected before
+MIGRATIONS = (
     "CREATE TABLE expectation (key TEXT PRIMARY KEY, settled_wall REAL NOT NULL) STRICT",
+    "ALTER TABLE run ADD COLUMN suspected TEXT",
 )
-"""What each version of the schema after the first adds to the one before."""
-SCHEMA_VERSION = 1 + len(UPGRADES)
+"""What makes of each format the next one, the oldest first. ``schema.sql`` is the newest."""
+SCHEMA_VERSION = 1 + len(MIGRATIONS)
 BUSY_S = 0.25
 """How long a verdict waits for somebody else who writes to the database; then the next tick tries again."""
 REVIVE_DEAD_S = 2 * 86400.0
@@ -254,9 +254,12 @@ def _migrate(db: sqlite3.Connection) -> None:
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it was written by a newer flatlined (format {version})")
-    if version < SCHEMA_VERSION:
-        steps = (files(__package__).joinpath("schema.sql").read_text("utf-8"), *UPGRADES)[version:]
-        db.executescript(f"BEGIN; {'; '.join(steps)}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    if version == 0:
+        schema = files(__package__).joinpath("schema.sql").read_text("utf-8")
+        db.executescript(f"BEGIN; {schema}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+    elif version < SCHEMA_VERSION:
+        steps = "; ".join(MIGRATIONS[version - 1 :])
+        db.executescript(f"BEGIN; {steps}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
 _RUN_COLUMNS = tuple(RunRow.__dataclass_fields__)
@@ -289,7 +292,9 @@ def _json_if_mapping(value: Any) -> Any:
 
 def _run_row(row: sqlite3.Row) -> RunRow:
     values = dict(row)
-    return RunRow(**{**values, "progress": json.loads(values["progress"])})
+    suspected = values.get("suspected")  # absent where the database is still that of an older daemon
+    progress = json.loads(values["progress"])
+    return RunRow(**{**values, "progress": progress, "suspected": suspected and json.loads(suspected)})
 
 
 def _incident_values(incident: Incident, moment: Moment) -> tuple[Any, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flatline.wire import Body, Head
 from flatlined.detection import patience
-from flatlined.model import Cause, Finding, Incident, Kind, Moment, Notification, Rhythm, Spread, Worker
+from flatlined.model import Cause, Finding, Incident, Kind, Moment, Notification, Pace, Rhythm, Spread, Windows, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,12 @@ class RunRow:
     seen_wall: float
     ended_wall: float | None
     progress: Mapping[str, Any]
+    suspected: Mapping[str, Any] | None = None
+
+    @property
+    def suspected_of(self) -> str | None:
+        """The code of what the run is suspected of."""
+        return self.suspected["code"] if self.suspected else None
 
 
 def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
@@ -58,6 +64,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "not_finite_at": worker.not_finite_at,
             "spread": worker.spread,
             "estimate_s": worker.estimate_s,
+            "pace": worker.pace,
         }
     )
 
@@ -89,7 +96,14 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         met_at=said["met_at"] + shift_s,
         patience=patience.load(said["patience"]),
         estimate_s=said.get("estimate_s"),
+        pace=_pace(said["pace"], shift_s) if "pace" in said else Pace(),
     )
+
+
+def _pace(said: Sequence[Any], shift_s: float) -> Pace:
+    stood_at, news_at, calm_s, advances, (place, from_at, usual, slow, slow_at) = said
+    windows = Windows(place, from_at + shift_s, tuple(usual), tuple(slow), slow_at + shift_s)
+    return Pace(None if stood_at is None else stood_at + shift_s, news_at + shift_s, calm_s, advances, windows)
 
 
 def incident_from(row: Mapping[str, Any], moment: Moment) -> Incident:

@@ -1,4 +1,4 @@
--- What the watchdog must not forget; what later versions added is in UPGRADES. One writer, the daemon; anybody may read (flatlined status).
+-- What the watchdog must not forget. One writer, the daemon; anybody may read (flatlined status).
 -- Times are Unix seconds. JSON columns are read whole, never searched.
 
 CREATE TABLE run (
@@ -14,7 +14,8 @@ CREATE TABLE run (
   started_wall REAL NOT NULL,
   seen_wall   REAL NOT NULL,
   ended_wall  REAL,
-  progress    TEXT NOT NULL         -- JSON, as in the notification
+  progress    TEXT NOT NULL,        -- JSON, as in the notification
+  suspected   TEXT                  -- JSON: what may become a fault, shown and never alerted
 ) STRICT;
 CREATE INDEX run_by_end ON run (ended_wall);
 
@@ -32,6 +33,11 @@ CREATE TABLE lesson (               -- what the silences of a job have taught, f
   patience TEXT NOT NULL,           -- JSON
   changed_wall REAL NOT NULL,
   PRIMARY KEY (user, job, rank)
+) STRICT;
+
+CREATE TABLE expectation (          -- when what is expected at given times was last settled: it had begun, or was not expected before
+  key          TEXT PRIMARY KEY,
+  settled_wall REAL NOT NULL
 ) STRICT;
 
 CREATE TABLE incident (

@@ -86,6 +86,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "the NVIDIA driver has not answered for {waiting_s}, how GPU {gpus} does cannot be known",
         "the NVIDIA driver does not answer",
     ),
+    "step_frozen": (
+        "it beats, but step {step} has not advanced for {stood_s}",
+        "it beats, but its step does not advance",
+    ),
     "loss_nan": ("the loss is NaN",),
     "loss_inf": ("the loss is infinite",),
     "loss_exploded": ("the loss has exploded, far above what was usual",),
@@ -159,6 +163,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "gpu_error.hardware": ("save what can be saved, and take the GPU out of use until it was reset and checked.",),
     "gpu_error.noted": ("the run may go on; reset the GPU when it is free, and have it checked if this comes often.",),
     "gpu_driver": ("does `nvidia-smi` hang too? Then the machine mostly has to be restarted; `dmesg | grep -i nvrm`.",),
+    "step_frozen": (
+        "`py-spy dump --pid {pid}` shows what it repeats; announce long evaluations with `agent.phase(...)`.",
+        "announce long evaluations with `agent.phase(...)`.",
+    ),
     "loss_nan": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
     "loss_inf": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
     "loss_exploded": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),

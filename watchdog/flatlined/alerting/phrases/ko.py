@@ -82,6 +82,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "NVIDIA 드라이버가 {waiting_s}째 응답하지 않아 GPU {gpus}의 상태를 알 수 없음",
         "NVIDIA 드라이버가 응답하지 않음",
     ),
+    "step_frozen": (
+        "하트비트는 오지만 스텝 {step}에서 {stood_s}째 진행 없음",
+        "하트비트는 오지만 스텝이 진행되지 않음",
+    ),
     "loss_nan": ("손실 값이 NaN",),
     "loss_inf": ("손실 값이 무한대",),
     "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
@@ -151,6 +155,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "gpu_error.noted": ("학습은 계속될 수 있습니다. GPU가 비면 초기화하고, 자주 반복되면 점검을 맡기세요.",),
     "gpu_driver": (
         "`nvidia-smi`도 멈추나요? 그렇다면 대개 서버를 재부팅해야 합니다. `dmesg | grep -i nvrm`도 확인하세요.",
+    ),
+    "step_frozen": (
+        "`py-spy dump --pid {pid}`로 무엇을 반복하는지 확인하고, 긴 평가 구간은 `agent.phase(...)`로 알려 주세요.",
+        "긴 평가 구간은 `agent.phase(...)`로 알려 주세요.",
     ),
     "loss_nan": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
     "loss_inf": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),

@@ -9,8 +9,8 @@ now, ``learning`` what a gap teaches, ``keeping`` how all this is stored.
 """
 
 from flatlined.detection.patience.keeping import dump, load, next_run
-from flatlined.detection.patience.learning import learn, learn_end, learn_phase, teaches
-from flatlined.detection.patience.limits import FLOOR_S, limit_s, phase_limit_s
+from flatlined.detection.patience.learning import learn, learn_end, learn_phase, learn_stand, teaches
+from flatlined.detection.patience.limits import FLOOR_S, limit_s, phase_limit_s, stand_limit_s
 from flatlined.detection.patience.state import PAUSE_S, Life, Patience
 
 __all__ = [
@@ -22,9 +22,11 @@ __all__ = [
     "learn",
     "learn_end",
     "learn_phase",
+    "learn_stand",
     "limit_s",
     "load",
     "next_run",
     "phase_limit_s",
+    "stand_limit_s",
     "teaches",
 ]

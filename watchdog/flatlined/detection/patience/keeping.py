@@ -40,6 +40,7 @@ def load(fields: dict[str, Any]) -> Patience:
             "habits": tuple(_habit(*h) for h in fields["habits"]),
             "surprises": tuple(Surprise(*s) for s in fields["surprises"]),
             "phases": tuple((name, Spread(*spread)) for name, spread in fields["phases"]),
+            "stands": Spread(*fields.get("stands", ())),
         }
     )
 

@@ -16,7 +16,7 @@ from flatlined.detection.patience.habits import (
     overdue,
     rewound,
 )
-from flatlined.detection.patience.limits import PAUSE_FACTOR, limit_s
+from flatlined.detection.patience.limits import PAUSE_FACTOR, limit_s, stand_limit_s
 from flatlined.detection.patience.spread import Spread, add
 from flatlined.detection.patience.state import KEPT, PAUSE_S, Life, Patience, here_of, place_of
 
@@ -61,6 +61,17 @@ def learn_phase(patience: Patience, name: str, took_s: float, *, in_mid_run: boo
     spread = add(dict(patience.phases).get(name, Spread()), max(took_s, 0.001))
     phases = (*others, (name, spread))[-KEPT:]
     return patience._replace(phases=phases, announces=patience.announces or in_mid_run)
+
+
+def learn_stand(patience: Patience, stood_s: float, last: Head) -> Patience:
+    """What is known after the step of ``last`` stood still so long while beats came, and then went on.
+
+    An announced phase explains it and teaches nothing.
+    """
+    if stood_s < PAUSE_S or last.seq < WARM_UP or last.phase is not None:
+        return patience
+    lasted_s = min(stood_s, SOBER_FACTOR * stand_limit_s(patience, Life(0.0, 0).grace_s))
+    return patience._replace(stands=add(patience.stands, lasted_s, fades=False))
 
 
 def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:

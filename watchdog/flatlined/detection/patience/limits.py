@@ -40,6 +40,11 @@ def phase_limit_s(patience: Patience, name: str, within_s: float | None, grace_s
     return grace_s if spread is None else max(ANNOUNCED_FLOOR_S, bound_s(spread))
 
 
+def stand_limit_s(patience: Patience, least_s: float) -> float:
+    """How long a step may stand still while beats come, in seconds: by the job's habit, and at least ``least_s``."""
+    return max(least_s, bound_s(patience.stands))
+
+
 def _due(patience: Patience, last: Head, life: Life) -> list[Spread]:
     here = here_of(patience, last, life)
     due = [h.spread for h in patience.habits if is_due(h, here)]

@@ -25,7 +25,7 @@ class Patience(NamedTuple):
     where this run's epoch began, if that was seen; ``lengths``: of the latest epochs, in places; ``blur``: how many
     places lay between two looks there. ``steps``, ``ends``: gaps between ordinary beats, and at epoch ends, as far as
     they are longer than PAUSE_S. ``wrong``: pauses that passed their limit and then ended. ``announces``: phases were
-    announced in mid-run.
+    announced in mid-run. ``stands``: how long steps stood still while beats came, as far as longer than PAUSE_S.
     """
 
     lived_s: float = 0.0
@@ -40,6 +40,7 @@ class Patience(NamedTuple):
     phases: tuple[tuple[str, Spread], ...] = ()
     wrong: Spread = Spread()
     announces: bool = False
+    stands: Spread = Spread()
 
 
 class Life(NamedTuple):
