@@ -6,7 +6,8 @@ the second has ``faulthandler`` write the main thread's. That one must never be 
 in memory, and a process that is running Python at that moment may die of it (all versions; with ``all_threads``, one
 time in ten): only a main thread that did not answer the first is sure not to touch its frames.
 
-Neither can end the process: see ``docs/wire.md`` for what a watchdog has to make sure of before it sends one.
+Neither can end the process: see ``docs/wire.md`` for what a watchdog has to make sure of before it sends one. And both
+let an interrupted system call go on: C code that reads, and knows nothing of signals, would take it for a failure.
 """
 
 from __future__ import annotations
@@ -38,11 +39,10 @@ def offer() -> Dict[str, int]:
     """From now on answer the watchdog; gives the body's fields that say how to ask, none where it cannot be.
 
     Only for heartbeat files: they prove to the watchdog whose process it is. Only where the first beat comes from the
-    main thread: no other may set a signal. And only where ``FLATLINE_STACKS=1`` asks for it: nobody's signals are
-    touched unasked.
+    main thread: no other may set a signal. And not with ``FLATLINE_STACKS=0``.
     """
     global _offered  # noqa: PLW0603 - signals are the process's
-    if os.environ.get("FLATLINE_STACKS") != "1" or os.environ.get("FLATLINE_UDP"):
+    if os.environ.get("FLATLINE_STACKS") == "0" or os.environ.get("FLATLINE_UDP"):
         return {}
     try:
         if _offered is None or _offered.pid != os.getpid() or not is_same(_offered.descriptor, _offered.inode):
@@ -75,6 +75,7 @@ def _register(number: int) -> _Offer:
     descriptor = _open()
     faulthandler.register(number + 1, file=descriptor, all_threads=False)
     signal.signal(number, _answer)
+    signal.siginterrupt(number, False)  # C code that reads goes on reading, and need not know of signals
     return _Offer(os.getpid(), number, descriptor, inode_of(descriptor))
 
 
@@ -98,8 +99,8 @@ def withdraw() -> None:
 
 def _answer(_number: int, frame: Any) -> None:
     """Write the stacks. Logs nothing: whom the signal interrupted may hold the locks that a log needs."""
-    if _offered is not None and is_same(_offered.descriptor, _offered.inode):
-        with contextlib.suppress(OSError):  # no memory is left: there is no answer then
+    with contextlib.suppress(Exception):  # no memory, too deep a recursion: whom it interrupted must not hear of it
+        if _offered is not None and is_same(_offered.descriptor, _offered.inode):
             os.write(_offered.descriptor, _stacks(frame))
 
 

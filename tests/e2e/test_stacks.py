@@ -34,7 +34,7 @@ HANGS = {
 
 @pytest.fixture(scope="module")
 def daemon():
-    with Daemon({"defaults": {"silent_after": "2s"}}, FLATLINE_STACKS="1") as daemon:
+    with Daemon({"defaults": {"silent_after": "2s"}}) as daemon:
         yield daemon
 
 
@@ -55,7 +55,7 @@ def test_the_first_message_says_where_it_hangs_and_it_goes_on_when_it_can(daemon
     silent = daemon.wait_for(job=job, kind="silent")
     assert any(f"{path}:" in line and line.endswith(" in hang") for line in stack_of(silent))
     assert any(line.endswith("in <module>") for line in stack_of(silent))
-    assert " in hang" in silent["text"]
+    assert " in hang" in silent["text"].partition("\n")[0]
     process.stdin.write(b"\n")
     process.stdin.flush()
     assert daemon.wait_for(job=job, status="resolved")["id"] == silent["id"]
@@ -71,11 +71,59 @@ def test_code_that_never_comes_back_to_python_is_named_too(daemon):
     assert process.poll() is None
 
 
-def test_a_training_that_offers_nothing_is_told_without_and_lives(daemon):
+def test_a_training_that_offers_nothing_is_told_all_the_same_and_lives(daemon):
     process = daemon.train(script(daemon, "mute", HANGS["deadlock"]), job="mute", FLATLINE_STACKS="0")
     silent = daemon.wait_for(job="mute", kind="silent")
-    assert not any("in hang" in line for line in stack_of(silent))
+    assert silent["cause"]["code"] == "deadlock"
     assert process.poll() is None
+
+
+KILLED_WORKER = """
+def hang():
+    batches, _ = os.pipe()
+    if os.fork() == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.read(batches, 1)
+"""
+
+
+def test_a_loaders_worker_that_was_killed_is_named_in_the_headline(daemon):
+    process = daemon.train(script(daemon, "loader", KILLED_WORKER), job="loader")
+    cause = daemon.wait_for(job="loader", kind="silent")["cause"]
+    assert cause["code"] == "deadlock"
+    assert "worker process" in cause["text"]
+    assert "was killed by SIGKILL" in cause["text"]
+    assert "loader.py:" in cause["text"]
+    assert process.poll() is None
+
+
+def test_a_training_that_became_another_program_is_told_as_that(daemon):
+    path = script(daemon, "exec", "def hang():\n    os.execv('/bin/sleep', ['sleep', '600'])\n")
+    daemon.train(path, job="exec")
+    cause = daemon.wait_for(job="exec", kind="silent")["cause"]
+    assert (cause["code"], "sleep 600" in cause["text"]) == ("exec", True)
+
+
+AGAIN = """
+def hang():
+    os.execv(sys.executable, [sys.executable, "-c", SECOND])
+SECOND = '''
+import time
+from flatline import agent
+for epoch in range(30):
+    agent.beat(epoch, 0.5)
+    time.sleep(0.1)
+time.sleep(600)
+'''
+"""
+
+
+def test_a_run_that_its_process_left_for_a_later_one_is_not_silent(daemon):
+    daemon.train(script(daemon, "again", AGAIN), job="again")
+    first = daemon.wait_for(job="again", kind="started")["run"]
+    silent = daemon.wait_for(job="again", kind="silent")
+    daemon.settle()
+    assert [m["run"] for m in daemon.about(job="again")] == [silent["run"]] != [first]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may start a training of another user, and signal it")

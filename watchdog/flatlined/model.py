@@ -5,6 +5,7 @@ Times named ``at`` or ``since`` are seconds of the receiver's monotonic clock; `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -140,20 +141,54 @@ class Worker(NamedTuple):
     pace: Pace = Pace()
 
 
+class Child(NamedTuple):
+    """A process below a watched one, of note: dead (state ``Z``), stopped, in the kernel (``D``) or computing (``R``).
+
+    ``status`` is how it ended, as ``Exit`` has it.
+    """
+
+    pid: int
+    name: str
+    state: str
+    status: int | None = None
+
+
+class Stack(NamedTuple):
+    """Where Python code stands: lines of evidence, and in short where the main thread does; empty if not known."""
+
+    lines: tuple[str, ...] = ()
+    at: str = ""
+
+
+UNKNOWN_STACK = Stack()
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
 
-    ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands, as
-    lines of evidence: none where that is not known, None while it was asked and the answer is awaited. ``gpu_works``: a
-    GPU works for it as hard as it did while beats came.
+    ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands,
+    None while it was asked and the answer is awaited. ``moved_at``: when they last read or wrote in earnest;
+    ``gpu_at``: when a GPU last worked for them; ``gpu_works``: one works as hard as it did while beats came. ``below``:
+    those of note among its children and theirs. ``program``: the command line of what it has become by ``exec``.
+    ``went_on``: it beats, but in the name of a later run.
     """
 
     state: str
     active_at: float
     wchan: str | None = None
-    stack: tuple[str, ...] | None = ()
+    stack: Stack | None = UNKNOWN_STACK
+    moved_at: float = -math.inf
+    gpu_at: float = -math.inf
     gpu_works: bool = False
+    below: tuple[Child, ...] = ()
+    program: str | None = None
+    went_on: bool = False
+
+    @property
+    def worked_at(self) -> float:
+        """When anything of it last worked."""
+        return max(self.active_at, self.moved_at, self.gpu_at)
 
 
 class GpuLoad(NamedTuple):

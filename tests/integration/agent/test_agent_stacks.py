@@ -11,14 +11,6 @@ import pytest
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks /proc and real-time signals")
 
 
-@pytest.fixture
-def training(training):
-    """A training that may be asked for its stacks."""
-    start = training.start
-    training.start = lambda code, *arguments, **env: start(code, *arguments, **{"FLATLINE_STACKS": "1", **env})
-    return training
-
-
 ASK = """
 def ask(number, descriptor):
     import os, signal, time
@@ -47,7 +39,7 @@ def test_it_writes_its_stacks_upon_either_signal(training):
     assert not list(training.folder.glob("*stack*"))
 
 
-@pytest.mark.parametrize("env", [{"FLATLINE_STACKS": None}, {"FLATLINE_STACKS": "0"}, {"FLATLINE_UDP": "127.0.0.1:9"}])
+@pytest.mark.parametrize("env", [{"FLATLINE_STACKS": "0"}, {"FLATLINE_UDP": "127.0.0.1:9"}])
 def test_it_touches_no_signal_where_nobody_can_or_should_ask(training, env):
     done = training.run(
         """

@@ -1,5 +1,7 @@
 """Real processes asked where they hang, and those that must never be."""
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -9,8 +11,11 @@ import time
 import pytest
 
 from flatline import wire
-from flatlined.inputs import processes, stacks
+from flatlined.inputs import frames, processes, py_spy, stacks
 from flatlined.inputs.beat_files import BeatFiles
+from flatlined.model import Stack
+
+needs_py_spy = pytest.mark.skipif(py_spy._program() is None, reason="py-spy is not installed")
 
 DEADLINE_S = 30.0
 BEGIN = """
@@ -41,7 +46,7 @@ def hanging(tmp_path):
         folder.mkdir()
         script = folder / "train.py"
         script.write_text(before + BEGIN + "".join(f"    {line}\n" for line in code.splitlines()) + "hang()\n")
-        env = {**os.environ, "FLATLINE_DIR": str(folder), "FLATLINE_STACKS": "1"}
+        env = {**os.environ, "FLATLINE_DIR": str(folder)}
         process = subprocess.Popen(
             [sys.executable, script], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -59,9 +64,14 @@ def hanging(tmp_path):
             process.kill()
 
 
+def was_asked(process, body, **how):
+    with contextlib.suppress(OSError):
+        return bool(stacks.ask(process.pid, body, **how))
+
+
 def answer(process, body):
-    eventually(lambda: stacks.ask(process.pid, body))  # refused while the last signal has not arrived yet
-    return stacks.evidence(eventually(lambda: stacks.read(process.pid, body)))
+    eventually(lambda: was_asked(process, body))  # refused while the last signal has not arrived yet
+    return frames.stack(frames.parse(eventually(lambda: stacks.read(process.pid, body)))).lines
 
 
 def is_alive(process):
@@ -77,28 +87,82 @@ HANGS = [
 ]
 
 
+@pytest.fixture
+def without_py_spy(monkeypatch):
+    monkeypatch.setattr(py_spy, "_program", lambda: None)
+
+
+def told(process, body):
+    """What a process says in the end, when it is asked in one way after the other."""
+    asked = stacks.Stacks()
+    said = eventually(lambda: lines_of(asked.at("it", process.pid, body, time.monotonic(), wanted=True)))
+    asked.forget("it")
+    return said
+
+
+def lines_of(stack):
+    return stack.lines if stack is not None else ()
+
+
+def waits_in(process, *names):
+    eventually(lambda: any(name in (processes.wchan(process.pid) or "") for name in names))
+
+
+@pytest.mark.usefixtures("without_py_spy")
 @pytest.mark.parametrize("code", HANGS)
 def test_a_process_says_where_it_hangs_and_goes_on(hanging, code):
     process, body = hanging(code)
-    lines = answer(process, body)
+    lines = told(process, body)
     assert any("train.py" in line and line.endswith(" in hang") for line in lines)
     assert lines[-1].endswith("in <module>")
     assert is_alive(process)
 
 
+LOADING = "def loading():\n  input()\n"
+
+
+@pytest.mark.usefixtures("without_py_spy")
 def test_what_other_threads_do_is_said_too(hanging):
-    process, body = hanging(
-        "done = threading.Thread(target=loading)\ndone.start()\ndone.join()", "def loading():\n  input()\n"
-    )
+    process, body = hanging("threading.Thread(target=loading).start()\ntime.sleep(600)", LOADING)
     eventually(
         lambda: any(line.startswith("another thread:") and "in loading" in line for line in answer(process, body))
     )
+
+
+@needs_py_spy
+def test_py_spy_tells_what_all_threads_do_while_the_main_one_waits_in_the_kernel(hanging):
+    process, body = hanging("thread = threading.Thread(target=loading)\nthread.start()\nthread.join()", LOADING)
+    waits_in(process, "futex")
+    lines = told(process, body)
+    assert any(line.endswith(" in hang") for line in lines)
+    assert any(line.startswith("another thread:") and "in loading" in line for line in lines)
+    assert is_alive(process)
+
+
+@needs_py_spy
+def test_py_spy_reads_one_whose_agent_offers_nothing(hanging):
+    process, body = hanging("time.sleep(600)")
+    lines = told(process, body._replace(stack_signal=None, stack_fd=None))
+    assert lines[0].endswith(" in hang")
+
+
+@needs_py_spy
+def test_only_a_few_processes_are_read_at_once():
+    readings = [py_spy.Reading(os.getpid()) for _ in range(py_spy.AT_ONCE)]
+    with pytest.raises(BlockingIOError):
+        py_spy.Reading(os.getpid())
+    for reading in readings:
+        reading.close()
+    last = py_spy.Reading(os.getpid())
+    assert [thread.is_main for thread in eventually(last.threads)].count(True) == 1
+    last.close()
 
 
 ENDLESS = "collections.deque(itertools.repeat(0), maxlen=0)"
 """Runs in C code for ever, and never lets go of the interpreter."""
 
 
+@pytest.mark.usefixtures("without_py_spy")
 def test_a_main_thread_in_c_code_is_found_by_the_second_signal_only(hanging):
     process, body = hanging(ENDLESS, "import collections, itertools\n")
     begun_s = processes.read_stat(process.pid).cpu_s
@@ -109,41 +173,76 @@ def test_a_main_thread_in_c_code_is_found_by_the_second_signal_only(hanging):
     assert stacks.read(process.pid, body) == ""
     assert asked.at("it", process.pid, body, 1.0, wanted=True) is None
     eventually(lambda: stacks.read(process.pid, body))
-    assert asked.at("it", process.pid, body, 2.0, wanted=True)[0].endswith(" in hang")
+    assert asked.at("it", process.pid, body, 2.0, wanted=True).lines[0].endswith(" in hang")
     assert is_alive(process)
 
 
 def pending_signals(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return sum(int(line.split()[1], 16) for line in status if line.startswith(("SigPnd", "ShdPnd")))
+    return processes.signals(pid).pending
+
+
+READ_IN_C = """
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.fread.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]
+got = ctypes.create_string_buffer(9)
+count = libc.fread(got, 1, 9, libc.fdopen(0, b"r"))
+os.write(1, b"%d %s\\n" % (count, got.value))
+"""
+
+
+@pytest.mark.usefixtures("without_py_spy")
+def test_a_library_in_c_that_reads_is_not_disturbed(hanging):
+    process, body = hanging(READ_IN_C.strip(), "import ctypes\n")
+    waits_in(process, "read")
+    assert told(process, body)
+    process.stdin.write("unharmed\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "9 unharmed\n"
+
+
+@pytest.mark.usefixtures("without_py_spy")
+def test_a_kernel_that_cannot_signal_one_thread_signals_the_process(hanging, monkeypatch):
+    send = signal.pidfd_send_signal
+
+    def before_linux_6_9(pidfd, number, info=None, flags=0):
+        if flags:
+            raise OSError(errno.EINVAL, "what flags?")
+        send(pidfd, number, info, flags)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", before_linux_6_9)
+    process, body = hanging("time.sleep(600)")
+    assert told(process, body)
+    assert is_alive(process)
 
 
 def test_one_that_computes_in_many_threads_survives_hundreds_of_questions(hanging):
     compute = "def deep(n):\n  return n and deep(n - 1) + 1\ndef busy():\n  while True:\n    deep(300)\n"
     process, body = hanging("[threading.Thread(target=busy).start() for _ in range(3)]\nbusy()", compute)
     for _ in range(300):
-        stacks.ask(process.pid, body)
+        was_asked(process, body)
     assert answer(process, body)
     assert is_alive(process)
 
 
 def test_it_is_asked_once_a_minute_at_most_and_remembers_the_answer(hanging):
     process, body = hanging("time.sleep(600)")
+    waits_in(process, "nanosleep")
     asked = stacks.Stacks()
-    assert asked.at("it", process.pid, body, 0.0, wanted=False) == ()
+    assert asked.at("it", process.pid, body, 0.0, wanted=False) == Stack()
     assert asked.at("it", process.pid, body, 1.0, wanted=True) is None
     eventually(lambda: stacks.read(process.pid, body))
-    lines = asked.at("it", process.pid, body, 2.0, wanted=True)
-    assert lines
-    assert asked.at("it", process.pid, body, 60.0, wanted=True) == lines
+    stack = asked.at("it", process.pid, body, 2.0, wanted=True)
+    assert stack.at == "train.py:7 in hang"
+    assert asked.at("it", process.pid, body, 60.0, wanted=True) == stack
     assert asked.at("it", process.pid, body, 61.0, wanted=True) is None
     asked.forget("it")
-    assert asked.at("it", process.pid, body, 62.0, wanted=False) == ()
+    assert asked.at("it", process.pid, body, 62.0, wanted=False) == Stack()
 
 
 def unharmed(process, body):
     """Whether it lives on, untouched, after somebody tried to ask it."""
-    refused = not stacks.ask(process.pid, body) and not stacks.ask(process.pid, body, in_c=True)
+    refused = not was_asked(process, body) and not was_asked(process, body, in_c=True)
     return refused and not pending_signals(process.pid) and is_alive(process)
 
 
@@ -201,7 +300,7 @@ def test_a_process_that_is_gone_is_not_asked(hanging):
     process, body = hanging("time.sleep(600)")
     process.kill()
     process.wait()
-    assert not stacks.ask(process.pid, body)
+    assert not was_asked(process, body)
     assert stacks.read(process.pid, body) == ""
 
 

@@ -6,8 +6,9 @@ import pytest
 from builders import incident, steady
 
 from flatline.wire import EXITING
+from flatlined.inputs.nvml import GpuSample, ProcessSample
 from flatlined.inputs.stacks import Stacks
-from flatlined.model import Policy
+from flatlined.model import Policy, Stack
 from flatlined.service.evidence import ASKED_BEFORE_S, Evidence
 from flatlined.service.runs import Run
 
@@ -18,7 +19,7 @@ def asked_at(monkeypatch):
 
     def seconds(run, worker, first=60):
         asked = set()
-        monkeypatch.setattr(Stacks, "at", lambda _, __, ___, ____, now, wanted: asked.add(now) if wanted else ())
+        monkeypatch.setattr(Stacks, "at", lambda _, __, ___, ____, now, wanted: asked.add(now) if wanted else Stack())
         run.workers[worker.key] = worker
         evidence = Evidence()
         for silent_s in range(first):
@@ -46,3 +47,28 @@ def test_not_asked_once_its_silence_was_told_nor_while_it_leaves(asked_at):
     worker = steady(0.1, 50)
     leaving = worker._replace(head=worker.head._replace(state=EXITING))
     assert asked_at(Run("run", "r1", Policy(silent_after_s=20.0)), leaving) == []
+
+
+def facts_at(evidence, silent_s, others=()):
+    """What is known of a worker, whose process is this one, after so many seconds of silence."""
+    worker = steady(0.1, 50)
+    run = Run("run", "r1", Policy(silent_after_s=20.0), workers={worker.key: worker})
+    now = worker.beat_at + silent_s
+    evidence.begin(now)
+    facts = evidence.of(run, dict.fromkeys([worker.key, *others], os.getpid()), now)
+    evidence.forget(worker.key)
+    return facts[worker.key].process
+
+
+def test_a_run_whose_process_goes_on_in_a_later_one_is_known_as_that_when_it_matters():
+    evidence = Evidence(went_on=lambda _: True)
+    assert facts_at(evidence, 19.0, others=["/later"]).went_on
+    assert not facts_at(evidence, 10.0, others=["/later"]).went_on
+    assert not facts_at(evidence, 19.0).went_on
+
+
+def test_that_its_gpu_works_is_known_of_a_process():
+    evidence = Evidence()
+    sample = GpuSample(0, utilization_pct=90, processes=(ProcessSample(os.getpid(), 100.0, 90),))
+    evidence.gpus_seen([sample], {os.getpid(): 5}, 12.0)
+    assert facts_at(evidence, 10.0).gpu_at >= 12.0

@@ -11,7 +11,7 @@ from flatlined.alerting.wording import placeholders
 from flatlined.model import Kind
 
 TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
-TEXTS = ("AT", "RANKED", "CORE_DUMPED")
+TEXTS = ("AT", "RANKED", "CORE_DUMPED", "STANDS")
 KINDS = typing.get_args(Kind)
 
 

@@ -4,31 +4,45 @@ import signal
 
 import pytest
 
-from flatlined.inputs.stacks import LINES_MAX, Seen, evidence, may_ask
+from flatlined.inputs import py_spy
+from flatlined.inputs.frames import LINES_MAX, parse, stack
+from flatlined.inputs.processes import Signals
+from flatlined.inputs.stacks import Seen, may_ask
 
 FIRST, START = signal.SIGRTMAX - 4, 7
 BIT, NEXT = 1 << (FIRST - 1), 1 << FIRST
-READY = Seen(START, "S", "futex_do_wait", caught=BIT | NEXT, blocked=0, pending=0)
+CATCHES = Signals(caught=BIT | NEXT, ignored=0, blocked=0, pending=0)
+READY = Seen(START, "S", "futex_do_wait", CATCHES)
+
+
+def signals(**other):
+    return READY._replace(signals=CATCHES._replace(**other))
+
+
+def evidence(text):
+    return stack(parse(text)).lines
 
 
 def test_a_process_that_catches_both_signals_may_be_asked():
     assert may_ask(FIRST, START, READY)
-    assert may_ask(FIRST, START, READY._replace(state="R"))
+    assert may_ask(FIRST, START, READY._replace(state="R", wchan=None))
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(READY._replace(caught=0), id="catches neither"),
-        pytest.param(READY._replace(caught=NEXT), id="does not catch the first"),
-        pytest.param(READY._replace(caught=BIT), id="does not catch the second"),
+        pytest.param(signals(caught=0), id="catches neither"),
+        pytest.param(signals(caught=NEXT), id="does not catch the first"),
+        pytest.param(signals(caught=BIT), id="does not catch the second"),
         pytest.param(READY._replace(start=START + 1), id="is another process with the pid"),
         pytest.param(READY._replace(state="T"), id="is stopped"),
         pytest.param(READY._replace(state="t"), id="is stopped by a debugger"),
         pytest.param(READY._replace(state="Z"), id="is dead"),
         pytest.param(READY._replace(wchan="__do_sys_pause"), id="waits for just any signal"),
-        pytest.param(READY._replace(blocked=BIT), id="blocks it"),
-        pytest.param(READY._replace(pending=BIT), id="was asked and has not run since"),
+        pytest.param(READY._replace(wchan="request_wait_answer"), id="reads from a FUSE file system"),
+        pytest.param(READY._replace(wchan=None), id="waits in who knows what"),
+        pytest.param(signals(blocked=BIT), id="blocks it"),
+        pytest.param(signals(pending=BIT), id="was asked and has not run since"),
     ],
 )
 def test_nobody_is_asked_who(seen):
@@ -39,7 +53,7 @@ def test_nobody_is_asked_who(seen):
     "number", [0, -1, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1, signal.SIGRTMIN - 1, signal.SIGRTMAX, 2**62]
 )
 def test_no_other_than_a_real_time_signal_is_sent_whatever_a_beat_says(number):
-    assert not may_ask(number, START, READY._replace(caught=2**64 - 1))
+    assert not may_ask(number, START, signals(caught=2**64 - 1))
 
 
 TWO_THREADS = """\
@@ -88,3 +102,34 @@ def test_many_threads_take_no_more_lines_than_a_message_shows():
 @pytest.mark.parametrize("text", ["", "\n", "no stack at all", "Thread 0x1 (most recent call first):\n", "\x00" * 100])
 def test_no_answer_is_no_evidence(text):
     assert evidence(text) == ()
+
+
+def where(*files):
+    text = "".join(f'  File "{file}", line {n} in f{n}\n' for n, file in enumerate(files, 1))
+    return stack(parse(f"Current thread 0x1 (most recent call first):\n{text}")).at
+
+
+def test_in_short_it_is_the_innermost_line_of_the_users_own_code_and_what_that_led_to():
+    library = "/usr/lib/python3.11/selectors.py"
+    torch = "/home/mina/.venv/lib/python3.11/site-packages/torch/utils/data/dataloader.py"
+    assert where("/app/train.py", "/app/main.py") == "train.py:1 in f1"
+    assert where(library, torch, "/app/train.py", "/app/main.py") == "train.py:3 in f3 → dataloader.py:2 in f2"
+    assert where(library, "/app/train.py", "/app/main.py") == "train.py:2 in f2 → selectors.py:1 in f1"
+    assert where(library, library) == "selectors.py:1 in f1"
+    assert where(torch, "/opt/venv/lib/python3.12/site-packages/lightning/cli.py") == "dataloader.py:1 in f1"
+    assert where() == ""
+
+
+READING = """[
+{"os_thread_id": 43, "thread_name": "loader", "frames": [{"name": "load", "filename": "/app/data.py", "line": 9}]},
+{"os_thread_id": 42, "thread_name": "MainThread", "frames": [{"name": "step", "filename": "/app/t.py", "line": 1}]}]"""
+
+
+def test_what_py_spy_read_is_told_in_the_same_lines():
+    lines = stack(py_spy.parse(READING, 42)).lines
+    assert lines == ("main thread: /app/t.py:1 in step", "another thread: /app/data.py:9 in load")
+
+
+@pytest.mark.parametrize("text", ["", "Error: no", "{}", "[1]", '[{"frames": []}]', "null"])
+def test_what_py_spy_could_not_read_is_no_evidence(text):
+    assert stack(py_spy.parse(text, 42)).lines == ()

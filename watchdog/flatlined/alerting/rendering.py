@@ -104,7 +104,10 @@ def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | Non
         return None
     code = notification.cause["code"]
     variants = _first(phrases.CAUSES, *_keys(notification.kind, notification.cause)) or ()
-    sentence = wording.say(variants, _details(notification.cause, phrases)) or notification.cause.get("text") or code
+    details = _details(notification.cause, phrases)
+    sentence = wording.say(variants, details) or notification.cause.get("text") or code
+    if "at" in details:
+        sentence = phrases.STANDS.format(sentence=sentence, at=details["at"])
     failure = _failure(notification.cause, phrases)
     if failure:
         sentence = f"{failure[0]}: {sentence}"
@@ -199,6 +202,6 @@ def _advice(notification: Notification, words: Mapping[str, str], phrases: Phras
         return
     variants = _first(phrases.ADVICE, *_keys(notification.kind, notification.cause)) or ()
     failure = _failure(notification.cause, phrases)
-    advice = failure[1] if failure else wording.say(variants, words)
+    advice = failure[1] if failure else wording.say(variants, {**words, **_details(notification.cause, phrases)})
     if advice:
         yield phrases.LABELS["advice"].format(text=advice)

@@ -12,7 +12,7 @@ from flatlined.detection.observing import life_of, plan_is_reached
 from flatlined.model import Policy, Process, Worker
 
 STILL_FACTOR = 6.0
-"""A process that has stood still for most of the silence is given so much less: a pause that is work uses the CPU."""
+"""A process that has stood still for most of the silence is given so much less: work uses CPU or GPU, or moves data."""
 STILL_LONGEST_FACTOR = 1.5
 """But more than the longest gap that ended well."""
 STOPPED_FACTOR = 3.0
@@ -60,7 +60,7 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
         return min(limit_s, max(STOPPED_FLOOR_S, STOPPED_FACTOR * longest_s))
     if process.gpu_works:
         limit_s *= GPU_WORKS_FACTOR
-    elif process.state != "t" and now - process.active_at > (now - worker.beat_at) / 2:
+    elif process.state != "t" and now - process.worked_at > (now - worker.beat_at) / 2:
         return min(limit_s, max(patience.FLOOR_S, STILL_LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR))
     return limit_s
 

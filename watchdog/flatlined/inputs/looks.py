@@ -1,23 +1,37 @@
-"""A closer look at the processes of suspects: what they do, and whether they or their children still compute."""
+"""A closer look at the processes of suspects: what they do, and whether they or their children still work."""
 
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from flatlined.inputs import processes
-from flatlined.model import Process
+from flatlined.model import Child, Process
 
 ACTIVE_SHARE = 0.1
 """A process tree that used this share of one core since the last look counts as active."""
+MOVING_BYTES_PER_S = 100_000
+"""One that read and wrote so much counts as moving data; loggers, progress bars and monitors stay well below."""
 PER_TICK = 50
 """Looks taken in one tick: with thousands of suspects each is looked at in turn."""
+NOTABLE_MAX = 2
+_STOPPED, _IN_KERNEL, _DEAD, _COMPUTES = ("T", "t"), "D", "Z", "R"
+
+
+class _Tree(NamedTuple):
+    """A process and all below it: each one's CPU seconds, bytes moved, and the pids of those in the kernel below it."""
+
+    cpu_s: Mapping[int, float]
+    moved_bytes: int
+    in_kernel: frozenset[int]
 
 
 class _Look(NamedTuple):
     process: Process
     own_cpu_s: float
-    tree_cpu_s: float | None
+    tree: _Tree | None
     at: float
 
 
@@ -34,10 +48,11 @@ class Looks:
         """A new tick, in which at most ``limit`` looks are taken."""
         self._now, self._left, self._children = now, limit, None
 
-    def at(self, key: str, pid: int) -> Process | None:
+    def at(self, key: str, pid: int, offered: int | None = None) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
 
-        At the first look, with nothing to compare, it is active if it is running right now.
+        At the first look, with nothing to compare, it is active if it is running right now. ``offered`` is the signal
+        that its agent said to catch.
         """
         before = self._last.get(key)
         if self._left <= 0 or (before is not None and before.at == self._now):
@@ -46,29 +61,86 @@ class Looks:
         if stat is None:
             return None
         self._left -= 1
-        self._last[key] = self._look(pid, stat, before)
+        self._last[key] = self._look(pid, stat, before, _became(pid, offered))
         return self._last[key].process
 
-    def _look(self, pid: int, stat: processes.Stat, before: _Look | None) -> _Look:
-        if before is None:
-            active_at = self._now if stat.state == "R" else -math.inf
-            return _Look(Process(stat.state, active_at, processes.wchan(pid)), stat.cpu_s, None, self._now)
-        needed_s = ACTIVE_SHARE * (self._now - before.at)
-        if stat.cpu_s - before.own_cpu_s > needed_s:
-            return _Look(Process(stat.state, self._now), stat.cpu_s, None, self._now)
-        tree_cpu_s = self._tree_cpu_s(pid)
-        active = before.tree_cpu_s is not None and tree_cpu_s - before.tree_cpu_s > needed_s
-        active_at = self._now if active else before.process.active_at
-        return _Look(Process(stat.state, active_at, processes.wchan(pid)), stat.cpu_s, tree_cpu_s, self._now)
+    def _look(self, pid: int, stat: processes.Stat, before: _Look | None, program: str | None) -> _Look:
+        lately = before.process if before else Process(stat.state, -math.inf)
+        if before and stat.cpu_s - before.own_cpu_s > self._needed_s(before):
+            process = Process(stat.state, self._now, moved_at=lately.moved_at, program=program)
+            return _Look(process, stat.cpu_s, None, self._now)
+        below = list(self._below(pid))
+        tree = _sum(pid, stat, below)
+        is_active, is_moving = self._works(before, tree) if before else (stat.state == "R", False)
+        process = Process(
+            stat.state,
+            self._now if is_active else lately.active_at,
+            processes.wchan(pid),
+            moved_at=self._now if is_moving else lately.moved_at,
+            below=_notable(below, before.tree if before else None, self._needed_s(before) if before else math.inf),
+            program=program,
+        )
+        return _Look(process, stat.cpu_s, tree, self._now)
 
-    def _tree_cpu_s(self, pid: int) -> float:
-        """The CPU seconds of a process and all below it that live."""
+    def _needed_s(self, before: _Look) -> float:
+        return ACTIVE_SHARE * (self._now - before.at)
+
+    def _works(self, before: _Look, tree: _Tree) -> tuple[bool, bool]:
+        """Whether a process tree has used the CPU, and moved data, since the look before."""
+        if before.tree is None:
+            return False, False
+        moved_per_s = (tree.moved_bytes - before.tree.moved_bytes) / (self._now - before.at)
+        used_s = sum(tree.cpu_s.values()) - sum(before.tree.cpu_s.values())
+        return used_s > self._needed_s(before), moved_per_s > MOVING_BYTES_PER_S
+
+    def _below(self, pid: int) -> Iterator[tuple[int, processes.Stat]]:
+        """All processes below one, dead ones that nobody has reaped among them."""
         if self._children is None:
             self._children = processes.children()
-        stat = processes.read_stat(pid)
-        own_s = stat.cpu_s if stat else 0.0
-        return own_s + sum(self._tree_cpu_s(child) for child in self._children.get(pid, ()))
+        for child in self._children.get(pid, ()):
+            stat = processes.read_stat(child)
+            if stat is not None:
+                yield child, stat
+                yield from self._below(child)
 
     def forget(self, key: str) -> None:
         """No longer a suspect."""
         self._last.pop(key, None)
+
+
+def _sum(pid: int, stat: processes.Stat, below: Iterable[tuple[int, processes.Stat]]) -> _Tree:
+    living = [(pid, stat), *((child, its) for child, its in below if its.state != _DEAD)]
+    return _Tree(
+        {one: its.cpu_s for one, its in living},
+        sum(processes.moved_bytes(one) for one, _ in living),
+        frozenset(child for child, its in living[1:] if its.state == _IN_KERNEL),
+    )
+
+
+def _notable(below: Iterable[tuple[int, processes.Stat]], before: _Tree | None, needed_s: float) -> tuple[Child, ...]:
+    """Those who compute, and those who cannot do their part, the dead first. One that ended well has done it."""
+    found = []
+    for pid, stat in below:
+        child = Child(pid, stat.name, stat.state, _status_of_dead(pid) if stat.state == _DEAD else None)
+        is_long_in_kernel = stat.state == _IN_KERNEL and before is not None and pid in before.in_kernel
+        if stat.state in _STOPPED or is_long_in_kernel or (stat.state == _DEAD and child.status != 0):
+            found.append(child)
+        elif before is not None and stat.cpu_s - before.cpu_s.get(pid, stat.cpu_s) > needed_s:
+            found.append(child._replace(state=_COMPUTES))
+    return tuple(sorted(found, key=lambda child: (child.state != _DEAD, child.pid))[:NOTABLE_MAX])
+
+
+def _status_of_dead(pid: int) -> int | None:
+    wait_status = processes.exit_status_of_zombie(pid)
+    return None if wait_status is None else os.waitstatus_to_exitcode(wait_status)
+
+
+def _became(pid: int, offered: int | None) -> str | None:
+    """The command line of what a process has become by ``exec``; None if it is still the one of its beats.
+
+    ``exec`` alone sets a signal that was caught back to its default: the agent leaves its own caught or ignored.
+    """
+    signals = processes.signals(pid) if offered else None
+    if offered is None or signals is None or (signals.caught | signals.ignored) >> (offered - 1) & 0b11:
+        return None
+    return processes.command_line(pid)

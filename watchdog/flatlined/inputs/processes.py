@@ -21,13 +21,14 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Stat(NamedTuple):
-    """What ``/proc/PID/stat`` says: state letter, parent, start in clock ticks since boot, CPU used, wait status."""
+    """What ``/proc/PID/stat`` says: state letter, parent, start in ticks since boot, CPU used, wait status, name."""
 
     state: str
     parent: int
     start: int
     cpu_s: float
     wait_status: int
+    name: str = ""
 
 
 def read_stat(pid: int) -> Stat | None:
@@ -44,9 +45,11 @@ def stat_of(pid: int) -> Stat | None:
         data = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = data[data.rindex(b")") + 2 :].split()
+    name_end = data.rindex(b")")
+    name = data[data.index(b"(") + 1 : name_end].decode("utf-8", "replace")
+    fields = data[name_end + 2 :].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), cpu_s, int(fields[49]))
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), cpu_s, int(fields[49]), name)
 
 
 def owners(pid: int) -> set[int]:
@@ -141,17 +144,61 @@ def wchan(pid: int) -> str | None:
     return name if name not in ("", "0") else None
 
 
+def moved_bytes(pid: int) -> int:
+    """What a process has read and written since it began; 0 where that is kept from us.
+
+    ``rchar`` and ``wchar`` are what its calls moved, also through pipes; the pages of mapped files are in
+    ``read_bytes`` alone.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    counts = dict(line.split(": ") for line in lines)
+    return sum(int(counts[name]) for name in ("rchar", "wchar", "read_bytes"))
+
+
+class Signals(NamedTuple):
+    """What becomes of signals that a process gets, as masks with bit ``n - 1`` for signal ``n``."""
+
+    caught: int
+    ignored: int
+    blocked: int
+    pending: int
+
+
+def signals(pid: int) -> Signals | None:
+    """What a process does with signals (``blocked``: by its main thread), or None if there is no such process."""
+    masks = dict(line.split(":\t") for line in _status_lines(pid) if line.startswith(("Sig", "ShdPnd")))
+    if not masks:
+        return None
+    caught, ignored, blocked, own, shared = (
+        int(masks[name], 16) for name in ("SigCgt", "SigIgn", "SigBlk", "SigPnd", "ShdPnd")
+    )
+    return Signals(caught, ignored, blocked, own | shared)
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process, or else its name; empty if it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+    except OSError:
+        return ""
+    stat = read_stat(pid)
+    return words.decode("utf-8", "replace") or (stat.name if stat else "")
+
+
 def exit_status_of_zombie(pid: int) -> int | None:
     """The wait status of a process that has exited but was not yet reaped, where the kernel shows it to us."""
     with suppress(OSError):  # no descriptor is left, say: then it is asked again when the parent has reaped it
         stat = stat_of(pid)
-        if stat is not None and stat.state == "Z" and _may_inspect(pid):
+        if stat is not None and stat.state == "Z" and may_inspect(pid):
             return stat.wait_status
     return None
 
 
-def _may_inspect(pid: int) -> bool:
-    """Whether the kernel shows us the guarded fields of a process: it writes 0 there, a good status, if not."""
+def may_inspect(pid: int) -> bool:
+    """Whether the kernel shows us what it guards of a process; if not, it says 0 in ``stat``, a good exit status."""
     return owners(pid) == {os.geteuid()} or _may_trace_any()
 
 

@@ -1,38 +1,43 @@
-"""Where a silent process hangs: its Python stacks, by asking its agent with a signal that cannot end it.
+"""Where a silent process hangs: its Python stacks, in whichever way they can be had without a risk to it.
 
-A signal ends a process that does not catch it. So each is sent through a pidfd, after a look that the process is the
-one that offered it, catches it now and can answer now (``may_ask``). The agent answers the first of its two signals
-wherever Python gets to run; only when it did not, the second, which is for a main thread in C code, is sent.
+First its agent is asked by a signal, which it answers wherever Python gets to run. Else ``py-spy`` reads its memory.
+Else the agent's second signal is sent, which is for a main thread in C code. A signal ends a process that does not
+catch it. So each is sent through a pidfd, after a look that the process is the one that offered it, catches it now and
+can answer now (``may_ask``).
 """
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import signal
 import stat
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from flatline.wire import STACKS_NAME, Body
-from flatlined.inputs import processes
+from flatlined.inputs import frames, processes, py_spy
+from flatlined.model import Stack
 
 AGAIN_AFTER_S = 60.0
 ANSWER_S = 0.5
 """How long an answer may take; even a busy interpreter gives it in a few milliseconds."""
+READING_S = 5.0
+"""How long ``py-spy`` may take; it mostly needs less than a second."""
+AGAIN_WITHIN_S = 2.5
+"""How long it is tried again to ask one in the next way, if that cannot be right now: since Linux 6.12 a busy machine
+does not say at once what a process that has just fallen asleep waits in."""
 TEXT_MAX = 16 * 1024
-LINES_MAX, INNER, OUTER = 11, 6, 2
-"""Lines of evidence in all; of a longer stack, the frames shown of its inner and of its outer end."""
 _REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
+_PIDFD_SIGNAL_THREAD = 1
+"""Linux 6.9: the signal is for one thread, the main one where the pidfd is that of a process."""
 _CANNOT_ANSWER = ("T", "t", "Z", "X")
-_WAITS_FOR_SIGNALS = ("pause", "sigsuspend")
-"""In kernel functions of these names any signal ends the wait, and the program goes on as if it had got its own."""
-_MASK = re.compile(rb"^(SigPnd|ShdPnd|SigBlk|SigCgt):\t([0-9a-f]+)$", re.MULTILINE)
-_THREAD = re.compile(r"^(Current thread|Thread|Stack)\b.* \(most recent call first\):$")
-_FRAME = re.compile(r'^  File "(.*)", line (\S+) in (.*)$')
+_NOT_TO_BE_WOKEN = ("pause", "sigsuspend", "request_wait_answer", "fuse")
+"""In kernel functions of these names any signal ends the wait. A program that waits for a signal goes on as if it had
+got its own; one that reads from a FUSE file system may be told by it that the reading failed."""
 
 
 class Seen(NamedTuple):
@@ -40,18 +45,30 @@ class Seen(NamedTuple):
 
     start: int
     state: str
-    wchan: str
-    caught: int
-    blocked: int
-    pending: int
+    wchan: str | None
+    signals: processes.Signals
+
+
+class Question(Protocol):
+    """A process that is being asked."""
+
+    def threads(self) -> list[frames.Thread] | None:
+        """What came of it, which may be nothing; None while more is to be awaited."""
+
+    def close(self) -> None:
+        """No answer is wanted any more."""
 
 
 class _Asked(NamedTuple):
-    """When a process was asked, whether as one that is in C code, and its answer: None while that is awaited."""
+    """When a process was asked, in which of the ways, and the answer: None while that is awaited.
+
+    ``question`` is None when nothing came of it, and the next way is not possible yet.
+    """
 
     at: float
-    in_c: bool = False
-    stack: tuple[str, ...] | None = None
+    way: int
+    question: Question | None
+    stack: Stack | None = None
 
 
 class Stacks:
@@ -60,28 +77,62 @@ class Stacks:
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
 
-    def at(self, key: str, pid: int, body: Body, now: float, *, wanted: bool) -> tuple[str, ...] | None:
-        """Where a process hangs, as lines of evidence: none if it cannot be known, None while an answer is awaited.
+    def at(self, key: str, pid: int, body: Body, now: float, *, wanted: bool) -> Stack | None:
+        """Where a process hangs: nothing if it cannot be known, None while an answer is awaited.
 
         With ``wanted`` it is asked, at most once a minute.
         """
         asked = self._asked.get(key)
-        if asked is not None and asked.stack is None and now - asked.at >= ANSWER_S:
+        if asked is not None and asked.stack is None:
             asked = self._asked[key] = _answered(asked, pid, body, now)
-        elif wanted and (asked is None or now - asked.at >= AGAIN_AFTER_S) and ask(pid, body):
-            asked = self._asked[key] = _Asked(now)
-        return asked.stack if asked is not None else ()
+        elif wanted and (asked is None or now - asked.at >= AGAIN_AFTER_S):
+            asked = _begun(0, pid, body, now)
+            if asked is not None:
+                self._asked[key] = asked
+        return asked.stack if asked is not None else Stack()
 
     def forget(self, key: str) -> None:
         """It goes on, or is gone."""
-        self._asked.pop(key, None)
+        asked = self._asked.pop(key, None)
+        if asked is not None and asked.question is not None:
+            asked.question.close()
+
+
+def _begun(way: int, pid: int, body: Body, now: float) -> _Asked | None:
+    """The process asked in the first way from this one on in which it can be; None if in none."""
+    for number, begin in enumerate(_WAYS[way:], way):
+        with suppress(OSError):  # it is gone, not ours to ask, or not as the agent left it
+            return _Asked(now, number, begin(pid, body))
+    return None
 
 
 def _answered(asked: _Asked, pid: int, body: Body, now: float) -> _Asked:
-    lines = evidence(read(pid, body))
-    if not lines and not asked.in_c and ask(pid, body, in_c=True):
-        return _Asked(now, in_c=True)
-    return asked._replace(stack=lines)
+    if now - asked.at < ANSWER_S:
+        return asked
+    threads = asked.question.threads() if asked.question is not None else []
+    if threads is None and now - asked.at < READING_S:
+        return asked
+    if asked.question is not None:
+        asked.question.close()
+    stack = frames.stack(threads or ())
+    if stack.lines:
+        return asked._replace(question=None, stack=stack)
+    again = _begun(asked.way + 1, pid, body, now)
+    return again or asked._replace(question=None, stack=stack if now - asked.at >= AGAIN_WITHIN_S else None)
+
+
+class Signalled(NamedTuple):
+    """A process whose agent was asked by a signal."""
+
+    pid: int
+    body: Body
+
+    def threads(self) -> list[frames.Thread]:
+        """What it wrote so far."""
+        return frames.parse(read(self.pid, self.body))
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def may_ask(first: int, start: int | None, seen: Seen) -> bool:
@@ -93,34 +144,41 @@ def may_ask(first: int, start: int | None, seen: Seen) -> bool:
     if first not in _REAL_TIME[:-1]:
         return False
     both = 0b11 << (first - 1)
-    is_ready = seen.caught & both == both and not (seen.blocked | seen.pending) & both
-    would_wake = any(name in seen.wchan for name in _WAITS_FOR_SIGNALS)
-    return is_ready and not would_wake and seen.start == start and seen.state not in _CANNOT_ANSWER
+    signals = seen.signals
+    is_ready = signals.caught & both == both and not (signals.blocked | signals.pending) & both
+    is_known = seen.state == "R" or seen.wchan is not None  # what it waits in
+    would_wake = any(name in (seen.wchan or "") for name in _NOT_TO_BE_WOKEN)
+    return is_ready and is_known and not would_wake and seen.start == start and seen.state not in _CANNOT_ANSWER
 
 
-def ask(pid: int, body: Body, *, in_c: bool = False) -> bool:
+def ask(pid: int, body: Body, *, in_c: bool = False) -> Signalled:
     """Have a process write its stacks; ``in_c`` where it did not when asked without, since it is deep in C code.
 
-    False if it cannot be asked, or is not ours to ask.
+    Raises OSError if it cannot be asked, or is not ours to ask.
     """
     if body.stack_signal is None:
-        return False
-    try:
-        pidfd = os.pidfd_open(pid)
-    except OSError:  # gone
-        return False
+        raise PermissionError("its agent offers no stacks")
+    pidfd = os.pidfd_open(pid)
     try:
         with _output(pid, body, os.O_WRONLY) as file:
             os.ftruncate(file, 0)
         seen = _look_at(pid)
         if seen is None or not may_ask(body.stack_signal, body.start, seen):
-            return False
-        signal.pidfd_send_signal(pidfd, body.stack_signal + in_c)
-    except OSError:  # another user's, or not as the agent left it
-        return False
+            raise PermissionError(f"process {pid} cannot answer now")
+        _send(pidfd, body.stack_signal + in_c)
     finally:
         os.close(pidfd)
-    return True
+    return Signalled(pid, body)
+
+
+def _send(pidfd: int, number: int) -> None:
+    """Signal the main thread, so that no other is interrupted. Raises OSError where that may not be."""
+    try:
+        signal.pidfd_send_signal(pidfd, number, None, _PIDFD_SIGNAL_THREAD)
+    except OSError as e:
+        if e.errno != errno.EINVAL:
+            raise
+        signal.pidfd_send_signal(pidfd, number)  # before Linux 6.9: the kernel chooses, and prefers the main thread
 
 
 def read(pid: int, body: Body) -> str:
@@ -158,34 +216,15 @@ def _output(pid: int, body: Body, access: int) -> Iterator[int]:
 
 
 def _look_at(pid: int) -> Seen | None:
-    about = processes.read_stat(pid)
-    masks = {name: int(mask, 16) for name, mask in _MASK.findall(Path(f"/proc/{pid}/status").read_bytes())}
-    if about is None or len(masks) < 4:  # noqa: PLR2004 - of those that _MASK looks for
+    about, signals = processes.read_stat(pid), processes.signals(pid)
+    if about is None or signals is None:
         return None
-    pending = masks[b"SigPnd"] | masks[b"ShdPnd"]
-    wchan = processes.wchan(pid) or ""
-    return Seen(about.start, about.state, wchan, masks[b"SigCgt"], masks[b"SigBlk"], pending)
+    return Seen(about.start, about.state, processes.wchan(pid), signals)
 
 
-def evidence(text: str) -> tuple[str, ...]:
-    """``faulthandler``'s text as a few lines: the main thread, innermost frame first, then where the others are."""
-    threads = _threads(text)
-    main = next((frames for is_main, frames in threads if is_main and frames), [])
-    if not main:
-        return ()
-    shown = main if len(main) <= INNER + OUTER + 1 else [*main[:INNER], "…", *main[-OUTER:]]
-    others = Counter(", from ".join(frames[:2]) for is_main, frames in threads if frames and not is_main)
-    lines = [f"main thread: {shown[0]}", *(f"    {frame}" for frame in shown[1:])]
-    lines += [f"{n} other threads: {at}" if n > 1 else f"another thread: {at}" for at, n in others.items()]
-    return tuple(lines[:LINES_MAX])
+def _read_memory(pid: int, _: Body) -> Question:
+    return py_spy.Reading(pid)
 
 
-def _threads(text: str) -> list[tuple[bool, list[str]]]:
-    """Of each thread whether it is the one that wrote, which is the main thread, and its frames."""
-    threads: list[tuple[bool, list[str]]] = []
-    for line in text.splitlines():
-        if thread := _THREAD.match(line):
-            threads.append((thread[1] != "Thread", []))
-        elif threads and (frame := _FRAME.match(line)):
-            threads[-1][1].append("{}:{} in {}".format(*frame.groups()))
-    return threads
+_WAYS: tuple[Callable[[int, Body], Question], ...] = (ask, _read_memory, partial(ask, in_c=True))
+"""The second signal comes last: ``faulthandler`` reads frames as they lie, of the thread that it interrupts."""

@@ -85,7 +85,7 @@ class Daemon:
         self._directories = directories
         self._committed = committed
         self._detectors = detectors.find()
-        self._evidence = Evidence()
+        self._evidence = Evidence(self.roster.went_on)
         self._datagrams = Datagrams(lambda key: store.ended_wall(key) is not None)
         self._expected = Expectations(config, store)
         self._refused: dict[str, str] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from flatline.wire import RUNNING
@@ -22,16 +24,20 @@ ASKED_BEFORE_S = 3.0
 class Evidence:
     """Gathers facts. Call ``begin`` at every tick."""
 
-    def __init__(self) -> None:
+    def __init__(self, went_on: Callable[[Worker], bool] = lambda _: False) -> None:
+        """``went_on`` gives whether a worker's process beats in the name of a later run."""
+        self._went_on = went_on
         self._looks = Looks()
         self._stacks = Stacks()
         self._gpus: gpus.State = {}
         self._holders: dict[int, set[int]] = {}
         self.gpus_unanswered_since: float | None = None
+        self._in_process: Counter[int] | None = None
 
     def begin(self, now: float, looks: float = PER_TICK) -> None:
         """A new tick, in which at most so many processes are looked at."""
         self._looks.begin(now, looks)
+        self._in_process = None
 
     def gpus_seen(self, samples: Sequence[GpuSample], beats: Mapping[int, int], now: float) -> None:
         """A look at the GPUs came back: whoever holds memory on one is tied to the watched process above it.
@@ -59,24 +65,40 @@ class Evidence:
                 continue
             holders = self._holders.get(pid)
             held = gpus.gpus_of(self._gpus, holders, now, self.gpus_unanswered_since) if holders else ()
-            process = self._process(run, worker, pid, held, now)
+            process = self._process(run, worker, pid_of, held, now)
             if process or held:
                 facts[key] = Facts(process, held)
         return facts
 
-    def _process(self, run: Run, worker: Worker, pid: int, held: Iterable[Gpu], now: float) -> Process | None:
+    def _process(
+        self, run: Run, worker: Worker, pid_of: Mapping[str, int], held: Sequence[Gpu], now: float
+    ) -> Process | None:
         """A look at a suspect's process, and where it hangs if it is about to be called silent."""
         if not is_suspect(worker, now):
             self.forget(worker.key)
             return None
-        process = self._looks.at(worker.key, pid)
+        pid = pid_of[worker.key]
+        process = self._looks.at(worker.key, pid, worker.body.stack_signal)
         if process is None:
             return None
-        process = replace(process, gpu_works=any(works_as_usual(gpu) for gpu in held))
+        process = replace(
+            process,
+            gpu_at=max((gpu.busy_at for gpu in held), default=-math.inf),
+            gpu_works=any(works_as_usual(gpu) for gpu in held),
+        )
         may_hang = worker.key[0] == "/" and worker.head.state == RUNNING and "silent" not in run.incidents
         soon = now + ASKED_BEFORE_S
-        wanted = may_hang and soon >= silent_from(worker, process, run.policy, soon)
-        return replace(process, stack=self._stacks.at(worker.key, pid, worker.body, now, wanted=wanted))
+        is_due = soon >= silent_from(worker, process, run.policy, soon)
+        if is_due and self._is_shared(pid, pid_of) and self._went_on(worker):
+            return replace(process, went_on=True)
+        stack = self._stacks.at(worker.key, pid, worker.body, now, wanted=may_hang and is_due)
+        return replace(process, stack=stack)
+
+    def _is_shared(self, pid: int, pid_of: Mapping[str, int]) -> bool:
+        """Whether several workers are in one process; counted once a tick, since thousands may be due at once."""
+        if self._in_process is None:
+            self._in_process = Counter(pid_of.values())
+        return self._in_process[pid] > 1
 
     def forget(self, key: str) -> None:
         """A worker is no longer watched, or no longer a suspect."""

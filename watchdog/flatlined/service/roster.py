@@ -127,6 +127,12 @@ class Roster:
         same = [w for w in others if (w.body.pid, w.body.start) == (worker.body.pid, worker.body.start)]
         return any(self._with_last_words(w, moment).head.state in (EXITING, FINISHED) for w in same)
 
+    def went_on(self, worker: Worker) -> bool:
+        """Whether a worker's process beats in the name of a later run: after ``exec``, or of one within this run."""
+        pid = self.pid_of.get(worker.key)
+        later = (self.run_of[key].workers[key] for key, other in self.pid_of.items() if other == pid)
+        return any((other.body.began_ns or 0) > worker.head.time_ns for other in later if other.key != worker.key)
+
     def dismiss(self, run: Run, moment: Moment) -> list[str]:
         """A run is over: nobody of it is watched any more; gives the keys of its workers."""
         del self.runs[run.key]

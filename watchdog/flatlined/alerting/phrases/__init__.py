@@ -29,6 +29,7 @@ class Phrases(Protocol):
     AT: str
     RANKED: str
     CORE_DUMPED: str
+    STANDS: str
     LABELS: dict[str, str]
     DURATIONS: dict[str, str]
 

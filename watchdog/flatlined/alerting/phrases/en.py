@@ -63,10 +63,29 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "reported": ("it reported: {reason}", "it reported a failure"),
     "reboot": ("the machine went down while it was running",),
     "crashed.unknown": ("the process is gone, and how it ended cannot be known",),
-    "stopped": ("the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",),
-    "deadlock": ("the process waits and uses no CPU, as in a deadlock",),
-    "busy": ("the process uses the CPU but does not beat",),
-    "io_wait": ("the process waits in the kernel for a disk or a network file system",),
+    "stopped": (
+        "its worker process {child} is stopped (SIGSTOP, Ctrl-Z or a debugger)",
+        "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",
+    ),
+    "deadlock": (
+        "the process waits and uses no CPU, and its worker process {child} was killed by {child_signal}",
+        "the process waits and uses no CPU, and its worker process {child} ended with status {child_status}",
+        "the process waits and uses no CPU, as in a deadlock",
+    ),
+    "busy": (
+        "its worker process {child} uses the CPU, but the process does not beat",
+        "the process uses the CPU but does not beat",
+    ),
+    "busy.gpu": ("a GPU works for the process, which does not beat",),
+    "io_wait": (
+        "its worker process {child} waits in the kernel for a disk or a network file system",
+        "the process waits in the kernel for a disk or a network file system",
+    ),
+    "io_wait.moving": ("the process still reads or writes data, but does not beat",),
+    "exec": (
+        "the process has become another program, which does not beat: {program}",
+        "the process has become another program, which does not beat",
+    ),
     "silent.unknown": ("the process is there, and why it does not beat is not known",),
     "gpu_idle": (
         "GPU {gpus} has done no work for {idle_s} while {memory_mib} of its memory are held",
@@ -133,12 +152,18 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "terminated": ("a scheduler's preemption or time limit, a shutdown or a person's `kill` does this.",),
     "reboot": ("`journalctl -b -1 -e` shows the last words before the machine went down.",),
     "crashed.unknown": ("see the end of the job's own log; `journalctl -k` tells of a kill by the kernel.",),
-    "stopped": ("`kill -CONT {pid}` lets it go on.", "`kill -CONT` lets it go on."),
+    "stopped": (
+        "`kill -CONT {child_pid}` lets it go on.",
+        "`kill -CONT {pid}` lets it go on.",
+        "`kill -CONT` lets it go on.",
+    ),
+    "exec": ("start such a program by `flatline run`, or let it beat itself.",),
     "deadlock": (
         "`py-spy dump --pid {pid}` shows what each thread waits for.",
         "`py-spy dump` shows what each thread waits for.",
     ),
     "busy": (
+        "`py-spy dump --pid {child_pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
         "`py-spy dump --pid {pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
         "announce long stretches with `agent.phase(...)`.",
     ),
@@ -188,6 +213,7 @@ PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",
 AT = " on {host}"
 RANKED = "{job} (rank {rank})"
 CORE_DUMPED = "core dumped"
+STANDS = "{sentence}; its main thread is in {at}"
 
 LABELS: dict[str, str] = {
     "when": "When: {text}",

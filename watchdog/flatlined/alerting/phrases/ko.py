@@ -63,10 +63,29 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "reported": ("작업이 실패를 알림: {reason}", "작업이 실패를 알림"),
     "reboot": ("실행 도중 서버가 꺼지거나 재부팅됨",),
     "crashed.unknown": ("프로세스가 사라졌고, 어떻게 끝났는지 알 수 없음",),
-    "stopped": ("프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",),
-    "deadlock": ("프로세스가 CPU를 쓰지 않고 대기 중, 교착 상태로 보임",),
-    "busy": ("프로세스가 CPU는 쓰고 있지만 하트비트가 없음",),
-    "io_wait": ("프로세스가 커널에서 디스크나 네트워크 파일 시스템을 기다리는 중",),
+    "stopped": (
+        "워커 프로세스 {child} 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
+        "프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
+    ),
+    "deadlock": (
+        "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
+        "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 종료됨 (종료 코드 {child_status})",
+        "프로세스가 CPU를 쓰지 않고 대기 중, 교착 상태로 보임",
+    ),
+    "busy": (
+        "워커 프로세스 {child}: CPU는 쓰고 있지만 프로세스의 하트비트가 없음",
+        "프로세스가 CPU는 쓰고 있지만 하트비트가 없음",
+    ),
+    "busy.gpu": ("GPU는 작업 중이지만 프로세스의 하트비트가 없음",),
+    "io_wait": (
+        "워커 프로세스 {child}: 커널에서 디스크나 네트워크 파일 시스템을 기다리는 중",
+        "프로세스가 커널에서 디스크나 네트워크 파일 시스템을 기다리는 중",
+    ),
+    "io_wait.moving": ("프로세스가 데이터를 계속 읽고 쓰지만 하트비트가 없음",),
+    "exec": (
+        "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜: {program}",
+        "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜",
+    ),
     "silent.unknown": ("프로세스는 살아 있지만 하트비트가 없는 이유를 알 수 없음",),
     "gpu_idle": (
         "GPU {gpus}: {idle_s}째 유휴 상태, 메모리 {memory_mib} 점유 중",
@@ -124,12 +143,18 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "terminated": ("스케줄러의 선점이나 시간 제한, 시스템 종료, 또는 누군가의 `kill` 때문일 수 있습니다.",),
     "reboot": ("`journalctl -b -1 -e`로 서버가 꺼지기 직전의 기록을 확인하세요.",),
     "crashed.unknown": ("작업 로그의 마지막 부분을 확인하세요. 커널이 종료했다면 `journalctl -k`에 기록이 남습니다.",),
-    "stopped": ("`kill -CONT {pid}`로 다시 진행시킬 수 있습니다.", "`kill -CONT`로 다시 진행시킬 수 있습니다."),
+    "stopped": (
+        "`kill -CONT {child_pid}`로 다시 진행시킬 수 있습니다.",
+        "`kill -CONT {pid}`로 다시 진행시킬 수 있습니다.",
+        "`kill -CONT`로 다시 진행시킬 수 있습니다.",
+    ),
+    "exec": ("이런 프로그램은 `flatline run`으로 시작하거나, 직접 하트비트를 보내게 하세요.",),
     "deadlock": (
         "`py-spy dump --pid {pid}`로 각 스레드가 무엇을 기다리는지 확인하세요.",
         "`py-spy dump`로 각 스레드가 무엇을 기다리는지 확인하세요.",
     ),
     "busy": (
+        "`py-spy dump --pid {child_pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
         "`py-spy dump --pid {pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
         "긴 구간은 `agent.phase(...)`로 알려 주세요.",
     ),
@@ -181,6 +206,7 @@ PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",
 AT = "[{host}] "
 RANKED = "{job} (랭크 {rank})"
 CORE_DUMPED = "코어 덤프 저장됨"
+STANDS = "{sentence} (메인 스레드 위치: {at})"
 
 LABELS: dict[str, str] = {
     "when": "시각: {text}",

@@ -121,13 +121,14 @@ def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> C
     """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
     if status >= 0:
         return Cause("exit_code", {"status": status}, (*evidence, f"exit status {status}"))
-    name = _signal_name(-status)
+    name = signal_name(-status)
     code = "terminated" if -status in BY_REQUEST else "signal"
     dumped = " (core dumped)" if core_dumped else ""
     return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """The name of a signal."""
     try:
         return signal.Signals(number).name
     except ValueError:

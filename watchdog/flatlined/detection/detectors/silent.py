@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flatlined.detection import standing
 from flatlined.detection.gpus import label, lines, spins
-from flatlined.detection.rhythm import WORKING_WITHIN_S, silent_from
+from flatlined.detection.rhythm import silent_from
 from flatlined.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
-
-STOPPED = ("T", "t")
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
     """A critical finding once the limit for silence has passed; a wrapped command itself never beats.
 
-    Where the process was asked what it does, its answer is awaited: that takes a second or two.
+    Where the process was asked what it does, its answer is awaited: that takes a second or two. A process that beats
+    in the name of a later run is not silent.
     """
     if worker.body.command_pid is not None or not (worker.local or worker.keeps_alive):
         return None
     if now < silent_from(worker, facts.process, policy, now):
         return None
-    if facts.process is not None and facts.process.stack is None:
+    if facts.process is not None and (facts.process.stack is None or facts.process.went_on):
         return None
     return Finding("silent", "critical", worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
 
@@ -29,7 +29,7 @@ def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
     """The cause with what its GPUs do: one that spins says more than that the process waits for it, or polls it."""
     evidence = (*cause.evidence, *(line for gpu in gpus for line in lines(gpu)))
     spinning = [label(gpu) for gpu in gpus if spins(gpu)]
-    if spinning and cause.code != "stopped":
+    if spinning and cause.code not in ("stopped", "exec"):
         return Cause("gpu_spin", {**cause.details, "gpus": spinning}, evidence)
     return replace(cause, evidence=evidence)
 
@@ -40,19 +40,6 @@ def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     phase = (f"in phase {worker.head.phase!r}",) if worker.head.phase else ()
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
-    details = {"state": process.state, "wchan": process.wchan}
-    evidence = (usual, *phase, _state_line(process), *(process.stack or ()))
-    return Cause(_code(process, now), details, evidence)
-
-
-def _code(process: Process, now: float) -> str:
-    if process.state in STOPPED:
-        return "stopped"
-    if now - process.active_at < WORKING_WITHIN_S:
-        return "busy"
-    return "io_wait" if process.state == "D" else "deadlock"
-
-
-def _state_line(process: Process) -> str:
-    where = f", waiting in {process.wchan}" if process.wchan else ""
-    return f"process state {process.state}{where}"
+    code, more = standing.reason(process, now)
+    details = {"state": process.state, "wchan": process.wchan, "at": process.stack and process.stack.at, **more}
+    return Cause(code, details, (usual, *phase, *standing.lines(process)))

@@ -1,0 +1,150 @@
+"""Looks at real process trees: who below a training cannot do its part, who moves data, and what it has become."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flatlined.inputs import processes
+from flatlined.inputs.looks import Looks
+from flatlined.model import Child
+
+DEADLINE_S = 30.0
+
+
+@pytest.fixture
+def start():
+    """Starts a process that runs this, and gives it when it has written a line."""
+    started = []
+
+    def start_one(code):
+        line = [sys.executable, "-c", f"import os, signal, subprocess, sys, time\n{code}"]
+        process = subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process)
+        process.said = process.stdout.readline().split()
+        return process
+
+    yield start_one
+    for process in started:
+        with process:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def eventually(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.005)
+    raise AssertionError("still not so")
+
+
+def look(process, times=3, offered=None):
+    """The last of so many looks, a second apart by their clock."""
+    looks = Looks()
+    for second in range(times):
+        looks.begin(float(second))
+        seen = looks.at("it", process.pid, offered)
+    return seen
+
+
+def parent_of(child, then="input()"):
+    """A process with a child that runs this, which tells the child's pid."""
+    return f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\nprint(child.pid, flush=True)\n{then}"
+
+
+def state_of(pid):
+    return processes.read_stat(pid).state
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("import os; os.kill(os.getpid(), 9)", -9), ("import sys; sys.exit(3)", 3)],
+)
+def test_a_worker_that_ended_badly_is_seen_with_how_it_ended(start, end, status):
+    process = start(parent_of(end))
+    pid = int(process.said[0])
+    eventually(lambda: state_of(pid) == "Z")
+    assert look(process).below == (Child(pid, processes.read_stat(pid).name, "Z", status),)
+
+
+def test_a_helper_that_ended_well_is_nobodys_concern(start):
+    process = start(parent_of("pass"))
+    eventually(lambda: state_of(int(process.said[0])) == "Z")
+    assert look(process).below == ()
+
+
+def test_a_stopped_worker_is_seen_until_it_goes_on(start):
+    process = start(parent_of("input()"))
+    pid = int(process.said[0])
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state_of(pid) == "T")
+    assert [(child.pid, child.state) for child in look(process).below] == [(pid, "T")]
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: state_of(pid) == "S")
+    assert look(process).below == ()
+
+
+def test_a_worker_of_a_worker_is_seen_too(start):
+    worker = "import subprocess, sys, time\n" + parent_of("import os; os.abort()", "time.sleep(600)")
+    process = start(parent_of(worker))
+    eventually(lambda: [child.status for child in look(process).below] == [-6])
+
+
+def test_a_worker_that_computes_is_seen(start):
+    process = start(parent_of("while True: pass"))
+    looks, began_s = Looks(), time.monotonic()
+
+    def seen():
+        looks.begin(time.monotonic() - began_s)
+        return [(child.pid, child.state) for child in looks.at("it", process.pid).below]
+
+    assert eventually(seen) == [(int(process.said[0]), "R")]
+
+
+WRITE = "null = os.open('/dev/null', os.O_WRONLY)\nprint('ready', flush=True)\nwhile input(): os.write(null, bytes({}))"
+
+
+@pytest.mark.parametrize(("size", "is_moving"), [(1_000_000, True), (10_000, False)])
+def test_one_that_moves_data_is_no_deadlock_but_a_logger_moves_none(start, size, is_moving):
+    process = start(WRITE.format(size))
+    looks = Looks()
+    for second in range(2):
+        looks.begin(float(second))
+        looks.at("it", process.pid)
+    before = processes.moved_bytes(process.pid)
+    process.stdin.write("write\n")
+    process.stdin.flush()
+    eventually(lambda: processes.moved_bytes(process.pid) >= before + size)
+    looks.begin(2.0)
+    assert (looks.at("it", process.pid).moved_at == 2.0) is is_moving
+
+
+OFFERED = signal.SIGRTMAX - 4
+CATCH = f"[signal.signal(n, lambda *_: None) for n in ({OFFERED}, {OFFERED} + 1)]\nprint('ready', flush=True)\n"
+
+
+def test_what_a_process_has_become_by_exec_is_seen(start):
+    process = start(f"{CATCH}input()\nos.execv('/bin/sleep', ['sleep', '600'])")
+    assert look(process, offered=OFFERED).program is None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    eventually(lambda: processes.command_line(process.pid) == "sleep 600")
+    assert look(process, offered=OFFERED).program == "sleep 600"
+    assert look(process).program is None
+
+
+def test_one_whose_interpreter_exits_has_become_nothing_else(start):
+    process = start(f"{CATCH}[signal.signal(n, signal.SIG_IGN) for n in ({OFFERED}, {OFFERED} + 1)]\ninput()")
+    assert look(process, offered=OFFERED).program is None
+
+
+def test_of_a_process_that_is_gone_there_is_nothing_to_see():
+    assert processes.command_line(2**30) == ""
+    assert processes.moved_bytes(2**30) == 0
+    assert processes.signals(2**30) is None

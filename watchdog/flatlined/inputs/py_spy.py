@@ -1,0 +1,82 @@
+"""``py-spy``, where it is installed: reads the Python stacks of a process without touching it.
+
+With ``--nonblocking`` it neither attaches nor stops nor signals: it only reads the process's memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+
+from flatlined.inputs import processes
+from flatlined.inputs.frames import Frame, Thread
+
+AT_ONCE = 4
+"""Where a file system hangs, many trainings do: their watchdog must not become a burden."""
+_turns = threading.BoundedSemaphore(AT_ONCE)
+
+
+@cache
+def _program() -> str | None:
+    """The one beside our own Python, else that of the PATH."""
+    beside = str(Path(sys.executable).parent)
+    return shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+
+
+class Reading:
+    """A look at one process that is under way. Raises OSError if it cannot begin, or not now."""
+
+    def __init__(self, pid: int) -> None:
+        program = _program()
+        if program is None or not processes.may_inspect(pid):
+            raise PermissionError(f"there is no py-spy, or it may not read process {pid}")
+        if not _turns.acquire(blocking=False):
+            raise BlockingIOError("enough processes are being read")
+        self._pid = pid
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - until the answer was read
+        command = [program, "dump", "--nonblocking", "--json", "--pid", str(pid)]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - nothing of it is anybody's text
+                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.DEVNULL
+            )
+        except OSError:
+            self._output.close()
+            _turns.release()
+            raise
+
+    def threads(self) -> list[Thread] | None:
+        """The threads of the process, none if they could not be read; None while that is under way."""
+        if self._process.poll() is None:
+            return None
+        self._output.seek(0)
+        return parse(self._output.read().decode("utf-8", "replace"), self._pid)
+
+    def close(self) -> None:
+        """End it, if it is still under way; to be called once. That it is gone is not waited for here."""
+        if self._process.poll() is None:
+            self._process.kill()
+            threading.Thread(target=self._process.wait, name="py-spy", daemon=True).start()
+        self._output.close()
+        _turns.release()
+
+
+def parse(text: str, pid: int) -> list[Thread]:
+    """The threads that ``py-spy dump --json`` tells of; none if it failed. The main one has the process's own id."""
+    try:
+        told = json.loads(text)
+        return [
+            Thread(
+                thread["os_thread_id"] == pid or thread["thread_name"] == "MainThread",
+                [Frame(frame["filename"], str(frame["line"]), frame["name"]) for frame in thread["frames"]],
+            )
+            for thread in told
+        ]
+    except (ValueError, KeyError, TypeError):  # nothing at all, or what another version of it says
+        return []
