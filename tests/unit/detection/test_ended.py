@@ -85,6 +85,39 @@ def test_the_class_of_a_failure_is_named_with_the_line_that_proves_it():
     assert tail[1] in cause.evidence
 
 
+@pytest.mark.parametrize(
+    ("status", "tail", "failure"),
+    [
+        (-11, (), "segfault"),
+        (-9, ("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.",), "host_oom"),
+        (
+            -15,
+            ("slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2025-01-01T00:00:00 DUE TO TIME LIMIT ***",),
+            "time_limit",
+        ),
+        (-6, ("terminate called after throwing an instance of 'std::bad_alloc'",), "host_oom"),
+        (-9, (), None),
+        (-15, (), None),
+        (-2, (), None),
+    ],
+)
+def test_a_signal_keeps_its_name_and_is_given_a_class_where_one_is_proven(status, tail, failure):
+    for made in (
+        worker((0.0, beat(1, AGENT._replace(exit_status=status, tail=tail), state=FAILED))),
+        worker((0.0, beat(1, AGENT._replace(tail=tail))))._replace(exit=Exit(6.0, status)),
+    ):
+        cause = detect(made, Facts(), Policy(), 9.0).cause
+        assert cause.details.get("failure") == failure
+        assert cause.code == ("terminated" if status in (-2, -15) else "signal")
+        assert len(set(cause.evidence)) == len(cause.evidence)
+
+
+def test_a_reason_that_the_program_gave_is_given_its_class():
+    body = AGENT._replace(reason="CUDA out of memory. Tried to allocate 2.00 GiB")
+    cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause
+    assert (cause.code, cause.details["failure"]) == ("reported", "cuda_oom")
+
+
 def test_an_ordinary_bug_has_no_class():
     body = AGENT._replace(exception="ValueError: bad batch", traceback="ValueError: bad batch")
     cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause

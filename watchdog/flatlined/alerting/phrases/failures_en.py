@@ -98,7 +98,7 @@ FAILURES: dict[str, tuple[str, str]] = {
         "log in again (`huggingface-cli login`, `wandb login`), or ask for access to the model.",
     ),
     "network_error": (
-        "a server could not be reached",
+        "a server could not be reached, or refused the request",
         "does this machine have a network? Download beforehand, and set HF_HUB_OFFLINE=1.",
     ),
     "time_limit": (
@@ -144,6 +144,14 @@ FAILURES: dict[str, tuple[str, str]] = {
     "dtype_mismatch": (
         "the types of tensors do not fit",
         "cast inputs or weights to one dtype, or run the step under `torch.autocast`.",
+    ),
+    "index_out_of_range": (
+        "a label or token id lies outside its range",
+        "compare the highest id with the number of classes, or the tokenizer's vocabulary with the embedding.",
+    ),
+    "empty_dataset": (
+        "the dataset is empty",
+        "is the path to the data right, and does its file pattern match anything?",
     ),
     "autograd_error": (
         "the gradient cannot be computed",

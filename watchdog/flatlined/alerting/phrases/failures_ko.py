@@ -98,7 +98,7 @@ FAILURES: dict[str, tuple[str, str]] = {
         "다시 로그인하거나(`huggingface-cli login`, `wandb login`) 모델 접근 권한을 요청하세요.",
     ),
     "network_error": (
-        "서버에 연결할 수 없음",
+        "서버에 연결할 수 없거나 요청이 거절됨",
         "네트워크 연결을 확인하세요. 미리 내려받고 HF_HUB_OFFLINE=1로 실행하는 방법도 있습니다.",
     ),
     "time_limit": (
@@ -144,6 +144,14 @@ FAILURES: dict[str, tuple[str, str]] = {
     "dtype_mismatch": (
         "텐서 자료형(dtype)이 맞지 않음",
         "입력이나 가중치를 같은 자료형으로 바꾸거나 `torch.autocast` 안에서 실행하세요.",
+    ),
+    "index_out_of_range": (
+        "레이블이나 토큰 번호가 범위를 벗어남",
+        "가장 큰 번호를 클래스 수와, 토크나이저의 어휘 크기를 임베딩 크기와 비교하세요.",
+    ),
+    "empty_dataset": (
+        "데이터셋이 비어 있음",
+        "데이터 경로가 맞는지, 파일 이름 패턴에 맞는 파일이 있는지 확인하세요.",
     ),
     "autograd_error": (
         "기울기를 계산할 수 없음",

@@ -27,11 +27,12 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     if state == FINISHED:
         return _finished(worker, policy, since)
     if state == FAILED:
-        return Finding("crashed", "critical", since, _classified(_in_its_own_words(worker), worker.body))
+        cause = _classified(_in_its_own_words(worker), worker.body, worker.body.exit_status)
+        return Finding("crashed", "critical", since, cause)
     assert end is not None
     if _ended_well(worker, end):
         return _finished(worker, policy, since)
-    return Finding("crashed", "critical", since, _by_its_exit(end))
+    return Finding("crashed", "critical", since, _classified(_by_its_exit(end), worker.body, end.status))
 
 
 def _ended_well(worker: Worker, end: Exit) -> bool:
@@ -84,17 +85,17 @@ def _in_its_own_words(worker: Worker) -> Cause:
     return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
 
 
-def _classified(cause: Cause, body: Body) -> Cause:
+def _classified(cause: Cause, body: Body, exit_status: int | None) -> Cause:
     """The cause with the class of failure that exception, output and exit status prove together, if they prove one.
 
-    What the kernel knows better (a signal, no memory) keeps its name.
+    A kill for want of memory, a reboot and what is not known keep their name alone.
     """
-    if cause.code not in ("exception", "exit_code"):
+    if cause.code not in ("exception", "reported", "exit_code", "signal", "terminated"):
         return cause
-    failure = _failure_of(body.exception, body.traceback, body.tail, body.exit_status)
-    if failure is None:
+    failure = _failure_of(body.exception or body.reason, body.traceback, body.tail, exit_status)
+    if failure is None or (failure.code == "keyboard_interrupt" and cause.code == "terminated"):
         return cause
-    proof = () if failure.evidence in cause.evidence else (failure.evidence,)
+    proof = () if any(line.startswith(failure.evidence) for line in cause.evidence) else (failure.evidence,)
     details = {**cause.details, "failure": failure.code}
     return replace(cause, details=details, evidence=(*proof, *cause.evidence))
 

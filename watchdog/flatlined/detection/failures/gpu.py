@@ -9,7 +9,7 @@ GPUS: tuple[Row, ...] = (
         "cuda_oom",
         types="OutOfMemoryError ResourceExhaustedError",
         proofs=(
-            r"\b(?:CUDA|HIP|XPU|NPU|MPS backend) out of memory",
+            r"\b(?:CUDA|HIP|XPU|NPU|MPS backend|GPU) (?:ran )?[Oo]ut of memory",
             r"\b(?:CUDA|HIP|hip|Cuda|NCCL) (?:error|failure|driver error):? '?out of memory",
             r"\bcuda runtime error \(2\)|Dst tensor is not initialized",
             r"\bcuda(?:ErrorMemoryAllocation|_ERROR_OUT_OF_MEMORY)|\bCUDA_ERROR_OUT_OF_MEMORY",
@@ -23,7 +23,10 @@ GPUS: tuple[Row, ...] = (
             r"^ValueError: No available memory for the cache blocks|cudaMalloc(?:Async)? failed: out of memory",
             r"Failed to CUDA calloc|cuMemCreate.{0,40}out of memory",
         ),
-        signs=(r"^XlaRuntimeError: RESOURCE_EXHAUSTED",),
+        signs=(
+            r"^(?:Xla|Jax)RuntimeError: RESOURCE_EXHAUSTED",
+            r"\b(?i:out of memory|failed to allocate)\b[^\n]{0,120}\b(?:GPU|gpu|VRAM|cuda:\d|device ordinal)\b",
+        ),
         said=(r"(?:what\(\): +)?CUDA (?:out of memory\. Tried|error: out of memory)",),
     ),
     Row(
@@ -38,6 +41,7 @@ GPUS: tuple[Row, ...] = (
             r"Heartbeat monitor timed out! Process will be terminated|Rank \d+ failed to pass monitoredBarrier",
         ),
         said=(
+            r"\[[EF].{0,200}(?:due to ProcessGroupNCCL watchdog hang|'s watchdog got stuck for \d+ seconds)",
             r"(?:\[[EF]|\s{0,8}what\(\)).{0,160}Watchdog caught collective operation timeout: Work",
             r"\[[EF].{0,200}Heartbeat monitor timed out! Process will be terminated",
         ),
@@ -57,7 +61,8 @@ GPUS: tuple[Row, ...] = (
     Row(
         "peer_lost",
         proofs=(
-            r"Connection closed by peer \[|gloo/transport/\S+",
+            r"Connection closed by peer \[|gloo/transport/\S+ (?!Timed out)",
+            r"[Cc]onnection (?:reset|closed|refused|aborted)[^\n]{0,200}\nraised in \S*torch/distributed/",
             r"\b(?:sendBytes|recvBytes|recvValue|recvVector) failed|failed to recv, got 0 bytes",
             r"[Rr]emote peer (?:closed|exited)|[Pp]eer (?:process|rank)[^\n]{0,30}(?:died|exited|gone)",
             r"(?:All tasks|Task \S+) .{0,80}(?:unhealthy|heartbeat timeout)",
@@ -116,6 +121,7 @@ GPUS: tuple[Row, ...] = (
             r"system has unsupported display driver / cuda driver|CUDA unknown error - this may be due to",
             r"CUDA initialization: |CUDA-capable devices?(?:\(s\))? (?:is/)?are busy or unavailable",
             r"Torch not compiled with CUDA enabled|not compiled with (?:GPU|CUDA) support",
+            r"\b(?:CUDA|Cuda|GPU) is (?:not available|unavailable|required)",
             r"torch\.cuda\.is_available\(\) is False|provided PTX was compiled with an unsupported toolchain",
             r"device kernel image is invalid|system not yet initialized",
             r"Unable to initialize backend '(?:cuda|gpu|tpu|rocm)'|No visible GPU devices",

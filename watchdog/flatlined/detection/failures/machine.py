@@ -37,13 +37,14 @@ MACHINE: tuple[Row, ...] = (
         "host_oom",
         types="MemoryError",
         proofs=(
-            r"\bDefaultCPUAllocator: (?:can't allocate memory|not enough memory)|\bstd::bad_alloc\b",
+            r"\bDefaultCPUAllocator: (?:can't allocate memory|not enough memory)|\bstd::bad_alloc\b(?!: cuda)",
+            r"^ParserError: [^\n]{0,80}out of memory",
             r"^_?ArrayMemoryError\b|^MemoryError: Unable to allocate|RESOURCE_EXHAUSTED: .{0,300}\bhost memory",
             r"OOM when allocating tensor with shape\S* and type \w+ on \S*(?:CPU|cpu):\d",
             r"^OutOfMemoryError: (?:Task was killed due to the node running low on memory|.{0,200}\bworkers? \(tasks)",
             r"^ArrowMemoryError: (?:malloc|realloc)",
         ),
-        signs=(r"\[Errno 12\]|\b(?:error code|errno):? 12\b|Cannot allocate memory",),
+        signs=(r"\[Errno 12\]|\b(?:error code|errno):? 12\b|Cannot allocate memory|\[WinError 1455\]",),
         said=(
             r"slurmstepd: error: Detected \d+ oom.kill event",
             r"slurmstepd: error: .{0,80}[Ee]xceeded (?:step |job )?memory limit",
@@ -56,6 +57,7 @@ MACHINE: tuple[Row, ...] = (
             r".{0,60}\b(?:fork|mmap|malloc)\w*: (?:retry: )?Cannot allocate memory",
             r"(?:\S+: )?(?:line \d+: )?(?:fork: )?Cannot allocate memory$",
             r"(?:OpenBLAS|MKL)\S* error: .{0,40}[Mm]emory allocation|systemd-oomd\S* (?:killed|Killed)\b",
+            r".{0,60}\breplica \S+ ran out-of-memory\b",
         ),
     ),
     Row(
@@ -67,6 +69,7 @@ MACHINE: tuple[Row, ...] = (
             r"unable to (?:write|allocate)[^\n]{0,80}</?torch_\d|No space left on device[^\n]{0,20}/dev/shm",
             r"/dev/shm[^\n]{0,120}No space left on device",  # noqa: S108 - a message, not a file
             r"shared memory segment[^\n]{0,120}(?:No space left|size \d+)|while creating shared memory segment",
+            r"unable to open shared memory object[^\n]{0,120}No space left",
             r"[Ii]nsufficient (?:shared memory|space in /dev/shm)|/dev/shm.{0,60}(?:too small|is full)",
         ),
         said=(r"ERROR: Unexpected bus error encountered in worker\. This might be caused by insufficient shared",),
@@ -86,9 +89,12 @@ MACHINE: tuple[Row, ...] = (
         proofs=(
             r"\bNo module named '?[\w.]+|requires the \S+ (?:library|package)|: `pip install",
             r"^ImportError: .{0,200} not installed|to be installed",
-            r"^ImportError: .{0,120}[Pp]lease (?:pip )?install",
+            r"^ImportError: .{0,120}[Pp]lease (?:pip )?install|^ImportError: [^\n]{0,400}\bpip install\b",
+            r"[Mm]issing optional dependency",
         ),
-        said=(r"\S*python[\d.]*: No module named [\w.]+|\S*python[\d.]*: Error while finding module specification",),
+        said=(
+            r"\S*python[\d.]*: No module named [\w.]+|(?:\S*python[\d.]*: )?Error while finding module specification",
+        ),
     ),
     Row(
         "import_error",
@@ -113,17 +119,28 @@ MACHINE: tuple[Row, ...] = (
             r"\[Errno 2\]|[/.][^\n]{0,200} does not exist\b|[Ff]ile not found",
             r"[/.]\S{0,200} is not a (?:file|directory)\b|does not appear to have a file named|no file named",
             r"[Nn]o such file or directory",
+            (
+                r"\b(?:[Ff]ile|[Dd]irectory|[Ff]older|[Pp]ath|[Cc]heckpoint)\b[^\n]{0,120}\b"
+                r"(?:does not exist|doesn't exist|not found|could not be found|cannot be found)\b"
+            ),
         ),
         said=(
             r"\S*python[\d.]*: can't open file ",
             r"[\w./-]{1,80}: (?:line \d+: )?.{1,200}: No such file or directory$",
+            r".{1,200}: 그런 파일이나 디렉터리가 없습니다$|.{1,200}: 没有那个文件或目录$",
+            r".{1,200}: Datei oder Verzeichnis nicht gefunden$|.{1,200}: Aucun fichier ou dossier de ce (?:nom|type)$",
         ),
     ),
     Row(
         "missing_command",
-        proofs=(r"CUDA_HOME environment variable is not set|Ninja is required to load C\+\+ extensions",),
+        proofs=(
+            r"CUDA_HOME environment variable is not set|Ninja is required to load C\+\+ extensions",
+            r"^FileNotFoundError: \[Errno 2\] [^\n]{0,300}\nraised in \S*subprocess\.py, _execute_child",
+        ),
         said=(
-            r"(?:\S+: )?(?:line \d+: )?\S{1,120}: (?:command )?not found$",
+            r"(?:\S+: )?(?:(?:line )?\d+: )?\S{1,120}: (?:command )?not found$",
+            r".{1,160}: 명령(?:어를 찾을 수 없음|을 찾을 수 없습니다)$|.{1,160}: (?:Kommando|Befehl) nicht gefunden$",
+            r".{1,160}: commande introuvable$|.{1,160}: 未找到命令$|.{1,160}: コマンドが見つかりません$",
             r"(?:srun: error: )?(?:\S+: )?execve\(\): \S+: No such file",
             r"\S*env: .{1,100}: No such file or directory",
         ),
@@ -132,8 +149,12 @@ MACHINE: tuple[Row, ...] = (
         "permission",
         types="PermissionError PermissionDeniedError",
         proofs=(r"\[Errno 30\]|Read-only file system",),
-        signs=(r"\[Errno (?:13|1)\]|[Pp]ermission denied|Operation not permitted",),
-        said=(r"(?:\S+: ){1,3}(?:line \d+: )?.{0,160}\b[Pp]ermission denied\.?$",),
+        signs=(r"\[Errno (?:13|1)\]|[Pp]ermission denied|Operation not permitted|\[WinError 5\]",),
+        said=(
+            r"(?:\S+: ){1,3}(?:line \d+: )?.{0,160}\b[Pp]ermission denied\.?$",
+            r".{1,200}: 허가 거부$|.{1,200}: 权限不够$|.{1,200}: Keine Berechtigung$",
+            r".{1,200}: Permission non accordée$",
+        ),
     ),
     Row(
         "disk_full",
@@ -141,10 +162,14 @@ MACHINE: tuple[Row, ...] = (
             r"No space left on device|Disk quota exceeded|[Nn]ot enough (?:free )?disk space",
             r"[Dd]isk (?:is )?full\b|ENOSPC\b|PytorchStreamWriter failed writing file",
             r"enforce fail at inline_container\.cc:\d+\] \. (?:PytorchStreamWriter failed writing|unexpected pos)",
-            r"database or disk is full",
+            r"database or disk is full|^OSError: \d+ requested and \d+ written",
         ),
         signs=(r"\[Errno (?:28|122)\]",),
-        said=(r"(?:\S+: ){1,3}.{0,160}(?:No space left on device|Disk quota exceeded)$",),
+        said=(
+            r"(?:\S+: ){1,3}.{0,160}(?:No space left on device|Disk quota exceeded)$",
+            r".{1,200}: 장치에 남은 공간이 없음$|.{1,200}: 设备上没有空间$",
+            r".{1,200}: Auf dem Gerät ist kein Speicherplatz mehr verfügbar$|.{1,200}: Aucun espace disponible sur",
+        ),
     ),
     Row(
         "too_many_files",
@@ -178,7 +203,8 @@ MACHINE: tuple[Row, ...] = (
             r"Access to model .{0,120}is restricted|api_key not configured",
             r"[Ii]nvalid (?:API key|user token|credentials|token)",
             r"is not a local folder and is not a valid model identifier|gated repo",
-            r"You are trying to access a gated",
+            r"You are trying to access a gated|HTTP Error 40[13]\b|An error occurred \(40[13]\)",
+            r"not have permission to access the requested",
             r"\(?(?:AccessDenied|InvalidAccessKeyId|ExpiredToken|SignatureDoesNotMatch)\)?",
         ),
         said=(r"wandb: ERROR (?:api_key not configured|API key)|wandb: Network error \(HTTPError\): 401",),
@@ -193,7 +219,10 @@ MACHINE: tuple[Row, ...] = (
             r"Max retries exceeded|NewConnectionError|NameResolutionError|Temporary failure in name resolution",
             r"Name or service not known|getaddrinfo failed|nodename nor servname",
             r"[Cc]ouldn't (?:connect to|reach) |[Rr]ead timed out",
-            r"^[^\n]{0,400}[Cc]onnection (?:refused|timed out|reset by peer|aborted)",
+            (
+                r"^(?![\s\S]{0,1200}(?:gloo/transport|raised in \S*torch/distributed/))[^\n]{0,400}"
+                r"[Cc]onnection (?:refused|timed out|reset by peer|aborted)"
+            ),
             r"^[^\n]{0,400}(?:Network is unreachable|No route to host)|Failed to establish a new connection",
             r"Remote end closed connection|IncompleteRead|\b(?:429|500|502|503|504) (?:Client|Server) Error",
             r"HTTP Error (?:4\d\d|5\d\d)|Could not (?:connect to|resolve host)|CERTIFICATE_VERIFY_FAILED",
@@ -249,8 +278,17 @@ MACHINE: tuple[Row, ...] = (
     ),
     Row(
         "segfault",
-        proofs=_exited_by(11, "SIGSEGV"),
-        said=_signalled(11, "SIGSEGV", "Segmentation [Ff]ault"),
+        proofs=(
+            *_exited_by(11, "SIGSEGV"),
+            r"exit status 3221225477|access violation reading 0x|Windows fatal exception: access violation",
+            r"DataLoader worker [^\n]{0,40}is killed by signal: Segmentation fault",
+        ),
+        said=(
+            *_signalled(11, "SIGSEGV", "Segmentation [Ff]ault"),
+            r"!+ Segfault encountered !+|ERROR: Unexpected segmentation fault encountered in worker",
+            r"Speicherzugriffsfehler",
+            rf"{_SHELL}세그멘테이션 (?:오류|결함)|{_SHELL}段错误|{_SHELL}Erreur de segmentation",
+        ),
     ),
     Row(
         "illegal_instruction",

@@ -18,6 +18,7 @@ from flatlined.detection.failures.row import Row
 
 TABLE: tuple[Row, ...] = (*GPUS, *MACHINE, *PROGRAM)
 CODES: tuple[str, ...] = tuple(row.code for row in TABLE)
+ECHOES = frozenset(row.code for row in TABLE if row.echo)
 
 PROOF, SIGN, ECHO = 4, 3, 2
 """How much evidence weighs; that of a class which is but an echo weighs two less, and so never more than ECHO."""

@@ -22,11 +22,19 @@ PROGRAM: tuple[Row, ...] = (
             r"Received incompatible devices for jitted computation|Cannot copy out of meta tensor",
             r"weight is on the meta device|on the expected device|cannot be accessed from Triton",
         ),
+        signs=(
+            (
+                r"^(?:Runtime|Value|Type|NotImplemented|InvalidArgument)Error: "
+                r"(?=[^\n]*(?:[Dd]evices?\b|\b(?:on|to be|be a) (?:the )?(?:CPU|GPU|cpu|cuda|meta)\b))"
+                r"(?=[^\n]*(?:same|match|differ|but (?:got|found|expected)|expected|mismatch))"
+                r"(?=[^\n]*(?:[Tt]ensor|[Ii]nput|[Ww]eight|[Ii]ndex|[Pp]aram|generator|gradient|[Mm]ask|storage))"
+            ),
+        ),
     ),
     Row(
         "shape_mismatch",
         proofs=(
-            r"shapes? (?:of [^\n]{0,30})?cannot be multiplied|size mismatch, (?:m1|got)",
+            r"shapes? (?:of [^\n]{0,30})?cannot be multiplied|size mismatch,? \(?(?:m1|got)",
             r"shapes? \([^\n]{0,40}\) and \([^\n]{0,40}\) not aligned",
             r"The size of tensor a \(\d+\) must match the size of tensor b|The expanded size of the tensor",
             r"Sizes of tensors must match|[Ss]tack expects each tensor to be equal size",
@@ -46,7 +54,23 @@ PROGRAM: tuple[Row, ...] = (
             r"Input \d+ of layer [^\n]{0,60}is incompatible with the layer",
             r"Target size \([^\n]{0,60}must be the same as input size|cannot reshape (?:array|a tensor)",
             r"mismatched shapes?|inhomogeneous shape|number of sizes provided|mismatch in its core dimension",
-            r"must be equal to input_size",
+            r"must be equal to input_size|Expected size for first two dimensions of batch2",
+            r"^ValueError: Using a target size",
+            r"running_(?:mean|var) should contain \d+ elements",
+            r"[Tt]he shape of the (?:\d\w )?(?:mask|attn_mask|attention mask)",
+            r"(?:[Mm]ask|weights|output|states) should be of (?:size|shape) |target tensor expected, multi-target not",
+            r"does not broadcast with previously seen size|\(\d+\) should be equal to source\.size",
+            r"Expected size \d+ but got size \d+|embed_dim must be|mask size should be|invalid for input of size",
+            r"[Bb]atch sizes? must be the same|Output size is too small|can't be greater than actual input",
+            r"but got array with shape|Shape must be rank|[Bb]oth arguments to matmul need|array is too big",
+        ),
+        signs=(
+            (
+                r"^(?!Assertion|Key|Attribute|Index|Name|Import|Module)\w{1,60}Error: "
+                r"(?![^\n]*(?:divisible|positive|greater|less than|at (?:least|most)|between|range|exceed|larg|small))"
+                r"(?=[^\n]*(?:[Ss]hapes?\b|[Ss]izes? of|[Dd]imensions?\b|channels\b|elements\b))"
+                r"(?=[^\n]*(?:match|but (?:got|found|received)|incompatib|aligned|inconsistent|differ))[^\n]*\d[^\n]*\d"
+            ),
         ),
     ),
     Row(
@@ -57,7 +81,7 @@ PROGRAM: tuple[Row, ...] = (
             r"to have the same dtype, but got|Found dtype \w+ but expected",
             r"[Ee]xpected (?:object of (?:scalar )?type|dtype|tensor for argument[^\n]{0,60}scalar types?)",
             r"expected m1 and m2 to have the same dtype",
-            r"not implemented for '(?:Half|BFloat16|Long|Int|Byte|Bool|Float8_\w+|Char|Short|Double|Complex\w+)'",
+            r"not implemented for '(?:Half|BFloat16|Float|Long|Int|Byte|Bool|Float8_\w+|Char|Short|Double|Complex\w+)'",
             r"result type \w+ can't be cast|must have the same dtype",
             r"tensors? (?:to have|must have|of) (?:the )?same dtype|self and mat2 must have the same dtype",
             r"[Cc]annot (?:compute|convert) [^\n]{0,120}(?:was expected to be a \w+ tensor|to EagerTensor of dtype)",
@@ -65,9 +89,36 @@ PROGRAM: tuple[Row, ...] = (
             r"requires? .{0,40}\bdtypes?\b.{0,40}got|Only Tensors of floating point and complex dtype",
             r"can't convert np\.ndarray of type|Unsupported dtype|Index tensors? must be|index must be Long",
             r"Op has type \w+ that does not match type|tensors used as indices must be",
-            r"only supports? fp16 and bf16",
+            r"Attempting to unscale FP16 gradients|only applicable to index tensor|Cannot cast (?:ufunc|array) ",
+            r"[Ii]nput dtype \(\S+\) does not match",
+            r"only supports? fp16 and bf16|[Ee]xpected target dtype|could not infer output dtype",
+            r"query, key, and value to have",
+            r"floating point(?: or complex)? (?:dtype|tensor)[^\n]{0,40}[Gg]ot|[Dd]type mismatch",
+            r"must be floating point, got",
+            r"expected (?:a )?(?:floating|float|integer|boolean)\w* (?:type|dtype|tensor)[^\n]{0,60}(?:got|found)",
         ),
-        signs=(r"Input type \(\S+\) and (?:weight|bias) type \(\S+\) should be the same",),
+        signs=(
+            r"Input type \(\S+\) and (?:weight|bias) type \(\S+\) should be the same",
+            (
+                r"^(?:Runtime|Type|InvalidArgument|XlaRuntime)Error: (?=[^\n]*(?:\b[Dd]types?\b|[Ss]calar types?\b))"
+                r"(?=[^\n]*(?:same|match|but (?:got|found)|expected|must be|should be|only support))"
+            ),
+        ),
+    ),
+    Row(
+        "index_out_of_range",
+        proofs=(
+            r"^IndexError: index out of range in self|Target -?\d+ is out of bounds",
+            r"Class values must be (?:smaller|non-neg)",
+            r"indices\[[\d,]+\] = -?\d+ is not in \[0, \d+\)|label value of -?\d+ which is outside the valid range",
+        ),
+    ),
+    Row(
+        "empty_dataset",
+        proofs=(
+            r"num_samples should be a positive integer value, but got num_samples=0|(?:dataset|Dataset) is empty\b",
+            r"[Ff]ound (?:0|no) (?:valid )?(?:files?|images?|samples?|items?) (?:in|for|for the classes)\b",
+        ),
     ),
     Row(
         "autograd_error",
@@ -75,7 +126,9 @@ PROGRAM: tuple[Row, ...] = (
             r"modified by an inplace operation|Trying to backward through the graph a second time",
             r"does not require grad and does not have a grad_fn",
             r"grad can be implicitly created only for scalar outputs|a leaf Variable that requires grad",
-            r"Saved intermediate values of the graph have already been freed",
+            r"Saved intermediate values of the graph have already been freed|on Tensor that requires grad",
+            r"[Oo]ne of the differentiated Tensors (?:does not require grad|appears to not have been used)",
+            r"[Tt]he differentiated Tensor at index \d+ appears|\(graph leaves\) support the deepcopy protocol",
         ),
     ),
     Row(
@@ -95,7 +148,8 @@ PROGRAM: tuple[Row, ...] = (
             r"(?i:\b(?:nan|non-?finite)(?:/inf| or inf\w*)? (?:values? )?(?:in |for )?(?:the )?(?:\w+ )?(?:loss|grad))",
             r"returned nan values in its \d+th output|Function '\w+' returned (?:nan|inf)",
             r"found invalid values:[^\n]{0,40}\s*tensor\(\[*\s*nan",
-            r"^FloatingPointError: (?:[^\n]{0,60}(?:[Ll]oss|NaN|nan|Nan|gradients?)|invalid value \(nan\))",
+            r"^FloatingPointError: (?i:[^\n]{0,200}\b(?:loss|nans?|gradients?|non-?finite|infinite)\b)",
+            r"(?i:\bnan\b[^\n]{0,60}\b(?:stop|exit|abort|terminat))",
             r"Current loss scale already at minimum|Minimum loss scale reached",
             r"invalid value \(nan\) encountered in",
             r"probability tensor contains either `?inf`?, `?nan`? or element",
@@ -103,9 +157,16 @@ PROGRAM: tuple[Row, ...] = (
             r"(?i:\b(?:grad\w*|parameters|weights|logits)\b[^\n]{0,40} (?:is|are|contains?) (?:nan|non-?finite))",
             r"(?:NaN|nan)s? (?:detected|found|encountered)|손실[^\n]{0,20}(?:NaN|nan|무한)",
         ),
+        signs=(
+            r"(?i:\b(?:loss|gradients?|grad_norm|weights)\b[^\n]{0,80}\b(?:nans?|non-?finite|not finite|infinite)\b)",
+            r"(?i:\b(?:nans?|non-?finite|infinite)\b[^\n]{0,60}\b(?:loss|gradients?|grad_norm|weights|activations?)\b)",
+        ),
         said=(
-            r"Loss is (?:nan|inf|NaN|-inf)\b.{0,20}(?:[Ss]topping|[Ee]xit|[Aa]bort)",
-            r"NaN or Inf loss.{0,40}(?:[Ss]topping|[Ee]xit|[Aa]bort)",
+            (
+                r"(?![\s|>]|raise\b|if\b)(?i:(?=.{0,200}\b(?:\w+_)?(?:loss|grad\w*|weights|parameters)\b)"
+                r"(?=.{0,200}\b(?:nan|inf|infinite|infinity|non-?finite|not finite)\b)"
+                r"(?=.{0,200}(?:stop|abort|exit|terminat|halt|quit|ending|give|giving)))"
+            ),
         ),
     ),
     Row(
@@ -133,9 +194,12 @@ PROGRAM: tuple[Row, ...] = (
             r"unexpected EOF, expected \d+ more bytes|pickle data was truncated|[Ii]nvalid load key",
             r"Weights only load failed|Ran out of input|Error while deserializing header",
             r"MetadataIncompleteBuffer|HeaderTooLarge|InvalidHeader",
-            r"(?:[Uu]nable to (?:synchronously )?open (?:file|object)|file signature not found|truncated file)",
+            r"[Uu]nable to (?:synchronously )?open (?:file|object)(?![^\n]{0,300}No such file)",
+            r"file signature not found|truncated file",
             r"^DataLossError: [^\n]{0,80}(?:sstable|checkpoint|checksum does not match|Unable to open table)",
             r"not a valid checkpoint|[Cc]heckpoint[^\n]{0,40}(?:corrupt|truncated|incomplete)",
+            r"Unable to load weights from (?:pytorch )?checkpoint",
+            r"^(?:EOFError|OSError: \[Errno 22\])[^\n]{0,80}\nraised in \S*torch/(?:_weights_only_un|serializ)",
         ),
     ),
     Row(
@@ -144,9 +208,10 @@ PROGRAM: tuple[Row, ...] = (
         " JSONDecodeError UnicodeDecodeError DatasetGenerationError LibsndfileError",
         proofs=(
             r"cannot identify image file|image file is truncated|broken data stream when reading image",
-            r"Not a gzipped file|^DataLossError: (?:corrupted record|truncated record)",
-            r"^ParserError: Error tokenizing|Corrupt(?:ed)? JPEG",
+            r"Not a gzipped file|^DataLossError: (?:\{\{.{0,200}\}\} )?(?:corrupted|truncated) record",
+            r"^ParserError: Error tokenizing(?![^\n]{0,80}out of memory)|Corrupt(?:ed)? JPEG",
             r"^ReadError: (?:not a gzip|file could not be opened|unexpected end)|Compressed file ended before",
+            r"^ValueError: EOF: reading |the magic string is not correct|Failed to interpret file \S+ as a pickle",
         ),
     ),
     Row(
@@ -154,7 +219,8 @@ PROGRAM: tuple[Row, ...] = (
         types="ConfigError ConfigKeyError ConfigTypeError MissingConfigException ConfigCompositionException"
         " ConfigAttributeError MissingMandatoryValue InterpolationKeyError"
         " InterpolationResolutionError OverrideParseException ValidationError DeepSpeedConfigError"
-        " HydraException ScannerError ComposerError TOMLDecodeError DuplicateOptionError",
+        " HydraException ScannerError ComposerError TOMLDecodeError DuplicateOptionError NoSectionError NoOptionError"
+        " MissingSectionHeaderError ParsingError ConstructorError UsageError NoSuchOption BadParameter",
         proofs=(
             r"while (?:parsing|scanning) a [^\n]{0,60}|Could not override '|Key '\S+' is not in struct",
             r"Check batch related parameters|Missing mandatory value|[Uu]nrecognized (?:arguments|configuration)",

@@ -11,17 +11,32 @@ import signal
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from flatlined.detection.failures import output
-from flatlined.detection.failures.output import End, Line, Raised
-from flatlined.detection.failures.patterns import ECHO, RAISED, SAID, SIGN, TYPES, Pattern, compiled, cued
+from flatlined.detection.failures import output, remarks
+from flatlined.detection.failures.chains import bare, bearing, chains, is_wrapper
+from flatlined.detection.failures.lines import Line, read
+from flatlined.detection.failures.output import End, Raised
+from flatlined.detection.failures.patterns import (
+    ECHO,
+    ECHOES,
+    PROOF,
+    RAISED,
+    SAID,
+    SIGN,
+    TYPES,
+    Pattern,
+    compiled,
+    cued,
+)
 
-_LAST_LINES, _ERROR_LINES, _EXCEPTIONS = 50, 8, 8
+_LAST_LINES, _ERROR_LINES, _EXCEPTIONS, _LAST_WORDS = 50, 8, 8, 2
 _TEXT_CHARS, _SAID_CHARS = 1200, 300
 """How much is read, counted from the end: whatever a program prints, to judge it costs little."""
 _AFTERMATH = 12
 """Lines that may follow an error which ended the program: clean-up, summaries, the shell around it."""
 _LOGGED_AFTERMATH = 3
 """The same after a warning, which is how a caught exception is mostly logged."""
+_SOON = 3
+"""Lines after an exception in which a program that outlived it says so; its message may end in a paragraph more."""
 _LAST = 1 << 30
 """A signal comes after all lines."""
 _SHELL_SIGNAL = 128
@@ -32,23 +47,18 @@ _SIGNALS: dict[int, tuple[str, int]] = {
     signal.SIGSEGV: ("segfault", SIGN),
     signal.SIGILL: ("illegal_instruction", SIGN),
     signal.SIGBUS: ("bus_error", SIGN),
-    signal.SIGINT: ("keyboard_interrupt", ECHO),
+    signal.SIGINT: ("keyboard_interrupt", PROOF),
 }
 _PYTHON_MAY_END_BY = (0, signal.SIGABRT, signal.SIGINT)
 """What an exception may lead to: an ordinary exit, an abort in native code, Python's report of an interrupt."""
 
-_PATH = re.compile(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*(?::|$|\())")
-_WRAPPERS = re.compile(
-    r"(?:ChildFailedError|Process(?:Raised|Exited)Exception|CalledProcessError|SystemExit|SignalException"
-    r"|SIGTERMException|TerminatedWorkerError|BrokenProcessPool|\w*RemoteTraceback|JoblibException|WorkerCrashedError"
-    r"|Ray\w*Error|\w*Actor\w*Error|TrainingFailedError|TuneError|(?:Base)?ExceptionGroup|InstantiationException"
-    r"|BrokenPipeError|ConnectionResetError|EOFError|Empty)\b"
-    r"|\w+: (?:Caught \w+ in |.{0,200}\b[Ss]ee\b.{0,40}\b(?:above|logs?|below)\b)"
-)
-"""Exceptions that only pass on the failure of another process or part, which then has the reason."""
 _RAISED = re.compile(r"\b[\w.]{0,150}(?:Error|Exception|Interrupt): ")
 _ASIDE = re.compile(r"Exception (?:ignored in|in thread)\b")
 _LOGGED = re.compile(r".{0,80}\bWARNING\b|W\d{4} ")
+_SPARED = re.compile(
+    r"(?=.{0,80}\bERROR\b).{0,300}(?i:\b(?:skip|ignor|continu|default|instead|fall(?:ing|s)? ?back)|건너|무시)"
+)
+"""What introduces an exception that was logged and survived."""
 
 
 class Failure(NamedTuple):
@@ -87,7 +97,7 @@ def classify(
     if own.decisive:
         return _strongest(own.proofs)
     number = _signal_number(exit_status)
-    printed = _of_output(output.read(tail), number)
+    printed = _of_output(read(tail), _patience(exit_status, number))
     return _strongest(printed.proofs if printed.decisive else [*own.proofs, *printed.proofs, *_of_signal(number)])
 
 
@@ -98,58 +108,24 @@ def _strongest(proofs: Iterable[_Proof]) -> Failure | None:
 
 def _recorded(exception: str | None, traceback: str | None) -> list[Raised]:
     """The chain of exceptions that the agent recorded."""
-    found = output.tracebacks(output.read((traceback or "").splitlines()))
-    chain = _chains(found)[-1] if found else []
+    found = output.tracebacks(read((traceback or "").splitlines()))
+    chain = chains(found)[-1] if found else []
     if exception and (not chain or not chain[-1].message[0].text.startswith(exception.partition(":")[0])):
-        return [Raised(tuple(output.read(exception.splitlines())))]
+        return [Raised(tuple(read(exception.splitlines())))]
     return chain
-
-
-def _chains(raised: Iterable[Raised]) -> list[list[Raised]]:
-    """Exceptions grouped with those that they followed from."""
-    chains: list[list[Raised]] = []
-    for error in raised:
-        if error.link and chains:
-            chains[-1].append(error)
-        else:
-            chains.append([error])
-    return chains
 
 
 def _of_chain(chain: Sequence[Raised]) -> _Evidence:
     """What a chain of exceptions proves; one that belongs to no class, and passes on no other's, leaves it at that."""
-    proofs = [proof for error in _bearing(chain) if (proof := _of_message(error.message))]
-    opaque = bool(chain) and not proofs and not _is_wrapper(chain[-1])
+    proofs = [proof for error in bearing(chain) if (proof := _of_message(error.message, error.frames))]
+    opaque = bool(chain) and not proofs and not is_wrapper(chain[-1])
     return _Evidence(proofs, opaque or any(proof.strength > ECHO for proof in proofs))
 
 
-def _bearing(chain: Sequence[Raised]) -> list[Raised]:
-    """The exceptions of a chain that speak of its end: the last, and those which it was raised to report.
-
-    One raised while another was handled reports that other only if it was raised where the other was caught; else the
-    handler did something new, and failed at that.
-    """
-    bearing = list(chain[-1:])
-    for earlier, later in zip(chain[-2::-1], chain[:0:-1], strict=True):
-        if not (later.link == "cause" or _is_wrapper(later) or set(later.frames[-1:]) & set(earlier.frames)):
-            break
-        bearing.append(earlier)
-    return bearing
-
-
-def _is_wrapper(error: Raised) -> bool:
-    return bool(_WRAPPERS.match(_bare(error.message[0].text)))
-
-
-def _bare(text: str) -> str:
-    """An exception's text without the modules before its type; what a KeyError says is a name and no message."""
-    bare = _PATH.sub("", text)
-    return "KeyError" if bare.startswith("KeyError: ") else bare
-
-
-def _of_message(message: Sequence[Line]) -> _Proof | None:
-    """The strongest evidence in an exception's text; among equals what stands first."""
-    text = "\n".join([_bare(message[0].text), *[line.text for line in message[1:]]])[:_TEXT_CHARS]
+def _of_message(message: Sequence[Line], frames: Sequence[tuple[str, str]] = ()) -> _Proof | None:
+    """The strongest evidence in an exception's text and the place that raised it; among equals what stands first."""
+    text = "\n".join([bare(message[0].text), *[line.text for line in message[1:]]])[:_TEXT_CHARS]
+    text += "".join(f"\nraised in {file}, {function}" for file, function in frames[-1:])
     hits = [
         (pattern.strength, hit.start(), pattern.code)
         for pattern in cued(RAISED, text)
@@ -159,33 +135,48 @@ def _of_message(message: Sequence[Line]) -> _Proof | None:
     by_type = TYPES.get(re.split(r"\W", text, maxsplit=1)[0])
     if by_type and by_type[1] > strength:
         (code, strength), start = by_type, 0
-    line = message[text.count("\n", 0, start)]
+    line = message[min(text.count("\n", 0, start), len(message) - 1)]
     return _Proof(strength, line.at, Failure(code, line.whole.strip())) if code else None
 
 
-def _of_output(lines: Sequence[Line], number: int) -> _Evidence:
+def _patience(exit_status: int | None, number: int) -> int:
+    """How many ordinary lines may follow the exception that led to an exit status.
+
+    Python leaves with 1 after an exception, and so do launchers. Another status was chosen by the program, a signal
+    was sent to it: an exception that it printed long before was not its end.
+    """
+    if number not in _PYTHON_MAY_END_BY:
+        return 0
+    return _AFTERMATH if exit_status in (1, None) else _LOGGED_AFTERMATH
+
+
+def _of_output(lines: Sequence[Line], patience: int) -> _Evidence:
     """What the output proves: its last exceptions, or where none tells, its last error lines."""
-    several = output.is_launched(lines)
-    patience = _AFTERMATH if number in _PYTHON_MAY_END_BY else 0
     ends = output.ends(lines)
-    found = [_of_exceptions(end, patience, several=several) for end in ends]
+    found = [_of_exceptions(end, patience) for end in ends]
     proofs = [proof for evidence in found for proof in evidence.proofs]
     if any(evidence.decisive for evidence in found):
         return _Evidence([proof for proof in proofs if proof.strength > ECHO], decisive=True)
-    return _Evidence([*proofs, *[proof for end in ends for proof in _of_lines(end)]], decisive=False)
+    proofs += [proof for end in ends for proof in _of_lines(end)]
+    if output.tells_a_kill(lines):  # what the others say of it explains nothing
+        proofs = [proof for proof in proofs if proof.failure.code not in ECHOES]
+    return _Evidence(proofs, decisive=False)
 
 
-def _of_exceptions(end: End, patience: int, *, several: bool) -> _Evidence:
+def _of_exceptions(end: End, patience: int) -> _Evidence:
     """What the tracebacks at the end of one source's output prove, read from the last one back."""
     proofs: list[_Proof] = []
     decisive = False
-    for chain in _chains(end.raised)[: -_EXCEPTIONS - 1 : -1]:
-        if _is_outlived(chain, end.ordinary, patience):
+    later = 0
+    for chain in chains(end.raised)[: -_EXCEPTIONS - 1 : -1]:
+        if _is_outlived(chain, end.ordinary, min(patience, _LOGGED_AFTERMATH + later) if later else patience):
             continue
+        if not end.mixed:  # what led to the exceptions below it was printed right above them
+            later += sum(1 + len(error.message) for error in chain)
         evidence = _of_chain(chain)
         proofs += evidence.proofs
         decisive |= evidence.decisive
-        if evidence.decisive and not several:
+        if evidence.decisive and not end.mixed:
             break
     return _Evidence(proofs, decisive)
 
@@ -196,18 +187,23 @@ def _is_outlived(chain: Sequence[Raised], ordinary: Sequence[Line], patience: in
     if _ASIDE.match(before):
         return True
     aftermath = min(patience, _LOGGED_AFTERMATH) if _LOGGED.match(before) else patience
-    return output.is_outlived(message[0], ordinary, aftermath=aftermath, soon=len(message) + 1)
+    if _SPARED.match(before):
+        aftermath = 0
+    return remarks.is_outlived(message[0], ordinary, aftermath=aftermath, soon=len(message) + _SOON)
 
 
 def _of_lines(end: End) -> list[_Proof]:
     """What single lines at the end of one source's output prove."""
     headlines = {error.message[0].at for error in end.raised}
-    last = [line for line in end.lines[-_LAST_LINES:] if line.at not in headlines and not output.tells_recovery(line)]
+    last = [
+        line for line in end.lines[-_LAST_LINES:] if line.at not in headlines and not remarks.tells_recovery(line.text)
+    ]
     raised = {line.at for error in end.raised for line in error.message}
-    errors = [line for line in last if line.at not in raised and output.is_error(line)][-_ERROR_LINES:]
+    final = {line.at for line in end.ordinary[-_LAST_WORDS:] if remarks.is_complaint(line)}
+    errors = [line for line in last if line.at not in raised and (line.at in final or remarks.is_error(line))]
     patterns = cued(SAID, "\n".join(line.text[:_SAID_CHARS] for line in last))
-    proofs = [*[_of_said(line, patterns) for line in last], *map(_of_error_line, errors)]
-    outlived = {line.at for line in last if output.is_outlived(line, end.ordinary, aftermath=_AFTERMATH)}
+    proofs = [*[_of_said(line, patterns) for line in last], *map(_of_error_line, errors[-_ERROR_LINES:])]
+    outlived = {line.at for line in last if remarks.is_outlived(line, end.ordinary, aftermath=_AFTERMATH)}
     return [proof for proof in proofs if proof and proof.at not in outlived]
 
 
