@@ -10,14 +10,14 @@ from pathlib import Path
 import common
 from common import Goal
 from silence_lib import training
-from silence_lib.rules import RULES
+from silence_lib.rules import RULES, foresight
 from silence_lib.score import Score, score, total
 from silence_lib.traces import Trace, polled, read
 from silence_lib.training import Training
 
 TUNING_SEED, TEST_SEED = 1, 3
 RECORDED = Path(__file__).parent / "traces" / "examples.jsonl"
-JOBS, VARIANT_JOBS = 160, 60
+JOBS, VARIANT_JOBS = 320, 120
 
 
 def main() -> None:
@@ -70,9 +70,12 @@ def goals(what: str, seen: Score, per_day: float, in_words: str, p95_s: float) -
 
 
 POLLED = "flatline, once a second"
+FORESIGHT = "foresight"
 
 
-def run_all(what: Training, jobs: int, seed: int, names: Iterable[str] = (*RULES, POLLED)) -> dict[str, Score]:
+def run_all(
+    what: Training, jobs: int, seed: int, names: Iterable[str] = (*RULES, POLLED, FORESIGHT)
+) -> dict[str, Score]:
     """The score of each rule on made-up jobs, spread over the machine's cores."""
     with ProcessPoolExecutor() as pool:
         found = list(pool.map(one_job, repeat(what), range(jobs), repeat(seed), repeat(tuple(names))))
@@ -82,8 +85,9 @@ def run_all(what: Training, jobs: int, seed: int, names: Iterable[str] = (*RULES
 def one_job(what: Training, number: int, seed: int, names: Iterable[str]) -> dict[str, Score]:
     """The score of each rule on one made-up job."""
     runs = training.make_job(what, seed, number)
+    rules = {**RULES, POLLED: RULES["flatline"], FORESIGHT: foresight}
     looked = [polled(run) for run in runs]
-    return {name: score(RULES["flatline"], looked) if name == POLLED else score(RULES[name], runs) for name in names}
+    return {name: score(rules[name], looked if name == POLLED else runs) for name in names}
 
 
 def by_job(traces: Iterable[Trace]) -> list[list[Trace]]:

@@ -10,6 +10,8 @@ from silence_lib.traces import Phase, Trace
 from flatline.wire import Head
 from flatlined.detection import patience
 from flatlined.detection.patience import Life, Patience
+from flatlined.detection.patience.limits import ANNOUNCED_FLOOR_S
+from flatlined.detection.patience.spread import LEAST_MARGIN
 
 GRACE_S = 1800.0
 """Before its first beats every rule waits as long."""
@@ -108,6 +110,18 @@ def nvrx(runs: Sequence[Trace]) -> Iterator[Silences]:
         yield Silences(gaps, limits, float(run.times[-1]))
 
 
+def foresight(runs: Sequence[Trace]) -> Iterator[Silences]:
+    """What nobody can do: knows how long every silence, even a hang, should have been, and allows a quarter more.
+
+    No rule that spares pauses can be sooner: it is what ours would be, had it seen each of them often.
+    """
+    for run in runs:
+        floor_s = ANNOUNCED_FLOOR_S if run.phases else patience.FLOOR_S
+        gaps = gaps_of(run)
+        planned = np.append(gaps[:-1], run.planned_s)
+        yield Silences(gaps, np.maximum(floor_s, LEAST_MARGIN * planned), float(run.times[-1]))
+
+
 def ours(runs: Sequence[Trace]) -> Iterator[Silences]:
     """The rule of flatline, through the code the daemon runs, each run beginning with what the last one has taught."""
     known = Patience()
@@ -135,7 +149,7 @@ def _listen(run: Trace, known: Patience) -> tuple[Silences, Patience]:
             after = _head(run, i) if i < len(run.times) and ended_at >= run.times[i] else last
             known = patience.learn(known, lasted_s, last, after, life)
         else:
-            known = patience.learn_phase(known, phase.name, lasted_s, in_mid_run=i > 1)
+            known = patience.learn_phase(known, phase.name, lasted_s, in_mid_run=i > 0)
     lasted, limits = np.array(held).T
     return Silences(lasted, limits, last_from), patience.next_run(known, run.ended_at)
 

@@ -22,7 +22,8 @@ class Trace(NamedTuple):
     """One run of a job, begun at 0.
 
     ``numbers`` counts the beats, ``epochs`` and ``steps`` have NaN where a beat tells none; ``ended_at`` is when the
-    hang began, or the run finished.
+    hang began, or the run finished. ``planned_s``: how long the silence in which it hung would have been, where that is
+    known.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Trace(NamedTuple):
     phases: tuple[Phase, ...]
     hangs: bool
     ended_at: float
+    planned_s: float = 0.0
 
 
 def read(path: Path) -> list[Trace]:

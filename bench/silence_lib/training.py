@@ -156,6 +156,7 @@ def _run(job: Job, random: np.random.Generator, name: str, first_epoch: int) -> 
         name, job.name, times[keep], np.arange(1, len(times[keep]) + 1),
         (epochs[:count] if tells_epoch else nothing)[keep].astype(float),
         (number[:count] if tells_step else nothing)[keep].astype(float), phases, hangs, ended_at,
+        float(gaps[count]),
     ), at_epoch  # fmt: skip
 
 
@@ -242,6 +243,7 @@ VARIANTS = {
     "bad storage": replace(USUAL, stalls_per_h=(0.3, 2.0), stall_spread=1.2),
     "short runs": replace(USUAL, run_s=(600, 3600), epoch_s=(60, 600)),
     "no second run": replace(USUAL, runs=1),
+    "ten runs": replace(USUAL, runs=10),
     "no test at the end": replace(USUAL, final=0.0),
     "every run hangs": replace(USUAL, hangs=1.0),
 }  # fmt: skip

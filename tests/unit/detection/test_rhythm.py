@@ -2,10 +2,13 @@ import pytest
 from builders import beat, steady, worker
 
 from flatline.wire import EXITING, Body
+from flatlined.detection.patience.limits import ANNOUNCED_FLOOR_S, FLOOR_S
 from flatlined.detection.rhythm import is_suspect, silent_from
 from flatlined.model import Policy, Process
 
 AUTO = Policy()
+LATE = 1e7
+"""A time at which every limit has passed."""
 ASLEEP = Process("S", active_at=-100.0)
 
 
@@ -25,13 +28,24 @@ def hours(every_s, count):
 )
 def test_auto_follows_the_runs_own_rhythm(every_s, count, at_least_s, at_most_s):
     run = hours(every_s, count)
-    now = run.beat_at + 60.0
-    assert at_least_s <= silent_from(run, None, AUTO, now) - run.beat_at <= at_most_s
+    assert at_least_s <= silent_from(run, None, AUTO, LATE) - run.beat_at <= at_most_s
+
+
+@pytest.mark.parametrize("silent_s", [6.0, 60.0, 114.0, 400.0])
+def test_while_a_silence_is_short_all_that_is_said_is_that_it_may_get_longer(silent_s):
+    run = steady(1.0, 5)
+    now = run.beat_at + silent_s
+    assert now < silent_from(run, None, AUTO, now) <= silent_from(run, None, AUTO, LATE)
 
 
 def test_a_job_that_is_not_known_yet_is_given_time():
     run = steady(1.0, 5)
-    assert silent_from(run, None, AUTO, run.beat_at + 60.0) >= run.beat_at + 1700.0
+    assert silent_from(run, None, AUTO, LATE) >= run.beat_at + 1700.0
+
+
+def test_after_the_first_beat_of_all_the_next_may_take_more_than_an_hour():
+    run = worker((0.0, beat(1)))
+    assert 3600.0 * 1.2 <= silent_from(run, None, AUTO, LATE) <= 2 * 3600.0
 
 
 @pytest.mark.parametrize(
@@ -54,9 +68,17 @@ def test_standing_still_for_longer_than_ever_is_what_counts():
     assert silent_from(run, ASLEEP, AUTO, run.beat_at + 700.0) >= run.beat_at + 720.0
 
 
+@pytest.mark.parametrize(("state", "limit_s"), [("S", ANNOUNCED_FLOOR_S), ("R", ANNOUNCED_FLOOR_S), ("D", FLOOR_S)])
+def test_who_announces_phases_is_still_given_time_for_slow_storage(state, limit_s):
+    phases = [(5.0, beat(5)), (6.0, beat(5, phase="eval")), (8.0, beat(5)), (9.0, beat(6))]
+    run = worker(*((i * 0.01, beat(i + 1)) for i in range(5)), *phases, *((9 + i / 2, beat(6 + i)) for i in range(999)))
+    process = Process(state, active_at=run.beat_at)
+    assert silent_from(run, process, AUTO, LATE) - run.beat_at == limit_s
+
+
 def test_after_the_last_planned_epoch_there_is_time_for_a_last_test():
     done = worker(*((i * 1.0, beat(i + 1, Body("j", epochs=10), epoch=float(i))) for i in range(10)))
-    assert silent_from(done, None, AUTO, done.beat_at + 100.0) == done.beat_at + 1800.0
+    assert silent_from(done, None, AUTO, LATE) == done.beat_at + 1800.0
 
 
 def test_a_configured_limit_holds_whatever_the_rhythm_and_the_process():
@@ -107,10 +129,11 @@ def test_an_interpreter_that_does_not_get_done_exiting_is_silent_after_a_minute(
 
 def test_a_process_whose_gpu_works_as_it_did_is_given_longer_unless_it_is_stopped():
     run = steady(1.0, 2000)
-    now = run.beat_at + 50.0
+    now = run.beat_at + 200.0
     limit_s = silent_from(run, None, AUTO, now) - run.beat_at
-    assert silent_from(run, Process("S", 0.0, gpu_works=True), AUTO, now) - run.beat_at == 2 * limit_s
-    assert silent_from(run, Process("T", 0.0, gpu_works=True), AUTO, now) - run.beat_at <= limit_s
+    assert limit_s < 200.0
+    assert silent_from(run, Process("S", 0.0, gpu_at=now, gpu_works=True), AUTO, now) - run.beat_at == 2 * limit_s
+    assert silent_from(run, Process("T", 0.0, gpu_at=now, gpu_works=True), AUTO, now) - run.beat_at <= limit_s
 
 
 def test_a_worker_is_suspect_after_twice_its_longest_gap():

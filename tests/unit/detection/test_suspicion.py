@@ -43,7 +43,7 @@ def test_a_suspicion_says_since_when_and_why():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("for_s", "expected"), [(90, None), (91, "stalled")])
+@pytest.mark.parametrize(("for_s", "expected"), [(115, None), (116, "stalled")])
 def test_a_step_that_stands_is_suspected_long_before_it_is_told(for_s, expected):
     run = standing(for_s)
     assert code(run, run.beat_at) == expected

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from flatline.wire import Beat
-from flatlined.detection.patience.state import place_of
+from flatline.wire import Beat, Head
 from flatlined.model import Pace, Windows, Worker
 
 WINDOW_S = 30.0
@@ -31,7 +30,7 @@ SILENCE_COUNTS_S = 60.0
 
 def begin(beat: Beat, now: float) -> Pace:
     """The pace of a run that is met with this beat."""
-    return Pace(windows=Windows(place_of(beat.head), now))
+    return Pace(windows=Windows(_place(beat.head), now))
 
 
 def learn(worker: Worker, beat: Beat, now: float) -> Pace:
@@ -42,11 +41,11 @@ def learn(worker: Worker, beat: Beat, now: float) -> Pace:
         return _after_standing(worker, beat, now)
     stood_at, _, _, advances, windows = pace
     if step is not None and (before is None or step < before):  # counted anew, as in every epoch: one step on
-        windows = windows._replace(from_place=windows.from_place + step - place_of(old) - 1)
+        windows = windows._replace(from_place=windows.from_place + step - _place(old) - 1)
     elif not advances and step is not None:
         advances = step != before
     if now - windows.from_at >= WINDOW_S:
-        windows = _closed(windows, place_of(head), now)
+        windows = _closed(windows, _place(head), now)
     if stood_at is None and windows is pace.windows and advances is pace.advances:
         return pace
     return Pace(None, now, 0.0, advances, windows)
@@ -70,6 +69,11 @@ def slowdown(windows: Windows) -> float | None:
     if len(slow) < SLOW_WINDOWS or windows.from_at - windows.slow_at < SLOW_FOR_S:
         return None
     return _median(slow) / _median(windows.usual)
+
+
+def _place(head: Head) -> int:
+    """How far the work has come: its step, else the number of its beats."""
+    return head.seq if head.step is None else head.step
 
 
 def _after_standing(worker: Worker, beat: Beat, now: float) -> Pace:

@@ -146,10 +146,7 @@ class Store:
         """What earlier runs of a worker's job have taught; nothing if there were none, or of another version."""
         query = "SELECT patience FROM lesson WHERE user = ? AND job = ? AND rank = ?"
         row = self._db.execute(query, _pupil(worker)).fetchone()
-        try:
-            return patience.load(json.loads(row["patience"])) if row else Patience()
-        except (TypeError, KeyError):
-            return Patience()
+        return patience.load(json.loads(row["patience"])) if row else Patience()
 
     def ended_wall(self, run_key: str) -> float | None:
         """When the end of this run was recorded; None if it was not."""

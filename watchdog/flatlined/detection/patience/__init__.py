@@ -1,4 +1,4 @@
-"""How long a silence may last: what a job's beats have taught, and the limit that follows. See ``docs/detection.md``.
+"""How long a silence may last: what a job's beats have taught, and the limit that follows. See ``docs/silence.md``.
 
 Training is silent at places, not at random: at the end of an epoch, every so many steps, where an earlier run was. A
 silence is therefore held against what is due at its place: longer where a pause is due, short everywhere else. What one
@@ -10,7 +10,14 @@ now, ``learning`` what a gap teaches, ``keeping`` how all this is stored.
 
 from flatlined.detection.patience.keeping import dump, load, next_run
 from flatlined.detection.patience.learning import learn, learn_end, learn_phase, learn_stand, teaches
-from flatlined.detection.patience.limits import FLOOR_S, limit_s, phase_limit_s, stand_limit_s
+from flatlined.detection.patience.limits import (
+    FLOOR_S,
+    floor_s,
+    least_limit_s,
+    limit_s,
+    phase_limit_s,
+    stand_limit_s,
+)
 from flatlined.detection.patience.state import PAUSE_S, Life, Patience
 
 __all__ = [
@@ -19,10 +26,12 @@ __all__ = [
     "Life",
     "Patience",
     "dump",
+    "floor_s",
     "learn",
     "learn_end",
     "learn_phase",
     "learn_stand",
+    "least_limit_s",
     "limit_s",
     "load",
     "next_run",

@@ -62,9 +62,14 @@ class Habit(NamedTuple):
     in_epoch: bool = False
     clock: Clock | None = None
 
+    @property
+    def is_of_one_place(self) -> bool:
+        """Whether it is of one place of every run, so that whatever came together there is in its spread."""
+        return self.period == NEVER_AGAIN and not self.in_epoch and self.clock is None
+
 
 class Foretold(NamedTuple):
-    """Surprises that make one due somewhere, and the habit that they and it would be."""
+    """Surprises that make one due somewhere, and the habit that they are then."""
 
     by: tuple[Surprise, ...]
     habit: Habit
@@ -84,25 +89,36 @@ def _is_near(one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and abs(one - other) <= 1
 
 
-def foretold(surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
-    """What surprises make due here: by the same place, the same period, or else the same time."""
-    by_place = (_foretold_by_place(surprises[:i], one, here) for i, one in enumerate(surprises))
+def foretold(habits: Sequence[Habit], surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
+    """What surprises make due here: by the same place, the same period, or else the same time.
+
+    A habit of one place of every run counts as one: it may be the first of many, which other runs have not reached.
+    """
+    first = [Surprise(h.anchor, None, EARLIER_RUN_S, h.spread.longest_s) for h in habits if h.is_of_one_place]
+    known = [*(s for s in first if s.place >= SHORTEST_PERIOD), *surprises]
+    by_place = (_foretold_by_place(known[:i], one, here) for i, one in enumerate(known))
     return [f for f in by_place if f] or _foretold_by_clock(surprises, here)
 
 
 def _foretold_by_place(earlier: Sequence[Surprise], one: Surprise, here: Surprise) -> Foretold | None:
     is_again = here.place == one.place if one.at_s >= 0.0 else _is_near(here.place, one.place)
     if is_again:
-        return Foretold((one,), Habit(anchor=here.place))
-    if here.offset is not None and _is_near(here.offset, one.offset):
-        return Foretold((one,), Habit(anchor=here.offset, in_epoch=True))
+        return _foretold((one,), Habit(anchor=here.place))
     period = here.place - one.place
+    if one.at_s >= 0.0 and period < SHORTEST_PERIOD:  # the same stop still, as a save right after an evaluation
+        return None
+    if here.offset is not None and _is_near(here.offset, one.offset):
+        return _foretold((one,), Habit(anchor=here.offset, in_epoch=True))
     if period < SHORTEST_PERIOD:
         return None
     before = tuple(s for s in earlier if _is_near(period, one.place - s.place))
     if before or _is_near(period, one.place):
-        return Foretold((*before, one), Habit(period=period, anchor=here.place % period))
+        return _foretold((*before, one), Habit(period=period, anchor=here.place % period))
     return None
+
+
+def _foretold(by: tuple[Surprise, ...], habit: Habit) -> Foretold:
+    return Foretold(by, habit._replace(spread=spread_of([s.lasted_s for s in by])))
 
 
 def _foretold_by_clock(surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
@@ -116,7 +132,7 @@ def _foretold_by_clock(surprises: Sequence[Surprise], here: Surprise) -> list[Fo
         began_s, ended_s = (by[0].at_s, by[0].at_s + by[0].lasted_s) if by else (0.0, 0.0)
         clock = Clock(latest.at_s - began_s, latest.at_s - ended_s, latest.at_s, latest.at_s + latest.lasted_s)
         if clock.is_due(here.at_s):
-            return [Foretold((*by, latest), Habit(clock=clock))]
+            return [_foretold((*by, latest), Habit(clock=clock))]
     return []
 
 
@@ -144,8 +160,3 @@ def rewound(habit: Habit, began_s: float, lasted_s: float) -> Habit:
     if habit.clock is None:
         return habit
     return habit._replace(clock=habit.clock._replace(began_s=began_s, ended_s=began_s + lasted_s))
-
-
-def habit_of(one: Foretold, here: Surprise, lasted_s: float) -> Habit:
-    """The habit that surprises have become by a pause here."""
-    return confirmed(one.habit._replace(spread=spread_of([s.lasted_s for s in one.by])), here, lasted_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flatlined.detection.patience.habits import EARLIER_RUN_S, Clock, Habit, Surprise, rewound
@@ -14,6 +15,7 @@ def next_run(patience: Patience, age_s: float) -> Patience:
     return patience._replace(
         lived_s=patience.lived_s + age_s,
         epoch_from=None,
+        resumed_at=0,
         blur=1,
         habits=tuple(rewound(h, 0.0, 0.0) for h in patience.habits),
         surprises=tuple(s._replace(at_s=EARLIER_RUN_S) for s in patience.surprises),
@@ -26,24 +28,26 @@ def dump(patience: Patience) -> dict[str, Any]:
 
 
 def load(fields: dict[str, Any]) -> Patience:
-    """The patience that ``dump`` gave, after JSON has made lists of its tuples.
+    """The patience that ``dump`` gave, after JSON has made lists of its tuples; of another version's, an empty one."""
+    try:
+        return _loaded(**fields)
+    except TypeError:  # other fields: the job is learned anew
+        return Patience()
 
-    Raises TypeError or KeyError for an object of another version: then the job is learned anew.
-    """
-    return Patience(
-        **{
-            **fields,
-            "lengths": tuple(fields["lengths"]),
-            "steps": Spread(*fields["steps"]),
-            "ends": Spread(*fields["ends"]),
-            "wrong": Spread(*fields["wrong"]),
-            "habits": tuple(_habit(*h) for h in fields["habits"]),
-            "surprises": tuple(Surprise(*s) for s in fields["surprises"]),
-            "phases": tuple((name, Spread(*spread)) for name, spread in fields["phases"]),
-            "stands": Spread(*fields.get("stands", ())),
-        }
+
+def _loaded(**fields: Any) -> Patience:
+    known = Patience(**fields)
+    return known._replace(
+        lengths=tuple(known.lengths),
+        steps=Spread(*known.steps),
+        ends=Spread(*known.ends),
+        habits=tuple(_habit(*h) for h in known.habits),
+        surprises=tuple(Surprise(*s) for s in known.surprises),
+        phases=tuple((name, Spread(*spread)) for name, spread in known.phases),
+        stands=Spread(*known.stands),
     )
 
 
-def _habit(spread: list[Any], period: int, anchor: int, in_epoch: bool, clock: list[Any] | None) -> Habit:  # noqa: FBT001
-    return Habit(Spread(*spread), period, anchor, in_epoch, None if clock is None else Clock(*clock))
+def _habit(spread: Sequence[Any], *place: Any) -> Habit:
+    habit = Habit(Spread(*spread), *place)
+    return habit if habit.clock is None else habit._replace(clock=Clock(*habit.clock))

@@ -11,17 +11,15 @@ from flatlined.detection.patience.habits import (
     Surprise,
     confirmed,
     foretold,
-    habit_of,
+    is_alike,
     is_due,
     overdue,
     rewound,
 )
-from flatlined.detection.patience.limits import PAUSE_FACTOR, limit_s, stand_limit_s
+from flatlined.detection.patience.limits import PAUSE_FACTOR, WARM_UP, limit_s, stand_limit_s
 from flatlined.detection.patience.spread import Spread, add
-from flatlined.detection.patience.state import KEPT, PAUSE_S, Life, Patience, here_of, place_of
+from flatlined.detection.patience.state import KEPT, PAUSE_S, Life, Patience, here_of, place_of, resumed_at
 
-WARM_UP = 3
-"""Beats at a run's begin whose pauses (loading, compiling) are its own."""
 SOBER_FACTOR = 2.0
 """No gap counts for more than so many limits: a hang that ended after hours must not make everything seem normal."""
 
@@ -75,12 +73,15 @@ def learn_stand(patience: Patience, stood_s: float, last: Head) -> Patience:
 
 
 def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
-    place, next_place = place_of(before), place_of(after)
+    shift = resumed_at(patience, before)
+    place, next_place = place_of(patience, before), after.seq + shift if after.step is None else after.step
     is_whole = patience.epoch_from is not None or not patience.lengths
-    length = (max(1, place - (patience.epoch_from or 0)),) if is_whole else ()
+    length = (_length(patience, place, before),) if is_whole else ()
     ended = patience._replace(
         epoch_ends=patience.epoch_ends + 1,
         epoch_from=place if next_place > place else 0,
+        resumed_at=shift,
+        first_epoch=math.floor(before.epoch or 0) if patience.first_epoch is None else patience.first_epoch,
         lengths=(*patience.lengths, *length)[-3:],
         blur=max(1, next_place - place) if gap_s < PAUSE_S else 1,
     )
@@ -89,6 +90,13 @@ def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head
     habits = tuple(rewound(h, life.age_s, gap_s) if _keeps_due_clock(h, life) else h for h in patience.habits)
     lasted_s = min(gap_s, SOBER_FACTOR * limit_s(patience, before, life))
     return ended._replace(ends=add(patience.ends, lasted_s), habits=habits)
+
+
+def _length(patience: Patience, place: int, last: Head) -> int:
+    """How many places an epoch had; of a job's very first, its beats tell whether steps are counted from 0 or 1."""
+    if patience.epoch_from is None:
+        return last.seq if abs(place - last.seq) <= 1 else max(1, place)
+    return max(1, place - patience.epoch_from)
 
 
 def _keeps_due_clock(habit: Habit, life: Life) -> bool:
@@ -102,20 +110,26 @@ def _learn_pause(patience: Patience, gap_s: float, before: Head, life: Life, *, 
     allowed_s = limit_s(patience, before, life)
     lasted_s = min(gap_s, SOBER_FACTOR * allowed_s)
     here = here_of(patience, before, life)
-    if gap_s > allowed_s and anywhere:
-        patience = patience._replace(wrong=add(patience.wrong, lasted_s))
     due = [h for h in patience.habits if is_due(h, here)]
     if not due and gap_s <= allowed_s:
         due = overdue(patience.habits, here, lasted_s)
     if due:
         return _confirm(patience, max(due, key=lambda h: h.spread.log_mean), here, lasted_s)
-    makers = foretold(patience.surprises, here)
+    makers = [f for f in foretold(patience.habits, patience.surprises, here) if is_alike(f.by[-1].lasted_s, lasted_s)]
     if makers:
         surprises = tuple(s for s in patience.surprises if s not in makers[-1].by)
-        habits = (*patience.habits, habit_of(makers[-1], here, lasted_s))[-KEPT:]
+        habits = (*patience.habits, confirmed(makers[-1].habit, here, lasted_s))[-KEPT:]
         return patience._replace(habits=habits, surprises=surprises)
     surprise = here._replace(lasted_s=lasted_s, anywhere=anywhere, offset=here.offset if anywhere else None)
-    return patience._replace(surprises=(*patience.surprises, surprise)[-KEPT:])
+    return patience._replace(surprises=(*_longest(patience.surprises, KEPT - 1), surprise))
+
+
+def _longest(surprises: tuple[Surprise, ...], count: int) -> tuple[Surprise, ...]:
+    """The longest of them, in their order: a short one that is forgotten costs nobody a false alarm."""
+    if len(surprises) <= count:
+        return surprises
+    shortest = min(surprises, key=lambda s: s.lasted_s)
+    return tuple(s for s in surprises if s is not shortest)
 
 
 def _confirm(patience: Patience, habit: Habit, here: Surprise, lasted_s: float) -> Patience:

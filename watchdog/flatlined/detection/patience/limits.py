@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from flatline.wire import Head
 from flatlined.detection.patience.habits import foretold, is_due
-from flatlined.detection.patience.spread import LEAST_MARGIN, LONGEST_FACTOR, Spread, bound_s, spread_of
+from flatlined.detection.patience.spread import LONGEST_FACTOR, bound_s
 from flatlined.detection.patience.state import Life, Patience, at_epoch_end, here_of
 
-FLOOR_S = 90.0
+FLOOR_S = 115.0
 """No silence is alerted earlier: two minutes is the promise, and a step and the watchdog's look take their part."""
-ANNOUNCED_FLOOR_S = 30.0
+ANNOUNCED_FLOOR_S = 33.0
 """The same for a job that announces its phases: few of its pauses are left unexplained."""
 PAUSE_FACTOR = 3.0
 """A pause is a gap of so many usual ones."""
@@ -17,19 +17,28 @@ SURPRISE_FACTOR = 1.5
 """A pause at no known place may come again anywhere, and be so much longer."""
 EPOCHS_TO_KNOW = 5
 """Whole epochs without a pause at any end: their ends are as quiet as the rest."""
-EARLY_GRACES = 2.0
+FIRST_GAP_GRACES = 3.0
+"""After a job's very first beat nobody knows yet that they come more often than once an hour."""
+WARM_UP = 3
+"""Beats at a run's begin whose gaps (loading, compiling) are its own."""
+EARLY_GRACES = 1.5
 """For so many times of grace a job that is not yet known may pause for the first time."""
 
 
 def limit_s(patience: Patience, last: Head, life: Life) -> float:
-    """How long the silence after the beat ``last`` may get, in seconds, before it is called one.
+    """How long the silence after the beat ``last`` may get, in seconds, before it is called one."""
+    least_s, surprise_s = least_limit_s(patience, life), _surprise_s(patience, life)
+    return max(least_s, surprise_s, _due_s(patience, last, life), _unknown_s(patience, last, life))
 
-    A pause that is due and a surprise may come together, as an evaluation and slow storage do.
-    """
-    floor_s = ANNOUNCED_FLOOR_S if patience.announces else FLOOR_S
-    due, surprise_s = _due(patience, last, life), _surprise_s(patience, life)
-    expected_s = max(sum(bound_s(d) for d in due), sum(d.longest_s for d in due) + surprise_s)
-    return max(floor_s, expected_s, _step_s(patience, life), _unknown_s(patience, last, life))
+
+def least_limit_s(patience: Patience, life: Life) -> float:
+    """What ``limit_s`` is at least, for a tenth of its cost: most silences that are looked at are not even so long."""
+    return max(floor_s(patience), _step_s(patience, life))
+
+
+def floor_s(patience: Patience) -> float:
+    """What every limit of the job is at least, in seconds."""
+    return ANNOUNCED_FLOOR_S if patience.announces else FLOOR_S
 
 
 def phase_limit_s(patience: Patience, name: str, within_s: float | None, grace_s: float) -> float:
@@ -45,45 +54,48 @@ def stand_limit_s(patience: Patience, least_s: float) -> float:
     return max(least_s, bound_s(patience.stands))
 
 
-def _due(patience: Patience, last: Head, life: Life) -> list[Spread]:
+def _due_s(patience: Patience, last: Head, life: Life) -> float:
+    """What is due here: several kinds may come together, but what an earlier run did right here was all of it."""
     here = here_of(patience, last, life)
-    due = [h.spread for h in patience.habits if is_due(h, here)]
-    due += [spread_of([s.lasted_s for s in f.by]) for f in foretold(patience.surprises, here)]
-    if patience.ends.seen and at_epoch_end(patience, last):
-        due.append(patience.ends)
-    return due
+    due = [h for h in patience.habits if is_due(h, here)]
+    due += [f.habit for f in foretold(patience.habits, patience.surprises, here)]
+    together_s = sum(bound_s(h.spread) for h in due if not h.is_of_one_place)
+    if at_epoch_end(patience, last):
+        together_s += bound_s(patience.ends)
+    return max(together_s, *(bound_s(h.spread) for h in due if h.is_of_one_place), 0.0)
 
 
 def _surprise_s(patience: Patience, life: Life) -> float:
-    """What may happen anywhere, by the second longest that did: one alone may be the first that keep a place.
-
-    A job for which silence was called wrongly twice will not be bothered a third time by the like.
-    """
+    """What may happen anywhere, by the second longest that did: one alone may be the first that keep a place."""
     lasted = sorted(s.lasted_s for s in patience.surprises if s.anywhere)
-    twice_s = SURPRISE_FACTOR * lasted[-2] if len(lasted) > 1 and lasted[-2] > PAUSE_FACTOR * life.usual_s else 0.0
-    return max(twice_s, LEAST_MARGIN * patience.wrong.longest_s) if patience.wrong.seen > 1 else twice_s
+    return SURPRISE_FACTOR * lasted[-2] if len(lasted) > 1 and lasted[-2] > PAUSE_FACTOR * life.usual_s else 0.0
 
 
 def _step_s(patience: Patience, life: Life) -> float:
     """What an ordinary step may take. The usual gap keeps one slow start from speaking for all steps."""
     if patience.steps.seen:
-        return min(bound_s(patience.steps), LONGEST_FACTOR * PAUSE_FACTOR * life.usual_s)
+        likely_s = bound_s(patience.steps)
+        return likely_s if life.beats <= WARM_UP else min(likely_s, LONGEST_FACTOR * PAUSE_FACTOR * life.usual_s)
     return 0.0 if patience.ends.seen else LONGEST_FACTOR * life.usual_s
 
 
 def _unknown_s(patience: Patience, last: Head, life: Life) -> float:
     """Time for what has not been seen yet: of ``n`` of a kind, one in ``n`` is the first to be otherwise (Laplace)."""
+    if last.seq <= 1 and not patience.lived_s:
+        return FIRST_GAP_GRACES * life.grace_s
     seen = max(1, last.seq)
-    if at_epoch_end(patience, last) and patience.ends.longest_s < FLOOR_S:
+    if at_epoch_end(patience, last) and patience.ends.longest_s < FLOOR_S / 2:
         seen = min(seen, 1 + patience.epoch_ends)
-    return max(life.grace_s / seen, 0.0 if _is_acquainted(patience) else _early_s(patience, last, life))
+    return max(life.grace_s / seen, 0.0 if _is_acquainted(patience, last) else _early_s(patience, last, life))
 
 
-def _is_acquainted(patience: Patience) -> bool:
-    """Whether the job has shown what its epochs' ends are like, or a long pause elsewhere, or says when it pauses."""
-    lasted = [*(h.spread.longest_s for h in patience.habits), *(s.lasted_s for s in patience.surprises if s.anywhere)]
+def _is_acquainted(patience: Patience, last: Head) -> bool:
+    """Whether the job has shown its pauses: at its epochs' ends where it tells them, else a habit; or a long one."""
     knows_ends = patience.ends.seen > 0 or patience.epoch_ends >= EPOCHS_TO_KNOW
-    return knows_ends or patience.announces or max(lasted, default=0.0) > FLOOR_S
+    if knows_ends or patience.announces or (last.epoch is None and patience.habits):
+        return True
+    lasted = [*(h.spread.longest_s for h in patience.habits), *(s.lasted_s for s in patience.surprises if s.anywhere)]
+    return max(lasted, default=0.0) > FLOOR_S
 
 
 def _early_s(patience: Patience, last: Head, life: Life) -> float:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 LONGEST_FACTOR = 5.0
 """After one of a kind: so many times as long, as NVIDIA's resiliency extension allows always; less after more."""
-LEAST_MARGIN, MOST_MARGIN = 1.25, 2.0
+LEAST_MARGIN, MOST_MARGIN = 1.25, 1.5
 """What was normal once is never alerted: the bound stays so far above the longest."""
 SIGMAS = 5.0
 """How many deviations above the mean the bound of many is."""
 MEMORY = 32
 """The mean follows the latest so many."""
-FADING = 256
+FADING = 1024
 """The longest is forgotten by this part of it at each one that follows."""
 
 
