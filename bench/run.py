@@ -9,10 +9,12 @@ import death
 import flood
 import growth
 import judging
+import wrapping
 
 if __name__ == "__main__":
     common.main(
         cold_import.measure,
+        wrapping.measure,
         beat.measure,
         growth.measure,
         death.measure,

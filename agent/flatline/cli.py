@@ -36,12 +36,24 @@ def _parser() -> argparse.ArgumentParser:
         prog="flatline",
         description="Put training under the eye of flatline's watchdog, or look at what is there.",
         epilog="example: flatline run --job resnet50 -- python train.py",
+        formatter_class=_Formatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show which version this is")
     commands = parser.add_subparsers(prog="flatline", metavar="COMMAND", dest="command_name", required=True)
     for add in (_add_run, _add_beat, _add_status):
         add(commands)
     return parser
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Asks for the terminal's width itself: argparse would load shutil, zip formats and all, at every start."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        except (ValueError, OSError):
+            width = 80
+        super().__init__(prog, width=width - 2)
 
 
 class _Version(argparse.Action):
@@ -55,7 +67,9 @@ class _Version(argparse.Action):
 
 
 def _command(commands: Any, name: str, call: Callable[[argparse.Namespace], int], help_: str, example: str) -> Any:
-    parser = commands.add_parser(name, help=help_, description=f"{help_}.", epilog=f"example: {example}")
+    parser = commands.add_parser(
+        name, help=help_, description=f"{help_}.", epilog=f"example: {example}", formatter_class=_Formatter
+    )
     parser.set_defaults(call=call, refuse=parser.error)
     return parser
 
@@ -164,7 +178,7 @@ def _run(options: argparse.Namespace) -> int:
     from flatline import command  # noqa: PLC0415 - not on Windows, and not for the other commands
 
     plan = command.Plan(options.command, options.job, options.epochs, options.steps, dict(options.tag) or None)
-    return command.run(plan)
+    command.run(plan)
 
 
 def _beat(options: argparse.Namespace) -> int:

@@ -4,12 +4,12 @@ The command stays in our process group and keeps our standard input, so that key
 without us. Signals are blocked and awaited: none can end us before the command has ended.
 """
 
+import _thread
 import contextlib
 import errno
 import os
 import signal
-import threading
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from flatline import identity, output, wire
 from flatline.run import Run
@@ -40,8 +40,8 @@ class Plan(NamedTuple):
     tags: Optional[Dict[str, str]] = None
 
 
-def run(plan: Plan) -> int:
-    """Run the command to its end and give its exit status; a command that dies of a signal takes us along."""
+def run(plan: Plan) -> NoReturn:
+    """Run the command to its end, and end as it did."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would hide the command's end
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     tail = Tail()
@@ -51,7 +51,8 @@ def run(plan: Plan) -> int:
         with _harmless("the end is not recorded"):
             state = wire.FAILED if exit_status else wire.FINISHED
             record.end(state, exit_status=exit_status, tail=tail.lines())
-    return _end_alike(exit_status)
+            record.leave()
+    _end_alike(exit_status)
 
 
 @contextlib.contextmanager
@@ -104,7 +105,7 @@ def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterab
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _connect(tail: Tail) -> Tuple[List[output.Channel], List[threading.Thread], Optional[int]]:
+def _connect(tail: Tail) -> Tuple[List[output.Channel], List[_thread.LockType], Optional[int]]:
     """Channels for the command, pumps that empty them, and a descriptor to close when it has ended.
 
     Where that fails, no channels: the command then writes to our own output.
@@ -180,24 +181,27 @@ def _pass_on(number: int, pid: int) -> None:
         os.kill(pid, number)
 
 
-def _await_pumps(pumps: List[threading.Thread]) -> None:
+def _await_pumps(busy: List[_thread.LockType]) -> None:
     """Let the last output out, unless a slow reader tries the patience of whoever sends us a signal."""
-    for pump in pumps:
-        while pump.is_alive() and not signal.sigpending() & _IMPATIENT:
-            pump.join(_JOIN_S)
+    for pump in busy:
+        while not (pump.acquire(timeout=_JOIN_S) or signal.sigpending() & _IMPATIENT):
+            pass
 
 
-def _end_alike(exit_status: int) -> int:
-    """``exit_status`` for ``sys.exit``; for a signal, die of it too, so that whoever waits for us sees the same."""
+def _end_alike(exit_status: int) -> NoReturn:
+    """Leave with the command's exit status, or die of the signal it died of: whoever waits for us sees the same.
+
+    At once: all is told, and for an interpreter to leave in order takes a tenth of what we cost.
+    """
     if exit_status >= 0:
-        return exit_status
+        os._exit(exit_status)
     number = -exit_status
     _forbid_core_dump()
     if number != signal.SIGKILL:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)
-    return 128 + number  # process 1 of a container does not die of its own signals
+    os._exit(128 + number)  # process 1 of a container does not die of its own signals
 
 
 def _forbid_core_dump() -> None:

@@ -1,5 +1,6 @@
 """What a command writes, passed on unchanged while someone listens. Linux and macOS."""
 
+import _thread
 import contextlib
 import errno
 import fcntl
@@ -7,7 +8,6 @@ import os
 import select
 import struct
 import termios
-import threading
 from typing import Callable, Iterator, List, NamedTuple, Tuple
 
 GRACE_S = 0.2
@@ -67,19 +67,22 @@ def _copy_size(terminal: int, pty: int) -> None:
     fcntl.ioctl(pty, termios.TIOCSWINSZ, size)
 
 
-def start_pumps(channels: List[Channel], keep: Keep, ended: int) -> List[threading.Thread]:
+def start_pumps(channels: List[Channel], keep: Keep, ended: int) -> List[_thread.LockType]:
     """A thread for each channel that copies it to our own output and hands every chunk to ``keep``.
 
-    A thread ends with its stream, or soon after the descriptor ``ended`` has become readable. Raises RuntimeError
-    where no thread can be had.
+    A thread ends with its stream, or soon after the descriptor ``ended`` has become readable; its lock can be had then.
+    Raises RuntimeError where no thread can be had.
     """
-    pumps = [threading.Thread(target=_pump, args=(channel, keep, ended), daemon=True) for channel in channels]
-    for pump in pumps:
-        pump.start()
-    return pumps
+    busy = []
+    for channel in channels:
+        busy.append(_thread.allocate_lock())
+        busy[-1].acquire()
+        # Not by `threading`, which would wait for the thread to come up: the command is to start at once.
+        _thread.start_new_thread(_pump, (channel, keep, ended, busy[-1]))
+    return busy
 
 
-def _pump(channel: Channel, keep: Keep, ended: int) -> None:
+def _pump(channel: Channel, keep: Keep, ended: int, busy: _thread.LockType) -> None:
     sink = channel.descriptors[0]
     complained = False
     try:
@@ -95,6 +98,7 @@ def _pump(channel: Channel, keep: Keep, ended: int) -> None:
                     say(f"output is lost: {error.strerror}")
     finally:
         os.close(channel.source)
+        busy.release()
 
 
 def _chunks(source: int, ended: int) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ Kind = Literal[
 ]
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "notice"]
-Reason = Literal["first", "repeat", "escalated", "resolved"]
+Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
@@ -50,7 +50,8 @@ class Moment(NamedTuple):
 class Exit:
     """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
 
-    ``oom`` is the cause where the kernel killed it for want of memory.
+    ``oom`` is the cause where the kernel killed it for want of memory. ``unreaped_by``: it is not known yet, because
+    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings.
     """
 
     at: float
@@ -58,6 +59,8 @@ class Exit:
     core_dumped: bool = False
     rebooted: bool = False
     oom: Cause | None = None
+    unreaped_by: int | None = None
+    evidence: tuple[str, ...] = ()
 
 
 class Rhythm(NamedTuple):

@@ -1,6 +1,7 @@
 """Real out-of-memory kills in real memory cgroups, told from kills by people: with the kernel log and by counts."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from flatlined.inputs import cgroups
+from flatlined.inputs import cgroups, processes
 from flatlined.inputs.cgroups import Mount
 from flatlined.inputs.kernel_log import open_kernel_log
-from flatlined.inputs.memory import Memory
+from flatlined.inputs.memory import KILLED_BELOW, Memory
 from flatlined.model import Exit
 
 LIMIT_MIB = 64
@@ -228,6 +229,78 @@ def test_a_launcher_that_leaves_together_with_it(start, memory):
     assert not take(launcher, 2 * LIMIT_MIB)
     assert launcher.wait() == 3
     assert verdict(memory).code == "oom_kill"
+
+
+SHELL = ("sh", "-c", 'read _; echo; "$0" -c "$1"; exit $?', sys.executable, HOG)
+WRAPPED = ("sh", "-c", 'read _; echo; "$@"; exit $?', "sh", *SHELL)
+
+
+def watch_wrapped(memory, wrapper):
+    """Watch the shell that a wrapper waits for; gives the process below it."""
+    [shell] = processes.children_of(wrapper.pid)
+    memory.watch("it", shell, time.monotonic(), wrapper=wrapper.pid)
+    memory.tick(time.monotonic())
+    [below] = processes.children_of(shell)
+    return below
+
+
+def test_killed_below_a_shell_which_says_so_by_its_status(start, memory):
+    wrapper = start(line=WRAPPED)
+    assert take(wrapper, 0)
+    assert take(wrapper, 20)
+    watch_wrapped(memory, wrapper)
+    assert not take(wrapper, 2 * LIMIT_MIB)
+    assert wrapper.wait() == KILLED_BELOW
+    cause = verdict(memory, status=KILLED_BELOW)
+    assert (cause.code, cause.details["limit_mib"]) == ("oom_kill", LIMIT_MIB)
+    assert cause.details["rss_mib"] > 20
+
+
+def test_killed_below_a_shell_by_a_person_while_a_sibling_runs_out_of_memory(start, memory):
+    wrapper, sibling = start(line=WRAPPED), start()
+    assert take(wrapper, 0)
+    assert take(wrapper, 1)
+    below = watch_wrapped(memory, wrapper)
+    exhaust(sibling)
+    os.kill(below, signal.SIGKILL)
+    assert wrapper.wait() == KILLED_BELOW
+    assert verdict(memory, status=KILLED_BELOW) is None
+
+
+def test_a_command_that_was_dead_when_it_became_known_was_where_its_wrapper_is(start, memory):
+    wrapper, command = start(), start()
+    memory.watch("it", wrapper.pid, time.monotonic())
+    exhaust(command)
+    kill(wrapper)  # as it does of itself
+    memory.watch("it", command.pid, time.monotonic(), wrapper=wrapper.pid)
+    assert verdict(memory).code == "oom_kill"
+
+
+def test_one_that_died_while_nobody_watched_is_named_by_the_kernel_log(start):
+    process, other = start(), start()
+    before = time.monotonic()
+    exhaust(process)
+    kill(other)
+    log = open_kernel_log(time.monotonic())
+    if log is None:
+        pytest.skip("the kernel log cannot be read here")
+    memory = Memory(log)
+    assert memory.past_verdict(process.pid, before).code == "oom_kill"
+    assert memory.past_verdict(process.pid, before + 3600.0) is None
+    assert memory.past_verdict(other.pid, before) is None
+    memory.close()
+
+
+def test_what_was_last_seen_of_its_memory(cgroup, start, memory):
+    process = start()
+    assert take(process, 10)
+    memory.watch("it", process.pid, time.monotonic())
+    kill(process)
+    size, peak, limit = memory.last_seen("it")[:3]
+    assert re.fullmatch(r"it was last seen holding \d\d MiB", size)
+    assert re.fullmatch(rf"cgroup /{cgroup.folder.name} has held up to \d\d MiB", peak)
+    assert limit == f"cgroup /{cgroup.folder.name} may use {LIMIT_MIB} MiB"
+    assert memory.last_seen("another") == ()
 
 
 def test_an_unknown_status_is_an_oom_kill_only_if_the_log_says_so(start, memory):

@@ -97,7 +97,21 @@ def test_a_death_without_a_status_is_given_after_a_grace(start, deaths, monkeypa
     assert deaths.drain(100.0) == []
     assert deaths.overdue(100.0 + UNREAPED_GRACE_S / 2) == []
     [late] = deaths.overdue(100.0 + UNREAPED_GRACE_S)
-    assert (late.exit.at, late.exit.status) == (100.0, None)
+    assert (late.exit.at, late.exit.status, late.exit.unreaped_by) == (100.0, None, os.getpid())
+    assert deaths.overdue(200.0) == []
+    process.wait()
+    [known] = deaths.drain(300.0)
+    assert (known.exit.at, known.exit.status, known.exit.unreaped_by) == (100.0, -signal.SIGKILL, None)
+
+
+def test_the_exit_status_of_another_users_process(start, deaths):
+    if os.getuid() != 0:
+        pytest.skip("needs root to start a process as another user")
+    process = start("os.kill(os.getpid(), 15)", wrapper=["setpriv", "--reuid", "65534", "--clear-groups"])
+    assert processes.owners(process.pid) == {65534}
+    watch(deaths, process)
+    process.communicate(b"\n")
+    assert death(deaths).exit.status == -signal.SIGTERM
 
 
 def test_one_forgotten_is_not_told_of(start, deaths):
@@ -134,6 +148,28 @@ def test_a_process_in_a_container_is_found_by_the_pid_it_knows_itself_by(start):
     namespace = os.stat(f"/proc/{inner}/ns/pid").st_ino
     body = Body("j", pid=1, start=processes.read_stat(inner).start, pidns=namespace)
     assert processes.find(body) == inner
+
+
+def test_the_command_of_a_wrapper_in_a_container_is_found_below_it(start):
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare(1) to make a pid namespace")
+    shell = ["sh", "-c", '"$@"; exit $?', "sh"]
+    container = start(wrapper=["unshare", "--pid", "--fork", "--kill-child", *shell])
+    [wrapper] = processes.children_of(container.pid)
+    [command] = processes.children_of(wrapper)
+    body = Body("j", pid=1, pidns=os.stat(f"/proc/{wrapper}/ns/pid").st_ino, command_pid=2)
+    assert processes.command_of(body, wrapper) == command
+    assert processes.command_of(body._replace(command_pid=3), wrapper) is None
+    assert processes.outer_pid(body) is None
+
+
+def test_the_command_of_a_wrapper_here_is_the_one_it_names(start):
+    body = body_of(start(), boot=processes.boot_id())
+    assert processes.command_of(body, body.pid) is None
+    assert processes.command_of(body._replace(command_pid=77), body.pid) == 77
+    assert processes.outer_pid(body) == body.pid
+    assert processes.outer_pid(body._replace(command_pid=77)) == 77
+    assert processes.outer_pid(body._replace(boot="another")) is None
 
 
 def test_owners_are_the_real_and_the_effective_user(start):

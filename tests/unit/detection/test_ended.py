@@ -73,6 +73,36 @@ def test_a_core_dump_and_a_signal_without_a_name_are_told():
     assert cause.evidence == ("killed by signal 64 SIGRTMAX (core dumped)",)
 
 
+def test_one_that_nobody_reaps_is_dead_and_how_is_not_known_yet():
+    end = Exit(6.0, unreaped_by=77, evidence=("it ran in Slurm's job 4711",))
+    cause = detect(worker()._replace(exit=end), Facts(), Policy(), 2.0).cause
+    assert (cause.code, cause.details) == ("unknown", {"status": "unreaped"})
+    assert cause.evidence == (
+        "the process is dead, and its parent, process 77, has not asked yet how it ended",
+        "it ran in Slurm's job 4711",
+    )
+
+
+def test_what_was_seen_around_a_death_is_evidence():
+    end = Exit(6.0, -15, evidence=("it ran in Slurm's job 4711",))
+    cause = detect(worker()._replace(exit=end), Facts(), Policy(), 9.0).cause
+    assert cause.evidence == ("it ran in Slurm's job 4711", "killed by signal 15 SIGTERM")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (137, "exit status 137 = 128 + 9, SIGKILL"),
+        (143, "exit status 143 = 128 + 15, SIGTERM"),
+        (128, "exit status 128"),
+        (255, "exit status 255"),
+    ],
+)
+def test_a_shells_status_for_a_signal_is_read_as_one(status, words):
+    cause = detect(worker()._replace(exit=Exit(6.0, status)), Facts(), Policy(), 9.0).cause
+    assert (cause.code, cause.evidence) == ("exit_code", (words,))
+
+
 def test_death_dates_the_verdict():
     assert detect(worker()._replace(exit=Exit(6.5, -9)), Facts(), Policy(), 9.0).since == 6.5
 

@@ -5,6 +5,7 @@ from builders import finding, moment, worker
 
 from flatlined.detection.incidents import advance
 from flatlined.detection.judge import ENDS, Judged
+from flatlined.model import Cause
 
 SILENT, CRASHED = ("silent", "critical"), ("crashed", "critical")
 NAN, IDLE, LOST_GPU = ("diverged", "warning"), ("stalled", "warning"), ("stalled", "critical")
@@ -115,3 +116,27 @@ def test_a_crash_is_over_when_its_process_was_started_anew():
     open_, _ = advance("run", {}, judged(finding("crashed"), is_over=False), 3.0, moment(3.0))
     _, changes = advance("run", open_, judged(), 9.0, moment(9.0))
     assert [c.what for c in changes] == ["resolved"]
+
+
+UNKNOWN, KILLED = Cause("unknown"), Cause("signal", {"signal": "SIGKILL"})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(UNKNOWN, KILLED, ["amended"], id="only now is it known"),
+        pytest.param(UNKNOWN, UNKNOWN, [], id="still not known"),
+        pytest.param(KILLED, UNKNOWN, [], id="known before"),
+        pytest.param(KILLED, Cause("oom_kill"), [], id="told is told"),
+    ],
+)
+@pytest.mark.parametrize("is_over", [False, True], ids=["others go on", "the run is over"])
+def test_a_crash_is_told_again_when_it_becomes_known_why(before, after, expected, is_over):
+    first, then = finding("crashed", since=3.0, cause=before), finding("crashed", since=4.0, cause=after)
+    open_, [opened] = advance("run", {}, judged(first, is_over=False), 3.0, moment(3.0))
+    _, changes = advance("run", open_, judged(then, is_over=is_over), 3.0, moment(9.0))
+    amended = [c for c in changes if c.what != "closed"]
+    assert [c.what for c in amended] == expected
+    for change in amended:
+        assert (change.incident.id, change.incident.finding.since) == (opened.incident.id, 3.0)
+        assert change.incident.finding.cause == after

@@ -1,3 +1,4 @@
+import pytest
 from builders import beat, finding, steady, worker
 
 from flatline.wire import Body
@@ -108,6 +109,25 @@ def test_a_wrapped_kill_is_told_by_the_commands_status():
     killed, unknown = Cause("signal", {"signal": "SIGKILL"}), Cause("unknown")
     found = [(command, [finding("crashed", cause=killed)]), (inside, [finding("crashed", cause=unknown)])]
     assert [(f.cause, w.key) for f, w in judge(found).found] == [(killed, "i")]
+
+
+@pytest.mark.parametrize(
+    ("status", "inside", "told"),
+    [
+        pytest.param(1, Cause("oom_kill", {"signal": "SIGKILL"}), "oom_kill", id="who ran out of memory inside"),
+        pytest.param(139, Cause("signal", {"signal": "SIGSEGV"}), "signal", id="the signal that the status stands for"),
+        pytest.param(143, Cause("terminated", {"signal": "SIGTERM"}), "terminated", id="so too if asked to end"),
+        pytest.param(1, Cause("signal", {"signal": "SIGSEGV"}), "exit_code", id="not a signal that was got over"),
+        pytest.param(137, Cause("unknown"), "exit_code", id="not what is not known"),
+        pytest.param(3, Cause("exit_code", {"status": 1}), "exit_code", id="not another status"),
+    ],
+)
+def test_a_wrapped_status_is_told_by_who_knows_more_inside(status, inside, told):
+    command, worker_inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    end = Cause("exit_code", {"status": status})
+    found = [(command, [finding("crashed", cause=end)]), (worker_inside, [finding("crashed", cause=inside)])]
+    [(said, _)] = judge(found).found
+    assert said.cause == (end if told == "exit_code" else inside)
 
 
 def test_a_detector_that_breaks_is_named_and_the_others_go_on():

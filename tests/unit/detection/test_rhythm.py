@@ -129,9 +129,9 @@ def test_an_interpreter_that_does_not_get_done_exiting_is_silent_after_a_minute(
 
 def test_a_process_whose_gpu_works_as_it_did_is_given_longer_unless_it_is_stopped():
     run = steady(1.0, 2000)
-    now = run.beat_at + 200.0
+    now = run.beat_at + 9_000.0
     limit_s = silent_from(run, None, AUTO, now) - run.beat_at
-    assert limit_s < 200.0
+    assert limit_s < 9_000.0
     assert silent_from(run, Process("S", 0.0, gpu_at=now, gpu_works=True), AUTO, now) - run.beat_at == 2 * limit_s
     assert silent_from(run, Process("T", 0.0, gpu_at=now, gpu_works=True), AUTO, now) - run.beat_at <= limit_s
 

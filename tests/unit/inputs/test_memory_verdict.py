@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.inputs.oom import KillEvidence, judge_kill
+from flatlined.inputs.oom import KillEvidence, LastSeen, judge_kill
 
 LINE = "Memory cgroup out of memory: Killed process 42 (python3) total-vm:426176kB, anon-rss:55808kB"
 NAMED = KillEvidence(log=(LINE,), log_is_whole=True, counter="cgroup /train", kills=1, others=5)
@@ -66,11 +66,12 @@ def test_it_is_not_or_cannot_be_known(seen):
 
 
 def test_the_evidence_is_the_log_verbatim_and_the_sizes():
-    cause = judge_kill(replace(NAMED, rss_mib=55.4, limit_mib=48.0, available_mib=120.0))
+    cause = judge_kill(replace(NAMED, sizes=LastSeen("cgroup /train", 55.4, 47.9, 48.0, 120.0)))
     assert cause.details == {"signal": "SIGKILL", "rss_mib": 55.4, "limit_mib": 48.0}
     assert cause.evidence == (
         LINE,
         "it was last seen holding 55 MiB",
+        "cgroup /train has held up to 48 MiB",
         "cgroup /train may use 48 MiB",
         "the machine had 120 MiB available",
     )

@@ -21,7 +21,7 @@ UNTIL_HEARD: tuple[Kind, ...] = ("silent", "lost")
 class Change(NamedTuple):
     """What happened to an incident. ``closed`` ends it without a word: the run ended or something worse took over."""
 
-    what: Literal["opened", "escalated", "resolved", "closed"]
+    what: Literal["opened", "escalated", "amended", "resolved", "closed"]
     incident: Incident
     worker: Worker | None
 
@@ -44,7 +44,8 @@ def advance(
         finding, worker = found[0]
         closed = [Change("closed", i, None) for i in open_.values()]
         if finding.kind in open_:  # told when the first of several processes fell
-            return {}, closed
+            _, change = _keep_found(open_[finding.kind], finding, worker)
+            return {}, [*closed, change] if change else closed
         return {}, [*closed, Change("opened", _open(run_key, finding, moment), worker)]
     first = {f.kind: (f, w) for f, w in reversed(found)}
     now_open: dict[Kind, Incident] = {}
@@ -70,11 +71,7 @@ def _keep(
     incident: Incident, match: Found | None, found: Sequence[Found], heard_at: float, moment: Moment
 ) -> tuple[Incident | None, Change | None]:
     if match is not None:
-        finding, worker = match
-        if _severity(finding) > _severity(incident.finding):
-            worse = replace(incident, finding=replace(finding, since=incident.finding.since), gone_at=None)
-            return worse, Change("escalated", worse, worker)
-        return (incident if incident.gone_at is None else replace(incident, gone_at=None)), None
+        return _keep_found(incident, *match)
     if found and _severity(found[0][0]) >= _severity(incident.finding):
         return None, Change("closed", incident, None)
     if incident.finding.kind in UNTIL_HEARD and heard_at <= incident.finding.since:
@@ -83,6 +80,24 @@ def _keep(
     if moment.mono - gone_at >= CLEAR_AFTER_S.get(incident.finding.kind, 0.0):
         return None, Change("resolved", incident, None)
     return replace(incident, gone_at=gone_at), None
+
+
+def _keep_found(incident: Incident, finding: Finding, worker: Worker) -> tuple[Incident, Change | None]:
+    now = replace(incident, finding=replace(finding, since=incident.finding.since), gone_at=None)
+    if _severity(finding) > _severity(incident.finding):
+        return now, Change("escalated", now, worker)
+    if _explains(finding, incident.finding):
+        return now, Change("amended", now, worker)
+    return (incident if incident.gone_at is None else replace(incident, gone_at=None)), None
+
+
+def _explains(after: Finding, before: Finding) -> bool:
+    """Whether only now it is known why a process ended."""
+    return after.kind == "crashed" and not _is_explained(before) and _is_explained(after)
+
+
+def _is_explained(finding: Finding) -> bool:
+    return finding.cause is None or finding.cause.code != "unknown"
 
 
 def _severity(finding: Finding) -> int:

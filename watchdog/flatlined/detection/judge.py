@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,8 @@ from flatlined.detection.detectors import Detector
 from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
+_SHELL_SIGNAL = 128
+_SAID = ("exception", "reported", "stopped_early", "too_fast")
 _ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
 """Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
 
@@ -145,10 +148,22 @@ def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, F
     end = ends[command.key]
     if not inside:
         return end, command
-    told = [w for w in inside if w.key in ends and ends[w.key].kind == end.kind and _says_why(ends[w.key])]
+    told = [w for w in inside if w.key in ends and _says_why(ends[w.key], end)]
     speaker = min(told, key=lambda w: ends[w.key].since) if told else max(inside, key=lambda w: w.beat_at)
     return replace(end, cause=ends[speaker.key].cause if told else end.cause), speaker
 
 
-def _says_why(finding: Finding) -> bool:
-    return finding.cause is not None and finding.cause.code in ("exception", "reported", "stopped_early", "too_fast")
+def _says_why(inside: Finding, end: Finding) -> bool:
+    """Whether the end of a worker tells more than the status with which its command left: a shell says 128 + n."""
+    if inside.kind != end.kind or inside.cause is None:
+        return False
+    is_status = end.cause is not None and end.cause.code == "exit_code"
+    return inside.cause.code in _SAID or (
+        is_status and (inside.cause.code == "oom_kill" or _is_passed_on(inside.cause, end.cause))
+    )
+
+
+def _is_passed_on(inside: Cause, end: Cause | None) -> bool:
+    """Whether a command left with the status that shells have for the signal that ended a worker inside."""
+    number = getattr(signal, str(inside.details.get("signal")), None)
+    return number is not None and end is not None and end.details.get("status") == _SHELL_SIGNAL + number

@@ -15,6 +15,7 @@ from typing import NamedTuple
 _COUNTERS = ("memory.events.local", "memory.events", "memory.oom_control")
 """Where the kernel counts its kills: version 2 (``local``: without the cgroups below, since Linux 5.2), version 1."""
 _LIMITS = ("memory.max", "memory.limit_in_bytes")
+_PEAKS = ("memory.peak", "memory.max_usage_in_bytes")
 _UNLIMITED = 1 << 60
 _MIB = 1 << 20
 _KILLS = re.compile(rb"^oom_kill (\d+)$", re.MULTILINE)
@@ -42,24 +43,29 @@ class MemoryGroup(NamedTuple):
 MACHINE = MemoryGroup("the machine", Path("/proc/vmstat"))
 
 
+def memberships(pid: int) -> str:
+    """The cgroups of a process, as ``/proc/PID/cgroup`` lists them; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def group_of(pid: int) -> MemoryGroup:
     """The memory cgroup of a process."""
-    try:
-        memberships = Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return MACHINE
-    return _group_by(memberships)
+    return group_by(memberships(pid))
 
 
 @lru_cache(maxsize=1024)
-def _group_by(memberships: str) -> MemoryGroup:
-    groups = (_group(folder, top) for folder, top in folders(memberships, _mounts()))
+def group_by(listed: str) -> MemoryGroup:
+    """The same by its ``/proc/PID/cgroup``."""
+    groups = (_group(folder, top) for folder, top in folders(listed, _mounts()))
     return next((group for group in groups if group), MACHINE)
 
 
-def folders(memberships: str, mounts: tuple[Mount, ...]) -> Iterator[tuple[Path, Path]]:
+def folders(listed: str, mounts: tuple[Mount, ...]) -> Iterator[tuple[Path, Path]]:
     """Where a process's memory cgroup may be, by its ``/proc/PID/cgroup``: the folder, and the top of its hierarchy."""
-    paths = {controllers: path for _, controllers, path in (line.split(":", 2) for line in memberships.splitlines())}
+    paths = {controllers: path for _, controllers, path in (line.split(":", 2) for line in listed.splitlines())}
     version_1 = next((path for names, path in paths.items() if "memory" in names.split(",")), None)
     version, path = (1, version_1) if version_1 is not None else (2, paths.get(""))
     for mount in mounts:
@@ -111,6 +117,12 @@ def limit_mib(group: MemoryGroup) -> float | None:
     """The tightest limit on a cgroup's memory in MiB, its own or one above; None if there is none."""
     limits = [limit for limit in map(_limit, group.limits) if limit is not None]
     return min(limits, default=None)
+
+
+def peak_mib(group: MemoryGroup) -> float | None:
+    """The most memory that a cgroup ever held, in MiB; None where the kernel does not say (version 2: Linux 5.19)."""
+    peaks = (_limit(group.counter.parent / name) for name in _PEAKS)
+    return next((peak for peak in peaks if peak is not None), None)
 
 
 def _limit(path: Path) -> float | None:

@@ -9,6 +9,7 @@ import struct
 from typing import NamedTuple
 
 from flatlined.inputs import processes
+from flatlined.inputs.proc_connector import ExitEvents
 from flatlined.model import Exit
 
 # PIDFD_GET_INFO (Linux 6.13; the exit status since 6.15): struct pidfd_info of 72 bytes, in linux/pidfd.h.
@@ -28,13 +29,18 @@ class Death(NamedTuple):
 
 
 class Deaths:
-    """Watches processes by pidfd. ``fileno()`` becomes readable when one has died; then call ``drain``."""
+    """Watches processes by pidfd. ``fileno()`` becomes readable when one has died; then call ``drain``.
 
-    def __init__(self) -> None:
+    ``exits``: the kernel's word on how processes end, where pidfds do not say it, or not before they are reaped.
+    """
+
+    def __init__(self, exits: ExitEvents | None = None) -> None:
+        self._exits = exits
         self._epoll = select.epoll()
         self._by_fd: dict[int, tuple[str, int]] = {}
         self._by_key: dict[str, int] = {}
         self._unreaped: dict[int, float] = {}
+        self._told: set[int] = set()
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
@@ -54,29 +60,36 @@ class Deaths:
         if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
             os.close(fd)
             return False
+        self.forget(key)
         self._by_fd[fd] = (key, pid)
         self._by_key[key] = fd
+        if self._exits:
+            self._exits.watch(pid)
         self._epoll.register(fd, select.EPOLLIN)
         return True
 
     def forget(self, key: str) -> None:
         """Stop watching."""
         fd = self._by_key.pop(key, None)
-        if fd is not None:
-            self._drop(fd)
-
-    def _drop(self, fd: int) -> None:
+        if fd is None:
+            return
         self._epoll.unregister(fd)
-        del self._by_fd[fd]
+        _, pid = self._by_fd.pop(fd)
         self._unreaped.pop(fd, None)
+        self._told.discard(fd)
+        if self._exits:
+            self._exits.forget(pid)
         os.close(fd)
 
     def drain(self, now: float) -> list[Death]:
-        """The deaths since the last call. A process whose parent has not reaped it yet comes a little later."""
+        """The deaths since the last call. A process whose parent has not reaped it yet comes a little later.
+
+        One that was given as ``unreaped`` comes a second time when it was reaped, unless it is forgotten before.
+        """
         deaths = []
         for fd, events in self._epoll.poll(0, 1024):
             died_at = self._unreaped.get(fd, now)
-            end = _exit_of(fd, self._by_fd[fd][1], died_at, reaped=bool(events & select.EPOLLHUP))
+            end = self._exit_of(fd, died_at, reaped=bool(events & select.EPOLLHUP))
             if end is not None:
                 deaths.append(self._done(fd, end))
             else:
@@ -85,9 +98,31 @@ class Deaths:
         return deaths
 
     def overdue(self, now: float) -> list[Death]:
-        """Deaths whose exit status did not come in time; call it now and then."""
-        late = [fd for fd, at in self._unreaped.items() if now - at >= UNREAPED_GRACE_S]
-        return [self._done(fd, Exit(self._unreaped[fd])) for fd in late]
+        """Deaths whose exit status did not come in time, each once; call it now and then."""
+        if self._exits:
+            self._exits.drain()
+        late = [fd for fd, at in self._unreaped.items() if now - at >= UNREAPED_GRACE_S and fd not in self._told]
+        return [self._unknown(fd, self._unreaped[fd]) for fd in late]
+
+    def _unknown(self, fd: int, died_at: float) -> Death:
+        """A death without its status, which may still come."""
+        key, pid = self._by_fd[fd]
+        self._told.add(fd)
+        stat = processes.read_stat(pid)
+        return Death(key, Exit(died_at, unreaped_by=stat.parent if stat else 0))
+
+    def _exit_of(self, fd: int, died_at: float, *, reaped: bool) -> Exit | None:
+        """How the process ended; None if it has to be asked again after its parent reaped it."""
+        end = _exit_by_pidfd(fd, died_at)
+        if end is not None:
+            return end
+        _, pid = self._by_fd[fd]
+        wait_status = None if reaped else processes.exit_status_of_zombie(pid)
+        if wait_status is None and self._exits:
+            wait_status = self._exits.status_of(pid)
+        if wait_status is not None:
+            return _exit(died_at, wait_status)
+        return Exit(died_at) if reaped else None
 
     def _done(self, fd: int, end: Exit) -> Death:
         key, _ = self._by_fd[fd]
@@ -99,17 +134,8 @@ class Deaths:
         for key in list(self._by_key):
             self.forget(key)
         self._epoll.close()
-
-
-def _exit_of(fd: int, pid: int, died_at: float, *, reaped: bool) -> Exit | None:
-    """How the process ended; None if it has to be asked again after its parent reaped it."""
-    end = _exit_by_pidfd(fd, died_at)
-    if end is not None:
-        return end
-    wait_status = None if reaped else processes.exit_status_of_zombie(pid)
-    if wait_status is not None:
-        return _exit(died_at, wait_status)
-    return Exit(died_at) if reaped else None
+        if self._exits:
+            self._exits.close()
 
 
 def _exit_by_pidfd(fd: int, died_at: float) -> Exit | None:

@@ -6,13 +6,16 @@ import os
 import re
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from flatlined.inputs import processes
 
 _DEVICE = os.makedev(1, 11)
 _RECORD_MAX = 8192
 _KILLS_KEPT = 1024
+_CLOCKS_DIFFER_S, _CLOCKS_DRIFT = 5.0, 1e-4
+"""The log's clock is the monotonic one, but not corrected by NTP, so that they drift apart."""
 _RECORDS_PER_DRAIN = 5000
 """A machine that writes more than this between two looks has its log skipped, not the watchdog held up."""
 
@@ -21,8 +24,18 @@ _CHOSEN = re.compile(r"oom-kill:constraint=.*,pid=(\d+),uid=\d+$")
 _KILLED = re.compile(r"(?:(?:Memory cgroup out|Out) of memory[^:]*: )?Killed process (\d+) \(")
 
 
+class _Kill(NamedTuple):
+    """When the kernel killed a process, by its log's clock, and the log's words on it."""
+
+    at: float
+    lines: tuple[str, ...]
+
+
 class KernelLog:
-    """``/dev/kmsg`` from now on. Its pids are the first pid namespace's, so only there can it be used."""
+    """``/dev/kmsg``. Its pids are the first pid namespace's, so only there can it be used.
+
+    What was written before it was opened is read too: who was killed while nobody watched.
+    """
 
     def __init__(self, now: float) -> None:
         """Raises OSError where the log may not be read, or speaks of pids that are not ours."""
@@ -32,32 +45,39 @@ class KernelLog:
         if os.fstat(self._fd).st_rdev != _DEVICE:
             self.close()
             raise OSError("/dev/kmsg is not the kernel log")
-        os.lseek(self._fd, 0, os.SEEK_END)
-        self.whole_since = now
         self._chosen: dict[int, str] = {}
-        self._kills: dict[int, tuple[str, ...]] = {}
+        self._kills: dict[int, _Kill] = {}
+        for record in self._records(now):
+            self._note(record)
+        self.whole_since = now
 
     def drain(self, now: float) -> None:
         """Take in what was written since the last call. ``whole_since`` is the last time some of it was lost."""
-        for count, message in enumerate(self._messages(now)):
-            self._note(message)
+        for count, record in enumerate(self._records(now)):
+            self._note(record)
             if count >= _RECORDS_PER_DRAIN:
                 os.lseek(self._fd, 0, os.SEEK_END)
                 self.whole_since = now
                 return
 
-    def kill_of(self, pid: int) -> tuple[str, ...]:
-        """What the log says of the out-of-memory killer's killing a process, verbatim; empty if it does not."""
-        return self._kills.get(pid, ())
+    def kill_of(self, pids: Iterable[int]) -> tuple[str, ...]:
+        """What the log says of the out-of-memory killer's killing one of ``pids``, verbatim; empty if it does not."""
+        return next((self._kills[pid].lines for pid in pids if pid in self._kills), ())
 
-    def wait_for_kill_of(self, pid: int, until: float) -> tuple[str, ...]:
+    def wait_for_kill_of(self, pids: Collection[int], until: float) -> tuple[str, ...]:
         """The same, waiting for it up to a monotonic time: the kernel kills first and writes then."""
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        while not self.kill_of(pid) and (left_s := until - time.monotonic()) > 0:
+        while not self.kill_of(pids) and (left_s := until - time.monotonic()) > 0:
             if poll.poll(left_s * 1000):
                 self.drain(time.monotonic())
-        return self.kill_of(pid)
+        return self.kill_of(pids)
+
+    def past_kill_of(self, pid: int, since: float) -> tuple[str, ...]:
+        """The same, of a process that had this pid until it died, some time after ``since`` (monotonic)."""
+        kill = self._kills.get(pid)
+        slack_s = _CLOCKS_DIFFER_S + _CLOCKS_DRIFT * time.monotonic()
+        return kill.lines if kill and kill.at > since - slack_s else ()
 
     def forget(self, pid: int) -> None:
         """From here on the pid is another process's."""
@@ -67,15 +87,19 @@ class KernelLog:
         """Let go of the descriptor."""
         os.close(self._fd)
 
-    def _note(self, message: str) -> None:
+    def _note(self, record: str) -> None:
+        message = kernel_message(record)
+        if message is None:
+            return
         if (pid := chosen_pid(message)) is not None:
             self._chosen = {pid: message}  # the kill of this one follows before the next is chosen
         elif (pid := killed_pid(message)) is not None:
-            self._kills[pid] = (*filter(None, [self._chosen.get(pid)]), message)
+            self._kills.pop(pid, None)
+            self._kills[pid] = _Kill(seconds_of(record), (*filter(None, [self._chosen.get(pid)]), message))
             if len(self._kills) > _KILLS_KEPT:
                 del self._kills[next(iter(self._kills))]
 
-    def _messages(self, now: float) -> Iterator[str]:
+    def _records(self, now: float) -> Iterator[str]:
         while True:
             try:
                 record = os.read(self._fd, _RECORD_MAX)
@@ -84,9 +108,12 @@ class KernelLog:
             except BrokenPipeError:  # overwritten before it was read; the next read goes on behind the gap
                 self.whole_since = now
                 continue
-            message = kernel_message(record.decode("utf-8", "replace"))
-            if message is not None:
-                yield message
+            yield record.decode("utf-8", "replace")
+
+
+def seconds_of(record: str) -> float:
+    """When a record ``priority,sequence,time,flags;text`` was written, in seconds of the kernel's own clock."""
+    return int(record.split(",", 3)[2]) / 1e6
 
 
 def kernel_message(record: str) -> str | None:

@@ -9,22 +9,29 @@ from __future__ import annotations
 import re
 import signal
 from collections import deque
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from flatlined.inputs import cgroups
 from flatlined.inputs.cgroups import MemoryGroup
+from flatlined.inputs.families import Families
 from flatlined.inputs.kernel_log import KernelLog
-from flatlined.inputs.oom import KillEvidence, judge_kill
+from flatlined.inputs.oom import KillEvidence, LastSeen, judge_kill, last_seen
 from flatlined.inputs.oom_counts import OomCounts
 from flatlined.model import Cause, Exit
 
 GROUPS_PER_TICK = 100
 SIZES_PER_TICK = 200
+FAMILIES_PER_TICK = 50
 LOG_GRACE_S = 0.02
 DYING_S, DYING_S_PER_GIB = 0.25, 0.1
 """From a kill to the death it causes, at most: the kernel frees the memory first, in about 50 ms a GiB."""
 
 _AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB$", re.MULTILINE)
+
+
+KILLED_BELOW = 128 + signal.SIGKILL
+"""What a shell returns when a program that it waited for was killed."""
 
 
 class Memory:
@@ -35,16 +42,26 @@ class Memory:
         self._by_key: dict[str, OomCounts] = {}
         self._by_group: dict[MemoryGroup, OomCounts] = {}
         self._turns: deque[OomCounts] = deque()
+        self._families = Families()
         self._available_mib: float | None = None
 
-    def watch(self, key: str, pid: int, now: float) -> None:
-        """Begin to watch a live process, instead of another that was watched under the same key."""
-        self.forget(key)
-        if self._log:
+    def watch(self, key: str, pid: int, now: float, *, wrapper: int | None = None) -> None:
+        """Begin to watch a process, instead of another that was watched under the same key.
+
+        Those below a ``wrapper`` are watched with its command. One that is dead already is taken to have been in the
+        cgroup of that other.
+        """
+        memberships, before = cgroups.memberships(pid), self._by_key.get(key)
+        died_there = before is not None and not memberships
+        group = before.group if before and died_there else cgroups.group_by(memberships)
+        if self._log and not died_there:
             self._log.drain(now)
             self._log.forget(pid)
-        group = cgroups.group_of(pid)
-        counts = self._by_group.get(group) or self._met(group, now)
+        if before is None or before.group != group:
+            self.forget(key)
+        if wrapper is not None:  # before the members of the cgroup are listed: they are in it
+            self._families.watch(key, wrapper)
+        counts = self._by_key.get(key) or self._by_group.get(group) or self._met(group, now)
         counts.watched[key] = pid
         counts.sizes.look((pid,), now, 1)
         self._by_key[key] = counts
@@ -65,6 +82,7 @@ class Memory:
             self._turns.rotate(-1)
             self._turns[0].read(now)
             left -= self._turns[0].look_at_sizes(now, left)
+        self._families.look(FAMILIES_PER_TICK)
 
     def verdict(self, key: str, end: Exit, now: float) -> Cause | None:
         """``oom_kill`` if the kernel surely killed a process for want of memory; None: it did not, or who knows.
@@ -73,34 +91,56 @@ class Memory:
         somebody may this wait for the kernel log, until 20 ms after the death.
         """
         counts = self._by_key.get(key)
-        if counts is None or end.status not in (None, -signal.SIGKILL):
+        if counts is None or end.status not in (None, -signal.SIGKILL, KILLED_BELOW):
             return None
-        pid = counts.watched[key]
-        rss_mib = counts.sizes.of(pid)
-        killed_from = end.at - DYING_S - DYING_S_PER_GIB * (rss_mib or 0.0) / 1024
-        kills, others = counts.around(pid, killed_from, end.at, now)
+        below = end.status == KILLED_BELOW
+        own = {counts.watched[key]} | (self._families.below(key) if below else set())
+        sizes = self._sizes_of(counts, own)
+        killed_from = end.at - DYING_S - DYING_S_PER_GIB * (sizes.rss_mib or 0.0) / 1024
+        innocent = self._families.wrapper(key)  # it has told of the end, and so lives
+        kills, others = counts.around(own | innocent, killed_from, end.at, now)
         return judge_kill(
             KillEvidence(
                 sigkill=end.status is not None,
-                log=self._log_of(pid, now, wait_until=now if kills == 0 else end.at + LOG_GRACE_S),
-                log_is_whole=self._log is not None and self._log.whole_since <= killed_from,
+                log=self._log_of(own, now, wait_until=now if kills == 0 else end.at + LOG_GRACE_S),
+                # It names no unseen child of a command as the command's.
+                log_is_whole=not below and self._log is not None and self._log.whole_since <= killed_from,
                 counter=counts.group.name,
                 kills=kills,
                 others=others,
-                rss_mib=rss_mib,
-                limit_mib=counts.limit_mib,
-                available_mib=self._available_mib,
+                sizes=sizes,
             )
         )
 
-    def _log_of(self, pid: int, now: float, *, wait_until: float) -> tuple[str, ...]:
+    def past_verdict(self, pid: int, since: float) -> Cause | None:
+        """``oom_kill`` of a process that died unseen, some time after ``since``, where the kernel log names it."""
+        return judge_kill(KillEvidence(sigkill=False, log=self._log.past_kill_of(pid, since))) if self._log else None
+
+    def last_seen(self, key: str) -> tuple[str, ...]:
+        """What was last seen of the memory of a watched process and of its cgroup, as evidence."""
+        counts = self._by_key.get(key)
+        if counts is None:
+            return ()
+        return last_seen(self._sizes_of(counts, {counts.watched[key]} | self._families.below(key)))
+
+    def _sizes_of(self, counts: OomCounts, own: AbstractSet[int]) -> LastSeen:
+        return LastSeen(
+            counter=counts.group.name,
+            rss_mib=counts.sizes.of(counts.largest(own)),
+            peak_mib=cgroups.peak_mib(counts.group) if counts.limit_mib is not None else None,
+            limit_mib=counts.limit_mib,
+            available_mib=self._available_mib,
+        )
+
+    def _log_of(self, own: AbstractSet[int], now: float, *, wait_until: float) -> tuple[str, ...]:
         if self._log is None:
             return ()
         self._log.drain(now)
-        return self._log.wait_for_kill_of(pid, wait_until)
+        return self._log.wait_for_kill_of(own, wait_until)
 
     def forget(self, key: str) -> None:
         """Stop watching."""
+        self._families.forget(key)
         counts = self._by_key.pop(key, None)
         if counts is None:
             return

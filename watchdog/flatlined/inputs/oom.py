@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from flatlined.model import Cause
+
+
+class LastSeen(NamedTuple):
+    """Sizes in MiB as last seen: of a process, of its cgroup at most, that one's limit, the machine's rest."""
+
+    counter: str = ""
+    rss_mib: float | None = None
+    peak_mib: float | None = None
+    limit_mib: float | None = None
+    available_mib: float | None = None
+
+
+_UNSEEN = LastSeen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +28,7 @@ class KillEvidence:
     ``sigkill``: it surely died of that signal; otherwise how it died is not known. ``log``: the kernel log's words on
     the kill of this very process; ``log_is_whole``: there is a log and it was read without a gap, so that its silence
     means something. ``counter`` names whose kills were counted, ``kills`` is how many there were about the time of the
-    death, ``others`` how many other processes may have been their victims; None: not known. Sizes are the last seen.
+    death, ``others`` how many other processes may have been their victims; None: not known.
     """
 
     sigkill: bool = True
@@ -25,9 +37,7 @@ class KillEvidence:
     counter: str = ""
     kills: int | None = None
     others: int | None = None
-    rss_mib: float | None = None
-    limit_mib: float | None = None
-    available_mib: float | None = None
+    sizes: LastSeen = _UNSEEN
 
 
 def judge_kill(seen: KillEvidence) -> Cause | None:
@@ -46,19 +56,21 @@ def judge_kill(seen: KillEvidence) -> Cause | None:
 
 
 def _cause(seen: KillEvidence, evidence: tuple[str, ...]) -> Cause:
-    details: dict[str, Any] = {"signal": "SIGKILL", "rss_mib": seen.rss_mib, "limit_mib": seen.limit_mib}
+    details: dict[str, Any] = {"signal": "SIGKILL", "rss_mib": seen.sizes.rss_mib, "limit_mib": seen.sizes.limit_mib}
     known = {name: value for name, value in details.items() if value is not None}
-    return Cause("oom_kill", known, (*evidence, *_sizes(seen)))
+    return Cause("oom_kill", known, (*evidence, *last_seen(seen.sizes)))
 
 
 def _kills(count: int) -> str:
     return "1 out-of-memory kill" if count == 1 else f"{count} out-of-memory kills"
 
 
-def _sizes(seen: KillEvidence) -> Iterator[str]:
-    if seen.rss_mib is not None:
-        yield f"it was last seen holding {seen.rss_mib:.0f} MiB"
-    if seen.limit_mib is not None:
-        yield f"{seen.counter} may use {seen.limit_mib:.0f} MiB"
-    if seen.available_mib is not None:
-        yield f"the machine had {seen.available_mib:.0f} MiB available"
+def last_seen(sizes: LastSeen) -> tuple[str, ...]:
+    """Sizes as lines of evidence."""
+    lines = (
+        (sizes.rss_mib, "it was last seen holding {0:.0f} MiB"),
+        (sizes.peak_mib, "{1} has held up to {0:.0f} MiB"),
+        (sizes.limit_mib, "{1} may use {0:.0f} MiB"),
+        (sizes.available_mib, "the machine had {0:.0f} MiB available"),
+    )
+    return tuple(line.format(size, sizes.counter) for size, line in lines if size is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -46,8 +47,8 @@ class OomCounts:
         """Look at how large its processes are, ``limit`` of them at most; gives how many."""
         return self.sizes.look(self.readings[-1].members or set(self.watched.values()), now, limit)
 
-    def around(self, pid: int, since: float, until: float, now: float) -> tuple[int | None, int | None]:
-        """The kills from ``since`` to ``until``, and how many others than ``pid`` may have been their victims.
+    def around(self, own: AbstractSet[int], since: float, until: float, now: float) -> tuple[int | None, int | None]:
+        """The kills from ``since`` to ``until``, and how many others than its ``own`` may have been their victims.
 
         Others are counted up to the number of kills. None for what cannot be known.
         """
@@ -57,7 +58,7 @@ class OomCounts:
         kills = after.kills - before.kills
         if before.members is None or after.members is None:
             return kills, None
-        return kills, sum(1 for _ in islice(self._leaving(pid, before.members, after.members), max(kills, 0)))
+        return kills, sum(1 for _ in islice(self._leaving(own, before.members, after.members), max(kills, 0)))
 
     def _last_up_to(self, at: float) -> Reading:
         return next((reading for reading in reversed(self.readings) if reading.at <= at), self.readings[0])
@@ -65,8 +66,13 @@ class OomCounts:
     def _first_from(self, at: float, now: float) -> Reading:
         return next((reading for reading in self.readings if reading.at >= at), None) or self.read(now)
 
-    def _leaving(self, pid: int, before: frozenset[int], after: frozenset[int]) -> Iterator[int]:
-        """Others that left or are about to, and were large enough for the kernel to choose them rather than ``pid``."""
-        for other in (before | after) - {pid}:
-            if not self.sizes.is_much_smaller(other, pid) and (other not in after or is_dying(other)):
+    def largest(self, own: AbstractSet[int]) -> int:
+        """Whom the kernel would have chosen of its own processes, as they were last seen."""
+        return max(own, key=lambda pid: self.sizes.of(pid) or 0.0)
+
+    def _leaving(self, own: AbstractSet[int], before: frozenset[int], after: frozenset[int]) -> Iterator[int]:
+        """Others that left or are about to, and were large enough for the kernel to choose them rather than its own."""
+        largest = self.largest(own)
+        for other in (before | after) - own:
+            if not self.sizes.is_much_smaller(other, largest) and (other not in after or is_dying(other)):
                 yield other

@@ -93,15 +93,36 @@ def find(body: Body) -> int | None:
     return None
 
 
+def outer_pid(body: Body) -> int | None:
+    """The pid that the process of a beat had here, dead or alive (of a wrapper: its command); None if not known."""
+    is_ours = body.pidns in (None, _own_pid_namespace()) and body.boot == boot_id()
+    return (body.command_pid or body.pid) if is_ours else None
+
+
+def command_of(body: Body, pid: int) -> int | None:
+    """The pid, as seen from here, of the command that a process with this ``pid`` here wraps; None if not known."""
+    if not body.command_pid or body.pidns in (None, _own_pid_namespace()):
+        return body.command_pid or None
+    return next((child for child in children_of(pid) if _inner_pid(child) == body.command_pid), None)
+
+
 @lru_cache(maxsize=1)
 def _by_inner_pid(second: int) -> dict[int, list[int]]:  # noqa: ARG001 - the whole table is looked through once a second
     """The processes of other pid namespaces, by the pid that they know themselves by."""
     found: dict[int, list[int]] = {}
     for pid in psutil.pids():
-        for line in _status_lines(pid):
-            if line.startswith("NSpid:") and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
-                found.setdefault(int(line.split()[-1]), []).append(pid)
+        inner = _inner_pid(pid)
+        if inner is not None:
+            found.setdefault(inner, []).append(pid)
     return found
+
+
+def _inner_pid(pid: int) -> int | None:
+    """The pid that a process of another pid namespace knows itself by; None if it is of ours, or gone."""
+    for line in _status_lines(pid):
+        if line.startswith("NSpid:") and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
+            return int(line.split()[-1])
+    return None
 
 
 def _status_lines(pid: int) -> list[str]:
@@ -133,6 +154,14 @@ def children() -> dict[int, list[int]]:
         if stat is not None:
             result.setdefault(stat.parent, []).append(pid)
     return result
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    """The children that the main thread of a process has started; empty where the kernel does not list them."""
+    try:
+        return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
+    except OSError:  # it is gone, or the kernel was built without
+        return ()
 
 
 def wchan(pid: int) -> str | None:

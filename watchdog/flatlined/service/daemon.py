@@ -11,20 +11,21 @@ from pathlib import Path
 from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.config import Config
 from flatlined.detection import detectors
-from flatlined.detection.judge import Failure
+from flatlined.detection.judge import ENDS, Failure
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket, Datagram, Fault
 from flatlined.inputs.deaths import Deaths
 from flatlined.inputs.kernel_log import open_kernel_log
 from flatlined.inputs.memory import Memory
 from flatlined.inputs.nvml import GpuSample
-from flatlined.model import Moment
+from flatlined.inputs.proc_connector import open_exit_events
+from flatlined.model import Incident, Kind, Moment
 from flatlined.service import adoption
 from flatlined.service.complaints import Complaints
 from flatlined.service.datagrams import Datagrams
 from flatlined.service.evidence import Evidence
 from flatlined.service.expected import Expectations, is_expected
-from flatlined.service.judging import Judgement, findings_of, judgement, repeats
+from flatlined.service.judging import Judgement, amendment, findings_of, judgement, repeats
 from flatlined.service.roster import Roster
 from flatlined.service.runs import Run, current_row, suspicion_changed
 from flatlined.store import Record, Store, StoreError
@@ -68,7 +69,7 @@ class Daemon:
     ) -> None:
         self.config = config
         self.complaints = Complaints()
-        self.deaths = Deaths()
+        self.deaths = Deaths(open_exit_events())
         self._memory = Memory(open_kernel_log(time.monotonic()))
         self.roster = Roster(
             files,
@@ -125,6 +126,7 @@ class Daemon:
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
         self._judge(self.roster.runs.values(), moment)
         self._judge_expected(moment)
+        self._amend(moment)
         self._memory.tick(time.monotonic())
         self._refresh_rows(moment)
         self.roster.remove_files(moment.mono)
@@ -168,6 +170,7 @@ class Daemon:
                 break
         self._hear_held(moment)
         self._judge(self.roster.bury(deaths, moment), moment)
+        self._amend(moment)
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
         """A look at the GPUs came back."""
@@ -316,7 +319,8 @@ class Daemon:
             judged.run.is_new = False
             if judged.record is not None:
                 judged.run.suspected = judged.record.run.suspected_of
-            if judged.ended:
+            if judged.ended and judged.record is not None:
+                judged.run.incidents = _end_told(judged.record)
                 self._end(judged.run, moment)
         if any(record.notices for record in records):
             self._committed()
@@ -328,6 +332,19 @@ class Daemon:
             self.complaints.note("store", "the store", f"{e}; verdicts are kept back until it works", moment.mono)
             return False
         return True
+
+    def _amend(self, moment: Moment) -> None:
+        """Tell what has become known of ends that were told before; what cannot be stored is tried again."""
+        while self.roster.settled:
+            run = self.roster.settled[0]
+            found, _ = findings_of(run, {}, moment.mono, self._detectors)
+            record = amendment(run, found, moment, self.config)
+            if record is not None:
+                if not self._stored([record], moment):
+                    return
+                run.incidents = _end_told(record)
+                self._committed()
+            del self.roster.settled[0]
 
     def _end(self, run: Run, moment: Moment) -> None:
         for key in self.roster.dismiss(run, moment):
@@ -359,3 +376,8 @@ class Daemon:
     def _record(self, run: Run, moment: Moment) -> Record:
         run.stored_beats = run.beats
         return Record(current_row(run, moment), workers=list(run.workers.values()))
+
+
+def _end_told(record: Record) -> dict[Kind, Incident]:
+    """The incident by which the end of a run was told last, for what may become known of it later."""
+    return {i.finding.kind: i for i in record.closed if i.finding.kind in ENDS}

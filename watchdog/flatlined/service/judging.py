@@ -29,8 +29,12 @@ NO_FACTS = Facts()
 RUNNING = Judged([])
 STALE_END_S = 7 * 86400.0
 """An end this long ago, of a run never seen alive, is history: it is recorded and nobody is woken."""
-_REASONS: Mapping[str, Reason] = {"opened": "first", "escalated": "escalated", "resolved": "resolved"}
-
+_REASONS: Mapping[str, Reason] = {
+    "opened": "first",
+    "escalated": "escalated",
+    "amended": "amended",
+    "resolved": "resolved",
+}
 
 Notice: TypeAlias = tuple[Notification, Sequence[str]]
 """A message, and the channels it goes to."""
@@ -75,7 +79,9 @@ def judgement(
         notices = [*_started(run, moment, config), *notices]
     told = _told(notices)
     incidents = {k: _mark_told(i, told, moment) for k, i in incidents.items()}
-    opened = [incidents.get(c.incident.finding.kind, c.incident) for c in changes if c.what in ("opened", "escalated")]
+    opened = [
+        incidents.get(c.incident.finding.kind, c.incident) for c in changes if c.what not in ("resolved", "closed")
+    ]
     record = Record(
         run=_row(run, judged, incidents, moment),
         workers=list(run.workers.values()),
@@ -107,6 +113,20 @@ def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
         return None
     opened = [i for k, i in incidents.items() if i is not run.incidents[k]]
     return Judgement(run, Record(current_row(run, moment), opened=opened, notices=notices), incidents)
+
+
+def amendment(
+    run: Run, found: Sequence[tuple[Worker, Sequence[Finding]]], moment: Moment, config: Config
+) -> Record | None:
+    """What is to be stored and said of a run that is over and told, now that more is known of its end.
+
+    Its incident is the one that told it. When it ended, and what it has taught, stay as they were.
+    """
+    result = judgement(run, found, moment, config)
+    if result is None or result.record is None:
+        return None
+    ended_wall = moment.wall_of(max(w.exit.at if w.exit else w.beat_at for w in run.workers.values()))
+    return replace(result.record, run=replace(result.record.run, ended_wall=ended_wall), lessons=())
 
 
 def _row(run: Run, judged: Judged, incidents: Mapping[Kind, Incident], moment: Moment) -> RunRow:

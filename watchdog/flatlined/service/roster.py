@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +15,9 @@ from flatlined.inputs import processes
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.deaths import Death, Deaths
 from flatlined.inputs.memory import Memory
-from flatlined.model import Incident, Moment, Policy, Worker
-from flatlined.service import adoption
+from flatlined.model import Exit, Incident, Moment, Policy, Worker
 from flatlined.service.adoption import Adopted
+from flatlined.service.endings import Endings
 from flatlined.service.runs import Run
 
 log = logging.getLogger("flatlined")
@@ -27,6 +26,8 @@ TIED_PER_TICK = 100
 REMOVE_AFTER_S = 10.0
 """The file of a run that is over stays this long, for another user's or the machine's daemon to read its last words."""
 TRY_AGAIN_S = 3600.0
+UNSETTLED_MAX = 1000
+"""How many dead processes are kept in mind that their parents have not reaped, at a descriptor each."""
 
 
 class _Over(NamedTuple):
@@ -41,6 +42,7 @@ class Roster:
 
     ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``crash_of`` the crash it ended with,
     if it did; ``lesson_for`` what earlier runs of a worker's job have taught; ``policy`` what a job asks for.
+    ``settled`` are runs that are over and told, of which an exit status came only now.
     """
 
     def __init__(
@@ -59,22 +61,26 @@ class Roster:
         self.pid_of: dict[str, int] = {}
         self._files = files
         self._deaths = deaths
-        self._memory = memory
+        self._endings = Endings(memory)
         self._ended_wall = ended_wall
         self._crash_of = crash_of
         self._lesson_for = lesson_for
         self._policy = policy
         self._over: dict[str, _Over] = {}
         self._untied: set[str] = set()
+        self._unsettled: dict[str, Run] = {}
+        self.settled: list[Run] = []
 
     def adopt(self, adopted: Adopted, moment: Moment) -> Run | None:
         """Begin to watch a worker; gives its run, or None if that is over and told already."""
         run_key, run_name, worker = adopted
+        self._give_up(worker.key)
         worker = self._tied(worker._replace(patience=self._lesson_for(worker)), moment)
         policy = self._policy(worker.body.job)
         run = self.runs.get(run_key)
         while run is None and (ended_wall := self._ended_wall(run_key)) is not None:
             if worker.exit is not None or moment.wall_of(worker.started_at) <= ended_wall:
+                self._deaths.forget(worker.key)
                 self._leave(worker, moment)
                 return None
             crash = self._crash_of(run_key, moment)
@@ -101,9 +107,15 @@ class Roster:
         silent = run.incidents.get("silent")
         if silent is not None and silent.finding.cause is not None and silent.finding.cause.code == "stopped":
             before = resume(before, moment.mono)
-        if beat.body.command_pid and beat.body.command_pid != before.body.command_pid:
-            self._memory.watch(key, beat.body.command_pid, moment.mono)
-        run.workers[key] = observe(before, beat, moment.mono)
+        run.workers[key] = self._heard(before, beat, moment)
+
+    def _heard(self, before: Worker, beat: Beat, moment: Moment) -> Worker:
+        """The worker after a beat."""
+        worker = observe(before, beat, moment.mono)
+        pid = self.pid_of.get(worker.key)
+        if pid is not None and worker.body.command_pid != before.body.command_pid:
+            self._endings.watch(worker, pid, moment.mono)
+        return self._endings.told(worker, moment)
 
     def bury(self, deaths: Iterable[Death], moment: Moment) -> list[Run]:
         """Take in that processes died, with what they said last; gives their runs."""
@@ -111,15 +123,24 @@ class Roster:
         for key, seen in deaths:
             run = self.run_of.get(key)
             if run is None:  # its run ended in the meantime
+                self._settle(key, seen, moment)
                 continue
-            end = replace(seen, oom=self._memory.verdict(key, seen, moment.mono))
             worker = self._with_last_words(run.workers[key], moment)
+            end = worker.exit if worker.head.state == FAILED else None
+            end = end or self._endings.explained(key, seen, moment.mono)
             if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
                 worker = worker._replace(head=worker.head._replace(state=EXITING))
             run.workers[key] = worker._replace(exit=end)
             self.pid_of.pop(key, None)
             runs.append(run)
         return runs
+
+    def _settle(self, key: str, seen: Exit, moment: Moment) -> None:
+        """The exit status of a worker of a run that is over: from now on the run is among the ``settled``."""
+        run = self._unsettled.pop(key, None)
+        if run is not None:
+            run.workers[key] = run.workers[key]._replace(exit=self._endings.explained(key, seen, moment.mono))
+            self.settled.append(run)
 
     def _went_on_as_another(self, worker: Worker, moment: Moment) -> bool:
         """Whether the process, before it left in order, had become another program (``exec``) with a run of its own."""
@@ -134,11 +155,26 @@ class Roster:
         return any((other.body.began_ns or 0) > worker.head.time_ns for other in later if other.key != worker.key)
 
     def dismiss(self, run: Run, moment: Moment) -> list[str]:
-        """A run is over: nobody of it is watched any more; gives the keys of its workers."""
+        """A run is over: nobody of it is watched any more; gives the keys of its workers.
+
+        Only the exit status of those whose parent has not reaped them is still waited for.
+        """
         del self.runs[run.key]
-        for worker in run.workers.values():
+        for key, worker in run.workers.items():
+            if worker.exit is not None and worker.exit.unreaped_by is not None:
+                self._unsettled[key] = run
+            else:
+                self._deaths.forget(key)
             self._leave(worker, moment)
+        while len(self._unsettled) > UNSETTLED_MAX:
+            self._give_up(next(iter(self._unsettled)))
         return list(run.workers)
+
+    def _give_up(self, key: str) -> None:
+        """Wait no longer for an exit status: too many are waited for, or its file is another's now."""
+        if self._unsettled.pop(key, None) is not None:
+            self._deaths.forget(key)
+        self._endings.give_up(key)
 
     def is_over(self, path: str, body: Body) -> bool:
         """Whether a file is still that of a run that is over and told, and not another's under the same name."""
@@ -188,13 +224,13 @@ class Roster:
             start = worker.body.start
             if pid is not None and start is not None and self._deaths.watch(worker.key, pid, start):
                 self.pid_of[worker.key] = pid
-                self._memory.watch(worker.key, worker.body.command_pid or pid, moment.mono)
-                return worker
+                self._endings.watch(worker, pid, moment.mono)
+                return self._endings.told(worker, moment)
         except OSError as e:  # no descriptor is left, most likely: who cannot look must not judge
             log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", worker.key, e)
             self._untied.add(worker.key)
             return worker
-        return self._with_last_words(adoption.gone(worker, moment), moment)
+        return self._with_last_words(self._endings.unseen(worker, moment), moment)
 
     def tie_again(self, moment: Moment) -> None:
         """Try to watch those whose processes could not be watched so far."""
@@ -223,14 +259,13 @@ class Roster:
         with suppress(OSError, WireError):  # gone or torn: what was read before stands
             sighting = self._files.read(worker.key)
             if sighting is not None:
-                return observe(worker, sighting.beat, moment.mono)
+                return self._heard(worker, sighting.beat, moment)
         return worker
 
     def _leave(self, worker: Worker, moment: Moment) -> None:
         """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
         key = worker.key
-        self._deaths.forget(key)
-        self._memory.forget(key)
+        self._endings.forget(key)
         self._files.forget(key)
         self.pid_of.pop(key, None)
         self.run_of.pop(key, None)

@@ -40,6 +40,7 @@ HEADLINES: dict[str, str] = {
 REASONS: dict[str, str] = {
     "repeat": "Still: {headline}",
     "escalated": "Now worse: {headline}",
+    "amended": "Now known: {headline}",
 }
 
 TIMES: dict[str, str] = {
@@ -63,6 +64,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "reported": ("it reported: {reason}", "it reported a failure"),
     "reboot": ("the machine went down while it was running",),
     "crashed.unknown": ("the process is gone, and how it ended cannot be known",),
+    "unknown.unreaped": ("the process is dead, and how it ended is not known yet",),
     "stopped": (
         "its worker process {child} is stopped (SIGSTOP, Ctrl-Z or a debugger)",
         "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",

@@ -40,6 +40,7 @@ HEADLINES: dict[str, str] = {
 REASONS: dict[str, str] = {
     "repeat": "[계속] {headline}",
     "escalated": "[악화] {headline}",
+    "amended": "[원인 확인] {headline}",
 }
 
 TIMES: dict[str, str] = {
@@ -63,6 +64,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "reported": ("작업이 실패를 알림: {reason}", "작업이 실패를 알림"),
     "reboot": ("실행 도중 서버가 꺼지거나 재부팅됨",),
     "crashed.unknown": ("프로세스가 사라졌고, 어떻게 끝났는지 알 수 없음",),
+    "unknown.unreaped": ("프로세스가 종료되었으나, 어떻게 끝났는지는 아직 알 수 없음",),
     "stopped": (
         "워커 프로세스 {child} 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
         "프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",

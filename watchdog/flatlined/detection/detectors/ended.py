@@ -16,6 +16,7 @@ BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 TRACEBACK_LINES = 30
 EARLY_STRIDES = 2.0
 """Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
+_SHELL_SIGNAL = 128
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
@@ -81,7 +82,8 @@ def _in_its_own_words(worker: Worker) -> Cause:
         oom = worker.exit.oom
         return replace(oom, evidence=(*body.tail[-TRACEBACK_LINES:], *oom.evidence))
     if body.exit_status is not None:
-        return by_status(body.exit_status, core_dumped=False, evidence=body.tail[-TRACEBACK_LINES:])
+        seen = worker.exit.evidence if worker.exit is not None else ()
+        return by_status(body.exit_status, core_dumped=False, evidence=(*body.tail[-TRACEBACK_LINES:], *seen))
     return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
 
 
@@ -113,19 +115,29 @@ def _by_its_exit(end: Exit) -> Cause:
         return end.oom
     if end.rebooted:
         return Cause("reboot", {}, ("the machine has been started anew since the last beat",))
+    if end.unreaped_by is not None:
+        told = f"the process is dead, and its parent, process {end.unreaped_by}, has not asked yet how it ended"
+        return Cause("unknown", {"status": "unreaped"}, (told, *end.evidence))
     if end.status is None:
-        return Cause("unknown", {}, ("the process is gone; how it ended could not be learned",))
-    return by_status(end.status, core_dumped=end.core_dumped, evidence=())
+        return Cause("unknown", {}, ("the process is gone; how it ended could not be learned", *end.evidence))
+    return by_status(end.status, core_dumped=end.core_dumped, evidence=end.evidence)
 
 
 def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> Cause:
     """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
     if status >= 0:
-        return Cause("exit_code", {"status": status}, (*evidence, f"exit status {status}"))
+        return Cause("exit_code", {"status": status}, (*evidence, _exit_status(status)))
     name = signal_name(-status)
     code = "terminated" if -status in BY_REQUEST else "signal"
     dumped = " (core dumped)" if core_dumped else ""
     return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
+
+
+def _exit_status(status: int) -> str:
+    """An exit status in words; shells return 128 + n for a program that a signal ended."""
+    number = status - _SHELL_SIGNAL
+    known = number in set(signal.Signals)
+    return f"exit status {status} = 128 + {number}, {signal_name(number)}" if known else f"exit status {status}"
 
 
 def signal_name(number: int) -> str:
