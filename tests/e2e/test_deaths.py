@@ -30,6 +30,14 @@ for _ in range(2):
     if os.fork():
         os._exit(0)
 """
+REBORN = """
+import os, sys
+from flatline import agent
+agent.beat(1, 0.5)
+os.read(0, 1)
+if "again" not in os.environ:
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, "again": "1"})
+"""
 OLD_KERNEL = """
 import sys
 if "flatlined.cli" in sys.orig_argv:
@@ -87,6 +95,16 @@ def test_a_process_in_a_containers_pid_namespace(daemon, number):
     assert (kind, code) == ("crashed", "signal")
     assert told["pid"] < pid, "the pid is the one that it knows itself by"
     assert number.name in told["cause"]["text"]
+
+
+def test_a_training_that_became_itself_anew_finishes_once(daemon):
+    process = daemon.train(REBORN, job="reborn")
+    daemon.wait_until_watched("reborn")
+    process.stdin.write(b"\n\n")
+    process.stdin.close()
+    daemon.wait_for(job="reborn", kind="finished")
+    daemon.settle()
+    assert daemon.told("reborn") == [("reborn", "finished", "notice")]
 
 
 def test_an_orphan_that_forked_twice(daemon):

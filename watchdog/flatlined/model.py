@@ -51,7 +51,8 @@ class Exit:
     """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
 
     ``oom`` is the cause where the kernel killed it for want of memory. ``unreaped_by``: it is not known yet, because
-    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings.
+    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings. ``went_on``: it had
+    become another program (``exec``), whose own run tells the end.
     """
 
     at: float
@@ -61,6 +62,7 @@ class Exit:
     oom: Cause | None = None
     unreaped_by: int | None = None
     evidence: tuple[str, ...] = ()
+    went_on: bool = False
 
 
 class Rhythm(NamedTuple):

@@ -74,7 +74,8 @@ def judgement(
     incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
-    notices = _notices(run, changes, moment, config, quiet=judged.is_over and _is_history(run, moment))
+    quiet = judged.is_over and (_is_history(run, moment) or _went_on(run))
+    notices = _notices(run, changes, moment, config, quiet=quiet)
     if run.is_new and not judged.is_over:
         notices = [*_started(run, moment, config), *notices]
     told = _told(notices)
@@ -182,6 +183,11 @@ def _is_history(run: Run, moment: Moment) -> bool:
     """Whether a run that nobody saw alive ended long ago."""
     last_wall = max(w.head.time_ns for w in run.workers.values()) / 1e9
     return run.is_new and 0 < last_wall < moment.wall - STALE_END_S
+
+
+def _went_on(run: Run) -> bool:
+    """Whether the end is another run's to tell."""
+    return all(worker.exit is not None and worker.exit.went_on for worker in run.workers.values())
 
 
 def _told(notices: Sequence[Notice]) -> dict[str, Sequence[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,7 @@ class Roster:
             crash = self._crash_of(run_key, moment)
             if crash is not None:  # begun anew, as torchrun does with all its ranks when one has crashed: it goes on
                 run = Run(run_key, run_name, policy, is_new=False, incidents={"crashed": crash})
+                self._close_the_book_on(run_key)
             else:
                 run_key = f"{run_key}+"
                 run = self.runs.get(run_key)
@@ -129,7 +131,7 @@ class Roster:
             end = worker.exit if worker.head.state == FAILED else None
             end = end or self._endings.explained(key, seen, moment.mono)
             if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
-                worker = worker._replace(head=worker.head._replace(state=EXITING))
+                worker, end = worker._replace(head=worker.head._replace(state=EXITING)), replace(end, went_on=True)
             run.workers[key] = worker._replace(exit=end)
             self.pid_of.pop(key, None)
             runs.append(run)
@@ -169,6 +171,12 @@ class Roster:
         while len(self._unsettled) > UNSETTLED_MAX:
             self._give_up(next(iter(self._unsettled)))
         return list(run.workers)
+
+    def _close_the_book_on(self, run_key: str) -> None:
+        """A run goes on: what becomes known of its former end concerns nobody any more."""
+        self.settled = [run for run in self.settled if run.key != run_key]
+        for key in [key for key, run in self._unsettled.items() if run.key == run_key]:
+            self._give_up(key)
 
     def _give_up(self, key: str) -> None:
         """Wait no longer for an exit status: too many are waited for, or its file is another's now."""
