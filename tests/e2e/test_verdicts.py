@@ -119,26 +119,6 @@ def test_nan_diverges_and_a_finite_loss_resolves_it(daemon):
     daemon.wait_for(job="nan", kind="finished")
 
 
-def test_a_program_that_starts_itself_anew_is_told_as_finished_twice(daemon):
-    code = """
-import os, sys
-from flatline import agent
-agent.beat(1, 0.5)
-input()
-if "again" not in sys.argv:
-    os.execv(sys.executable, [sys.executable, sys.argv[0], "again"])
-"""
-    script = daemon.folder / "anew.py"
-    script.write_text(code)
-    process = daemon.train(script, job="anew")
-    daemon.wait_until_watched("anew")
-    proceed(process)
-    eventually(lambda: len([m for m in daemon.messages if (m["job"], m["kind"]) == ("anew", "started")]) == 2)
-    proceed(process)
-    eventually(lambda: len(daemon.about(job="anew")) == 2)
-    assert [m["kind"] for m in daemon.about(job="anew")] == ["finished", "finished"]
-
-
 def test_many_jobs_at_once_are_each_told_of(daemon):
     jobs = [f"many {i}" for i in range(12)]
     processes = [begun(daemon, f"sys.exit({i % 2})", job) for i, job in enumerate(jobs)]
