@@ -127,7 +127,7 @@ def test_a_detector_that_breaks_is_named_once_and_set_aside(daemon, store, beats
     def breaks(*_):
         raise ZeroDivisionError
 
-    daemon._detectors = {**daemon._detectors, "broken": breaks}
+    daemon._verdicts.detectors = {**daemon._verdicts.detectors, "broken": breaks}
     path = write(beats / "a.beat")
     for seq in range(2, 5):
         daemon.tick()
@@ -157,7 +157,7 @@ def test_verdicts_that_cannot_be_stored_are_reached_again_when_they_can(daemon, 
 
 def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(daemon, beats):
     seen = []
-    daemon._detectors = {"spy": lambda *seen_by_detector: seen.append(seen_by_detector[1])}
+    daemon._verdicts.detectors = {"spy": lambda *seen_by_detector: seen.append(seen_by_detector[1])}
     write(beats / "a.beat")
     daemon.tick()
     holder = ProcessSample(pid=os.getpid(), memory_mib=512.0, use_pct=40, stamp_us=1)
@@ -188,7 +188,7 @@ def test_a_run_that_is_over_is_not_begun_again_by_its_lingering_file(daemon, sto
 
 
 def test_one_verdict_in_the_row_is_the_worst(daemon, store, beats):
-    daemon._detectors = {"two": lambda *_: Finding("silent", "critical", 0.0)}
+    daemon._verdicts.detectors = {"two": lambda *_: Finding("silent", "critical", 0.0)}
     write(beats / "a.beat")
     daemon.tick()
     assert [row.verdict for row in read_runs(store.path)] == ["silent"]

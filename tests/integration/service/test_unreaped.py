@@ -164,7 +164,7 @@ def test_what_could_not_be_stored_is_told_when_it_can(daemon, store, start, monk
     daemon.tick()
     die(daemon, process)
     with monkeypatch.context() as broken:
-        broken.setattr(daemon, "_stored", lambda *_: False)
+        broken.setattr(daemon._verdicts, "_stored", lambda *_: False)
         reap(daemon, process)
         assert told(store) == [("crashed", "first", "unknown")]
     daemon.tick()

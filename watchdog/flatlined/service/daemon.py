@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from flatline.wire import FAILED, FINISHED, WireError
 from flatlined.config import Config
-from flatlined.detection import detectors
-from flatlined.detection.judge import ENDS, Failure
 from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.beat_socket import BeatSocket, Datagram, Fault
 from flatlined.inputs.deaths import Deaths
@@ -19,16 +16,16 @@ from flatlined.inputs.kernel_log import open_kernel_log
 from flatlined.inputs.memory import Memory
 from flatlined.inputs.nvml import GpuSample
 from flatlined.inputs.proc_connector import open_exit_events
-from flatlined.model import Incident, Kind, Moment
+from flatlined.model import Moment
 from flatlined.service import adoption
 from flatlined.service.complaints import Complaints
 from flatlined.service.datagrams import Datagrams
 from flatlined.service.evidence import Evidence
 from flatlined.service.expected import Expectations, is_expected
-from flatlined.service.judging import Judgement, amendment, findings_of, judgement, repeats
 from flatlined.service.roster import Roster
-from flatlined.service.runs import Run, current_row, suspicion_changed
-from flatlined.store import Record, Store, StoreError
+from flatlined.service.runs import Run
+from flatlined.service.verdicts import Verdicts
+from flatlined.store import Store
 
 log = logging.getLogger("flatlined")
 
@@ -37,12 +34,8 @@ LATE_S = 2.0
 """A tick this late means that the watchdog was asleep (SIGSTOP, suspend, swap) or too busy to look."""
 LAST_WORDS_BATCHES = 5
 """Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
-ROWS_PER_TICK = 20
-ROWS_ALL_WITHIN_S = 60.0
-"""Progress in the store is refreshed in turn: at least so many rows a tick, and every run's in that time."""
 REFUSED_PER_TICK = 50
 """Files that could not be read are tried again, so many a tick."""
-SET_ASIDE_S = 3600.0
 
 
 def read_clocks() -> Moment:
@@ -84,13 +77,20 @@ class Daemon:
         self._files = files
         self._socket = socket
         self._directories = directories
-        self._committed = committed
-        self._detectors = detectors.find()
         self._evidence = Evidence(self.roster.went_on)
         self._datagrams = Datagrams(lambda key: store.ended_wall(key) is not None)
         self._expected = Expectations(config, store)
+        self._verdicts = Verdicts(
+            config,
+            store,
+            self.roster,
+            self._evidence,
+            expected=self._expected,
+            complaints=self.complaints,
+            ended=self._end,
+            committed=committed,
+        )
         self._refused: dict[str, str] = {}
-        self._rotation: deque[Run] = deque()
         self._last_tick_at = float("inf")
 
     # What happens
@@ -106,9 +106,9 @@ class Daemon:
                 self._expected.take_up(run, workers[0], moment)
                 continue
             self.roster.take_up(run, workers, moment)
-            self._rotation.append(run)
+            self._verdicts.watch(run)
         self.discover(moment)
-        self._judge(self.roster.runs.values(), moment)
+        self._verdicts.judge(self.roster.runs.values(), moment)
         self._expected.begin(moment)
         self._last_tick_at = read_clocks().mono
 
@@ -124,11 +124,11 @@ class Daemon:
         self._hear_held(moment)
         self.roster.tie_again(moment)
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
-        self._judge(self.roster.runs.values(), moment)
-        self._judge_expected(moment)
-        self._amend(moment)
+        self._verdicts.judge(self.roster.runs.values(), moment)
+        self._verdicts.judge_expected(moment)
+        self._verdicts.amend(moment)
         self._memory.tick(time.monotonic())
-        self._refresh_rows(moment)
+        self._verdicts.refresh_rows(moment)
         self.roster.remove_files(moment.mono)
 
     def _awake(self) -> Moment:
@@ -145,7 +145,7 @@ class Daemon:
     def files_appeared(self) -> None:
         """Heartbeat files appeared or were rewritten: read them at once, so that even a short run is known alive."""
         moment = self._awake()
-        self._judge_now([self._read(path, moment) for path in self._files.appeared()], moment)
+        self._verdicts.judge_now([self._read(path, moment) for path in self._files.appeared()], moment)
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
@@ -169,8 +169,8 @@ class Daemon:
             if not self.receive():
                 break
         self._hear_held(moment)
-        self._judge(self.roster.bury(deaths, moment), moment)
-        self._amend(moment)
+        self._verdicts.judge(self.roster.bury(deaths, moment), moment)
+        self._verdicts.amend(moment)
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
         """A look at the GPUs came back."""
@@ -183,18 +183,14 @@ class Daemon:
 
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""
-        if any(route.repeat_every_s for route in self.config.routes):
-            moment = read_clocks()
-            wrong = [run for run in (*self.roster.runs.values(), *self._expected.missing) if run.incidents]
-            due = [repeats(run, moment, self.config) for run in wrong]
-            self._apply([j for j in due if j is not None], moment)
+        self._verdicts.remind(read_clocks())
 
     def save(self) -> None:
         """Before stopping: what the runs have learned goes into the store."""
         moment = read_clocks()
         self.receive()
         self._hear_held(moment)
-        self._store.record([self._record(run, moment) for run in self.roster.runs.values()], moment)
+        self._verdicts.save(moment)
 
     def close(self) -> None:
         """Let go of every process and of the kernel log."""
@@ -253,10 +249,10 @@ class Daemon:
             run = self._hear(datagram, moment)
             touched.append(run)
             if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
-                self._judge_now([run], moment)
+                self._verdicts.judge_now([run], moment)
         for sender, error in faults:
             self.complaints.note(f"datagram.{error.code}", f"datagram from {sender}", str(error), moment.mono)
-        self._judge_now(touched, moment)
+        self._verdicts.judge_now(touched, moment)
 
     def _hear(self, datagram: Datagram, moment: Moment) -> Run | None:
         """Take in one datagram; gives its run."""
@@ -276,108 +272,10 @@ class Daemon:
     def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
         run = self.roster.adopt(adopted, moment)
         if run is not None and len(run.workers) == 1:
-            self._rotation.append(run)
+            self._verdicts.watch(run)
         return run
-
-    # Judging
-
-    def _judge_now(self, touched: Iterable[Run | None], moment: Moment) -> None:
-        """Judge those of the runs that are new or said an end; the others wait for the tick."""
-        distinct = {run.key: run for run in touched if run is not None}
-        self._judge([run for run in distinct.values() if run.is_new or run.is_ending], moment)
-
-    def _judge(self, runs: Iterable[Run], moment: Moment) -> None:
-        judgements = []
-        for run in {run.key: run for run in runs if run.key in self.roster.runs}.values():
-            facts = self._evidence.of(run, self.roster.pid_of, moment.mono)
-            found, failures = findings_of(run, facts, moment.mono, self._detectors)
-            for failure in failures:
-                self._set_aside(run, failure, moment)
-            if run.is_new or run.incidents or any(findings for _, findings in found):
-                result = judgement(run, found, moment, self.config)
-                if result is not None:
-                    judgements.append(result)
-            elif suspicion_changed(run, moment.mono):
-                judgements.append(Judgement(run, Record(current_row(run, moment)), run.incidents))
-        self._apply(judgements, moment)
-
-    def _judge_expected(self, moment: Moment) -> None:
-        try:
-            self._apply(list(self._expected.judge(moment)), moment)
-        except StoreError as e:
-            self.complaints.note("store", "the store", f"{e}; what is expected is looked at again", moment.mono)
-
-    def _apply(self, judgements: Sequence[Judgement], moment: Moment) -> None:
-        """Store, then believe: what could not be stored is judged again at the next tick."""
-        records = [j.record for j in judgements if j.record is not None]
-        if records and not self._stored(records, moment):
-            return
-        for judged in judgements:
-            judged.run.incidents = dict(judged.incidents)
-            if judged.run.is_new:
-                self._expected.began(judged.run, moment)
-            judged.run.is_new = False
-            if judged.record is not None:
-                judged.run.suspected = judged.record.run.suspected_of
-            if judged.ended and judged.record is not None:
-                judged.run.incidents = _end_told(judged.record)
-                self._end(judged.run, moment)
-        if any(record.notices for record in records):
-            self._committed()
-
-    def _stored(self, records: Sequence[Record], moment: Moment) -> bool:
-        try:
-            self._store.record(records, moment)
-        except StoreError as e:
-            self.complaints.note("store", "the store", f"{e}; verdicts are kept back until it works", moment.mono)
-            return False
-        return True
-
-    def _amend(self, moment: Moment) -> None:
-        """Tell what has become known of ends that were told before; what cannot be stored is tried again."""
-        while self.roster.settled:
-            run = self.roster.settled[0]
-            found, _ = findings_of(run, {}, moment.mono, self._detectors)
-            record = amendment(run, found, moment, self.config)
-            if record is not None:
-                if not self._stored([record], moment):
-                    return
-                run.incidents = _end_told(record)
-                self._committed()
-            del self.roster.settled[0]
 
     def _end(self, run: Run, moment: Moment) -> None:
         for key in self.roster.dismiss(run, moment):
             self._evidence.forget(key)
             self._datagrams.over(key)
-
-    def _set_aside(self, run: Run, failure: Failure, moment: Moment) -> None:
-        """A detector broke on a worker: said once with its name, and not asked again for an hour."""
-        run.set_aside[failure.detector, failure.worker_key] = moment.mono + SET_ASIDE_S
-        log.error(
-            "detector %s broke on %s and is not asked about it for an hour",
-            failure.detector, failure.worker_key, exc_info=failure.error,
-        )  # fmt: skip
-
-    def _refresh_rows(self, moment: Moment) -> None:
-        """Bring some of the rows of runs that went on up to date, in turn."""
-        records = []
-        share = int(len(self._rotation) * INTERVAL_S / ROWS_ALL_WITHIN_S)
-        for _ in range(min(max(ROWS_PER_TICK, share), len(self._rotation))):
-            run = self._rotation.popleft()
-            if run.key not in self.roster.runs:
-                continue
-            self._rotation.append(run)
-            if run.beats != run.stored_beats:
-                records.append(self._record(run, moment))
-        if records:
-            self._stored(records, moment)
-
-    def _record(self, run: Run, moment: Moment) -> Record:
-        run.stored_beats = run.beats
-        return Record(current_row(run, moment), workers=list(run.workers.values()))
-
-
-def _end_told(record: Record) -> dict[Kind, Incident]:
-    """The incident by which the end of a run was told last, for what may become known of it later."""
-    return {i.finding.kind: i for i in record.closed if i.finding.kind in ENDS}
