@@ -107,6 +107,17 @@ def test_a_training_that_became_itself_anew_finishes_once(daemon):
     assert daemon.told("reborn") == [("reborn", "finished", "notice")]
 
 
+@needs_root
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="needs the kernel log")
+def test_where_a_process_faulted_is_in_its_evidence(daemon):
+    process = daemon.train(f"{TRAINING}import ctypes; ctypes.string_at(0)", job="faulty")
+    daemon.wait_until_watched("faulty")
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    told = daemon.wait_for(job="faulty", kind="crashed")
+    assert any("segfault at 0" in line and f"[{process.pid}]" in line for line in told["cause"]["evidence"])
+
+
 def test_an_orphan_that_forked_twice(daemon):
     daemon.train(ORPHANED + TRAINING, job="orphan")
     assert crash(daemon, "orphan")[:2] == ("crashed", "signal")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flatlined.inputs.kernel_log import chosen_pid, kernel_message, killed_pid
+from flatlined.inputs.kernel_log import chosen_pid, kernel_message, killed_pid, remarked_pid
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,33 @@ def test_a_kill_names_its_victim(message):
 )
 def test_other_messages_are_no_kill(message):
     assert killed_pid(message) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "python3[42]: segfault at 0 ip 000055d1 sp 00007ffd error 4 in libtorch_cpu.so[7f00+100000] likely on CPU 0",
+        "traps: python3[42] general protection fault ip:7f00 sp:7ffd error:0 in libc.so.6[7f00+100000]",
+        "traps: a [7]: b[42] trap invalid opcode ip:7f00 sp:7ffd error:0 in libx.so[7f00+100000]",
+        "NVRM: Xid (PCI:0000:3b:00): 31, pid=42, name=python3, Ch 00000008, intr 00000000. MMU Fault: ENGINE GRAPHICS",
+        "NVRM: Xid (PCI:0000:3b:00): 13, pid='42', name=python3, Graphics SM Warp Exception",
+    ],
+)
+def test_a_fault_of_its_own_names_the_process(message):
+    assert remarked_pid(message) == 42
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.",
+        "NVRM: Xid (PCI:0000:3b:00): 45, pid='<unknown>', name=<unknown>, Ch 00000001",
+        "Killed process 42 (python3) total-vm:426176kB",
+        "python3[42]: hello",
+    ],
+)
+def test_other_messages_are_no_fault_of_a_process(message):
+    assert remarked_pid(message) is None
 
 
 @pytest.mark.parametrize("task", ["python3", ",pid=7,uid=0", "a) (b", "나"])

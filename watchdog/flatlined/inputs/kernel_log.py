@@ -1,4 +1,4 @@
-"""The kernel's own log, as far as it speaks of watched processes: whom the out-of-memory killer has killed."""
+"""The kernel's own log, as far as it speaks of processes: whom the out-of-memory killer killed, and what they did."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ _RECORDS_PER_DRAIN = 5000
 
 # A process's name may hold anything, so what is around a pid is anchored at the side away from the name.
 _CHOSEN = re.compile(r"oom-kill:constraint=.*,pid=(\d+),uid=\d+$")
+_REMARK = re.compile(
+    r"(?:traps: )?.{1,16}?\[(\d+)\]:? (?:segfault at |general protection|trap )"
+    r"|NVRM: Xid \(PCI:[0-9a-f:.]+\): \d+, pid='?(\d+)"
+)
+"""A fault of a process (by the id of its main thread), or an error that the GPU's driver blames on it."""
+_REMARK_MAX = 160
 _KILLED = re.compile(r"(?:(?:Memory cgroup out|Out) of memory[^:]*: )?Killed process (\d+) \(")
 
 
@@ -47,6 +53,7 @@ class KernelLog:
             raise OSError("/dev/kmsg is not the kernel log")
         self._chosen: dict[int, str] = {}
         self._kills: dict[int, _Kill] = {}
+        self._remarks: dict[int, str] = {}
         for record in self._records(now):
             self._note(record)
         self.whole_since = now
@@ -79,9 +86,14 @@ class KernelLog:
         slack_s = _CLOCKS_DIFFER_S + _CLOCKS_DRIFT * time.monotonic()
         return kill.lines if kill and kill.at > since - slack_s else ()
 
+    def remark_on(self, pid: int) -> str | None:
+        """What the log last said of a process's own fault: where it faulted, or which Xid it brought about."""
+        return self._remarks.get(pid)
+
     def forget(self, pid: int) -> None:
         """From here on the pid is another process's."""
         self._kills.pop(pid, None)
+        self._remarks.pop(pid, None)
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -98,6 +110,11 @@ class KernelLog:
             self._kills[pid] = _Kill(seconds_of(record), (*filter(None, [self._chosen.get(pid)]), message))
             if len(self._kills) > _KILLS_KEPT:
                 del self._kills[next(iter(self._kills))]
+        elif (pid := remarked_pid(message)) is not None:
+            self._remarks.pop(pid, None)
+            self._remarks[pid] = message[:_REMARK_MAX]
+            if len(self._remarks) > _KILLS_KEPT:
+                del self._remarks[next(iter(self._remarks))]
 
     def _records(self, now: float) -> Iterator[str]:
         while True:
@@ -134,6 +151,12 @@ def killed_pid(message: str) -> int | None:
     """Whom the kernel has killed for want of memory."""
     killed = _KILLED.match(message)
     return int(killed[1]) if killed else None
+
+
+def remarked_pid(message: str) -> int | None:
+    """Of whose own fault the kernel or the GPU's driver speaks."""
+    remarked = _REMARK.match(message)
+    return int(remarked[1] or remarked[2]) if remarked else None
 
 
 def open_kernel_log(now: float) -> KernelLog | None:

@@ -123,6 +123,14 @@ class Memory:
             return ()
         return last_seen(self._sizes_of(counts, {counts.watched[key]} | self._families.below(key)))
 
+    def remark_on(self, key: str, now: float) -> str | None:
+        """What the kernel log says of a watched process's own fault, if it does."""
+        counts = self._by_key.get(key)
+        if counts is None or self._log is None:
+            return None
+        self._log.drain(now)
+        return self._log.remark_on(counts.watched[key])
+
     def _sizes_of(self, counts: OomCounts, own: AbstractSet[int]) -> LastSeen:
         return LastSeen(
             counter=counts.group.name,

@@ -48,8 +48,13 @@ class Endings:
         return replace(
             seen,
             oom=if_killed.oom if seen.status in _KILLS else None,
-            evidence=if_killed.evidence if _may_come_from_outside(seen.status) else (),
+            evidence=if_killed.evidence if _may_come_from_outside(seen.status) else self._own_fault(key, seen, now),
         )
+
+    def _own_fault(self, key: str, seen: Exit, now: float) -> tuple[str, ...]:
+        """What the kernel's log says of a process that ended by a signal of its own making."""
+        remark = self._memory.remark_on(key, now) if seen.status is not None and seen.status < 0 else None
+        return () if remark is None else (f"kernel log: {remark}",)
 
     def _evidence(self, key: str, status: int | None) -> tuple[str, ...]:
         """What was last seen of the memory of one that was killed, and who may have ended it."""
