@@ -98,6 +98,16 @@ def test_frozen_is_silent_thawed_is_resolved_and_the_end_follows(daemon):
     assert [m["status"] for m in daemon.about(job="frozen")] == ["firing", "resolved", "firing"]
 
 
+def test_one_that_was_silent_and_then_leaves_gives_no_all_clear(daemon):
+    process = begun(daemon, "", "frozen, leaves")
+    process.send_signal(signal.SIGSTOP)
+    daemon.wait_for(job="frozen, leaves", kind="silent")
+    proceed(process)
+    process.send_signal(signal.SIGCONT)
+    daemon.wait_for(job="frozen, leaves", kind="finished")
+    assert [m["status"] for m in daemon.about(job="frozen, leaves")] == ["firing", "notice"]
+
+
 def test_frozen_then_killed_gives_no_all_clear(daemon):
     process = begun(daemon, "", "frozen, killed")
     process.send_signal(signal.SIGSTOP)
@@ -151,3 +161,12 @@ def test_status_shows_what_runs_and_how_the_others_ended(daemon):
     row = next(line for line in shown.splitlines() if line.startswith("in status"))
     assert "crashed" in row
     assert "exit_code" in row
+
+
+def test_status_says_whether_anybody_watches():
+    with Daemon() as daemon:
+        shown = daemon.run("flatlined", "status", "-c", daemon.config_file)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        daemon.stop()
+        shown = daemon.run("flatlined", "status", "-c", daemon.config_file)
+        assert (shown.returncode, "no daemon is running" in shown.stderr) == (0, True)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from flatlined.model import ChannelError, FlatlineError, Notification
 from flatlined.service.bootstrap import serve
 from flatlined.service.places import stores_to_read
 from flatlined.service.schedule import next_due
-from flatlined.store import read_runs
+from flatlined.store import is_in_use, read_runs
 from flatlined.store.records import RunRow
 
 OK, FAILURE, MISTAKE = 0, 1, 2
@@ -155,6 +156,9 @@ def _status(config: Config, arguments: argparse.Namespace) -> int:
     if not stores:
         print("flatlined: no daemon has run here yet; `flatlined serve` starts one", file=sys.stderr)
         return FAILURE
+    with suppress(OSError):  # another machine's database, say: nobody can tell
+        if not is_in_use(stores[0]):
+            print("flatlined: no daemon is running; this is what the last one knew", file=sys.stderr)
     now = time.time()
     runs = [r for r in read_runs(stores[0]) if arguments.all or _is_of_today(r, now)]
     if arguments.json:

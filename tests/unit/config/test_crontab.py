@@ -36,9 +36,13 @@ def test_a_day_and_a_weekday_are_alternatives(text, is_either):
     assert parse_crontab(text).either_day is is_either
 
 
+def test_a_nickname_stands_for_its_fields():
+    assert parse_crontab("@Daily") == parse_crontab("0 0 * * *")._replace(text="@Daily")
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "@daily", "* * * *", "* * * * * *", "60 * * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
+    ["", "@reboot", "* * * *", "* * * * * *", "60 * * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
      "5-1 * * * *", "1, * * * *", "-1 * * * *", "? * * * *", "* * * foo *", "0 0 30 2 *", "1" * 5000 + " * * * *",
      None, 5, ["30 2 * * *"]],
 )  # fmt: skip

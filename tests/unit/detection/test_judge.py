@@ -65,7 +65,15 @@ def test_of_ranks_that_hang_the_one_furthest_behind_is_named_and_where_the_other
     hung = [(rank(0, 101), [finding("silent", since=3.0)]), (rank(1, 100), [finding("silent", since=3.5)])]
     told, who = judge([*hung, (rank(2, 101), [finding("silent", since=3.0)])]).found[0]
     assert who.body.rank == 1
-    assert told.cause.evidence == ("the other processes of the run: 2 silent at step 101",)
+    assert told.cause.evidence == ("the other processes of the run: 2 silent at step 101 (rank 0, 2)",)
+
+
+def test_of_ranks_at_one_step_the_one_that_does_not_just_wait_is_named():
+    def rank(number, code):
+        silence = finding("silent", since=number, cause=Cause(code))
+        return worker((0.0, beat(1, Body("j", rank=number), step=20)), key=f"{number}"), [silence]
+
+    assert judge([rank(0, "deadlock"), rank(1, "stopped"), rank(2, "deadlock")]).found[0][1].body.rank == 1
 
 
 def test_a_launch_of_another_size_needs_fewer_ranks():

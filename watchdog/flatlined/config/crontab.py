@@ -12,6 +12,15 @@ WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _PART = re.compile(r"(?:\*|(?P<first>\w{1,9})(?:-(?P<last>\w{1,9}))?)(?:/(?P<step>[0-9]{1,9}))?", re.ASCII)
+_NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
 _HINT = 'write five fields: minute, hour, day, month, weekday; "30 2 * * *" is every night at half past two'
 
 
@@ -50,7 +59,7 @@ class Crontab(NamedTuple):
 
 def parse_crontab(value: Any) -> Crontab:
     """The times that a cron expression tells. Raises BadValueError."""
-    texts = value.lower().split() if isinstance(value, str) else []
+    texts = _NICKNAMES.get(value.strip().lower(), value.lower()).split() if isinstance(value, str) else []
     if len(texts) != len(_FIELDS):
         raise BadValueError("not a cron expression", _HINT)
     minutes, hours, days, months, weekdays = (_values(t, field) for t, field in zip(texts, _FIELDS, strict=True))

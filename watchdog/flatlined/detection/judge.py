@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
@@ -14,10 +14,14 @@ from flatlined.detection.detectors import Detector
 from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
+RANKS_NAMED = 4
+_RUNNING = "running"
 _SHELL_SIGNAL = 128
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
 """Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
+_WAITING = ("deadlock", "gpu_spin", "unknown")
+"""Causes of a silence that waiting for another rank has too."""
 
 Found: TypeAlias = tuple[Finding, Worker]
 
@@ -108,11 +112,12 @@ def _since(one: Found) -> float:
     return one[0].since
 
 
-def _rank(one: Found) -> tuple[int, int, float, float]:
-    """The worst first; of ranks alike the one that is furthest behind, which the others wait for."""
+def _rank(one: Found) -> tuple[int, int, float, bool, float]:
+    """The worst first; of ranks alike the one that is furthest behind, or does not just wait as the others do."""
     finding, worker = one
     step = math.inf if worker.body.rank is None or worker.head.step is None else worker.head.step
-    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), step, finding.since
+    waits = finding.cause is None or finding.cause.code in _WAITING
+    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), step, waits, finding.since
 
 
 def _with_others(
@@ -128,17 +133,28 @@ def _with_others(
         w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
     }
     finding, worker = said[0]
-    looks = Counter(_look(worst[w.key], w) for w in workers if w.key != worker.key)
-    line = "the other processes of the run: " + ", ".join(f"{n} {look}" for look, n in looks.most_common())
+    looks: dict[str, list[Worker]] = defaultdict(list)
+    for other in workers:
+        if other.key != worker.key:
+            looks[_look(worst[other.key], other)].append(other)
+    by_number = sorted(looks.items(), key=lambda look: -len(look[1]))
+    said_of = [f"{len(who)} {look}{_whose(who, look)}" for look, who in by_number]
+    line = f"the other processes of the run: {', '.join(said_of)}"
     cause = finding.cause or Cause("unknown")
     if finding.kind == "finished":
         return said
     return [(replace(finding, cause=replace(cause, evidence=(*cause.evidence, line))), worker), *said[1:]]
 
 
+def _whose(workers: Sequence[Worker], look: str) -> str:
+    """Which ranks they are, where they are few and not just running."""
+    ranks = [str(w.body.rank) for w in workers if w.body.rank is not None]
+    return f" (rank {', '.join(ranks)})" if look != _RUNNING and 0 < len(ranks) <= RANKS_NAMED else ""
+
+
 def _look(finding: Finding | None, worker: Worker) -> str:
     if finding is None:
-        return "running"
+        return _RUNNING
     at = f" at step {worker.head.step}" if finding.kind == "silent" and worker.head.step is not None else ""
     return (f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind) + at
 

@@ -6,11 +6,13 @@ be stored is simply reached again at the next tick.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TypeAlias
 
+from flatline.wire import RUNNING as RUNNING_STATE
 from flatlined.alerting.composing import compose
 from flatlined.alerting.rendering import render
 from flatlined.alerting.routing import channels_for, repeats_due
@@ -70,7 +72,8 @@ def judgement(
 ) -> Judgement | None:
     """What changes with these findings; None if nothing does."""
     judged = judge(found) if any(findings for _, findings in found) else RUNNING
-    heard_at = max(worker.heard_at for worker in run.workers.values())
+    # One that leaves is no longer silent, but that is no all-clear: its end says what became of it.
+    heard_at = max((w.heard_at for w in run.workers.values() if w.head.state == RUNNING_STATE), default=-math.inf)
     incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)

@@ -76,7 +76,7 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._resources.enter_context(self.path.with_name(self.path.name + ".lock").open("w"))
+        lock = self._resources.enter_context(_lock_of(self.path).open("w"))
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         db = self._resources.enter_context(closing(sqlite3.connect(self.path, timeout=BUSY_S)))
         _prepare(db)
@@ -235,6 +235,20 @@ def read_runs(path: Path) -> list[RunRow]:
     except sqlite3.Error as e:
         raise StoreError(f"{path}: cannot be read: {e}") from e
     return [_run_row(row) for row in rows]
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a daemon has the database open. To try its lock might keep a daemon from starting: the kernel is asked.
+
+    Raises OSError where there is no lock, or /proc does not tell.
+    """
+    inode = _lock_of(path).stat().st_ino
+    locks = (line.split() for line in Path("/proc/locks").read_text("utf-8").splitlines())
+    return any(lock[1] == "FLOCK" and lock[5].rpartition(":")[2] == str(inode) for lock in locks)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
 
 
 def _prepare(db: sqlite3.Connection) -> None:
