@@ -21,7 +21,7 @@ FRAMES = ["Traceback (most recent call last):", '  File "/app/train.py", line 88
 REPORTED = ("keyboard_interrupt", "segfault", "illegal_instruction", "bus_error")
 """What is told by others than the program itself."""
 TUNED = ("exceptions", "endings", "innocent")
-HELD_OUT = ("held_out", "held_out_later", "unseen")
+HELD_OUT = ("held_out", "held_out_later", "unseen", "examined")
 
 
 class Case(NamedTuple):

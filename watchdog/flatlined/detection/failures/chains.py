@@ -10,13 +10,15 @@ from flatlined.detection.failures.output import Raised
 _PATH = re.compile(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*(?::|$|\())")
 _WRAPPERS = re.compile(
     r"(?:ChildFailedError|Process(?:Raised|Exited)Exception|CalledProcessError|SystemExit|SignalException"
-    r"|SIGTERMException|TerminatedWorkerError|BrokenProcessPool|\w*RemoteTraceback|JoblibException|WorkerCrashedError"
+    r"|SIGTERMException|TerminatedWorkerError|BrokenProcessPool|\w*RemoteTraceback|JoblibException|WorkerCrashedError|KilledWorker"
     r"|Ray\w*Error|\w*Actor\w*Error|TrainingFailedError|TuneError|(?:Base)?ExceptionGroup|InstantiationException"
     r"|BrokenPipeError|ConnectionResetError|EOFError|Empty)\b"
     r"|\w+: (?:Caught \w+ in |.{0,200}\b[Ss]ee\b.{0,40}\b(?:above|logs?|below)\b|.{0,200}not the actual error"
     r"|.{0,200}event was set\b)"
 )
 """Exceptions that only pass on the failure of another process or part, which then has the reason."""
+_SENTENCE = 6
+"""Spaces in what reads as a sentence rather than as a name."""
 
 
 def chains(raised: Iterable[Raised]) -> list[list[Raised]]:
@@ -47,7 +49,12 @@ def bearing(chain: Sequence[Raised]) -> list[Raised]:
 def _replaces(later: Raised, earlier: Raised) -> bool:
     """Whether an exception was raised, on purpose, where an earlier one was caught."""
     on_purpose = not later.code or "raise" in later.code
-    return on_purpose and bool(set(later.frames[-1:]) & set(earlier.frames))
+    return _cleans_up(later) or (on_purpose and bool(set(later.frames[-1:]) & set(earlier.frames)))
+
+
+def _cleans_up(error: Raised) -> bool:
+    """Whether an exception fell in the leaving of a ``with``, which closes what the one before it had broken."""
+    return any(function in ("__exit__", "close") for _, function in error.frames[-1:])
 
 
 def is_wrapper(error: Raised) -> bool:
@@ -56,6 +63,6 @@ def is_wrapper(error: Raised) -> bool:
 
 
 def bare(text: str) -> str:
-    """An exception's text without the modules before its type; what a KeyError says is a name and no message."""
+    """An exception's text without the modules before its type; what a KeyError says is a name, unless a sentence."""
     bare = _PATH.sub("", text)
-    return "KeyError" if bare.startswith("KeyError: ") else bare
+    return "KeyError" if bare.startswith("KeyError: ") and bare.count(" ") < _SENTENCE else bare

@@ -66,7 +66,7 @@ MACHINE: tuple[Row, ...] = (
             r"out of shared memory\. Please try to raise your shared memory limit",
             r"might be caused by insufficient shared memory",
             r"unable to (?:write to|allocate|resize|mmap)[^\n]{0,40}shared memory",
-            r"unable to (?:write|allocate)[^\n]{0,80}</?torch_\d|No space left on device[^\n]{0,20}/dev/shm",
+            r"unable to (?:write|allocate|mmap)[^\n]{0,80}</?torch_\d|No space left on device[^\n]{0,20}/dev/shm",
             r"/dev/shm[^\n]{0,120}No space left on device",  # noqa: S108 - a message, not a file
             r"shared memory segment[^\n]{0,120}(?:No space left|size \d+)|while creating shared memory segment",
             r"unable to open shared memory object[^\n]{0,120}No space left",
@@ -105,7 +105,9 @@ MACHINE: tuple[Row, ...] = (
             r"[Cc]ould not load (?:library|dynamic library) |cannot allocate memory in static TLS block",
             r"Unable to load any of \{|numpy\.dtype size changed|module compiled against ABI version",
             r"compiled using NumPy 1\.x cannot be run in|Library cudart\S* is not initialized",
-            r"symbol lookup error",
+            r"symbol lookup error|libdevice not found|operator torchvision::\S+ does not exist",
+            r"CUDA Setup failed despite GPU being available|^RuntimeError: Numpy is not available",
+            r"Couldn't load custom C\+\+ ops",
         ),
         said=(
             r"\S+: error while loading shared libraries: |\S+: symbol lookup error: ",
@@ -118,7 +120,7 @@ MACHINE: tuple[Row, ...] = (
         signs=(
             r"\[Errno 2\]|[/.][^\n]{0,200} does not exist\b|[Ff]ile not found",
             r"[/.]\S{0,200} is not a (?:file|directory)\b|does not appear to have a file named|no file named",
-            r"[Nn]o such file or directory",
+            r"[Nn]o such file or directory|Can't find a valid checkpoint|doesn't exist on the Hub",
             (
                 r"\b(?:[Ff]ile|[Dd]irectory|[Ff]older|[Pp]ath|[Cc]heckpoint)\b[^\n]{0,120}\b"
                 r"(?:does not exist|doesn't exist|not found|could not be found|cannot be found)\b"
@@ -161,10 +163,9 @@ MACHINE: tuple[Row, ...] = (
         proofs=(
             r"No space left on device|Disk quota exceeded|[Nn]ot enough (?:free )?disk space",
             r"[Dd]isk (?:is )?full\b|ENOSPC\b|PytorchStreamWriter failed writing file",
-            r"enforce fail at inline_container\.cc:\d+\] \. (?:PytorchStreamWriter failed writing|unexpected pos)",
             r"database or disk is full|^OSError: \d+ requested and \d+ written",
         ),
-        signs=(r"\[Errno (?:28|122)\]",),
+        signs=(r"\[Errno (?:28|122)\]|inline_container\.cc:\d+\] \. unexpected pos",),
         said=(
             r"(?:\S+: ){1,3}.{0,160}(?:No space left on device|Disk quota exceeded)$",
             r".{1,200}: 장치에 남은 공간이 없음$|.{1,200}: 设备上没有空间$",
@@ -204,6 +205,7 @@ MACHINE: tuple[Row, ...] = (
             r"[Ii]nvalid (?:API key|user token|credentials|token)",
             r"is not a local folder and is not a valid model identifier|gated repo",
             r"You are trying to access a gated|HTTP Error 40[13]\b|An error occurred \(40[13]\)",
+            r"\b40[13] (?:Forbidden|Unauthorized)|CommError: Permission denied|^Forbidden: 403",
             r"not have permission to access the requested",
             r"\(?(?:AccessDenied|InvalidAccessKeyId|ExpiredToken|SignatureDoesNotMatch)\)?",
         ),
@@ -214,13 +216,15 @@ MACHINE: tuple[Row, ...] = (
         types="LocalEntryNotFoundError ConnectTimeout ReadTimeout ProxyError SSLError MaxRetryError"
         " ChunkedEncodingError EndpointConnectionError OfflineModeIsEnabled CommError ConnectionError"
         " HTTPError URLError ConnectError ConnectionRefusedError HfHubHTTPError ClientConnectorError"
-        " gaierror",
+        " gaierror ClientPayloadError ClientOSError ServerDisconnectedError RemoteDisconnected"
+        " APIConnectionError NoValidConnectionsError",
         proofs=(
             r"Max retries exceeded|NewConnectionError|NameResolutionError|Temporary failure in name resolution",
             r"Name or service not known|getaddrinfo failed|nodename nor servname",
             r"[Cc]ouldn't (?:connect to|reach) |[Rr]ead timed out",
             (
-                r"^(?![\s\S]{0,1200}(?:gloo/transport|raised in \S*torch/distributed/))[^\n]{0,400}"
+                r"^(?![\s\S]{0,1200}(?:gloo/transport|key-value store|raised in \S*torch/distributed/))"
+                r"[^\n]{0,400}"
                 r"[Cc]onnection (?:refused|timed out|reset by peer|aborted)"
             ),
             r"^[^\n]{0,400}(?:Network is unreachable|No route to host)|Failed to establish a new connection",
@@ -235,7 +239,7 @@ MACHINE: tuple[Row, ...] = (
         proofs=(r"Job (?:has )?(?:timed out|exceeded the (?:time|maximum run))",),
         said=(
             r"(?:slurmstepd|srun): error: \*\*\* (?:JOB|STEP) \S+ ON \S+ CANCELLED AT \S+ DUE TO TIME LIMIT",
-            r"srun: (?:Force Terminated|error: .{0,60}DUE TO TIME LIMIT)|TERM_RUNLIMIT\b",
+            r"srun: error: .{0,60}DUE TO TIME LIMIT|TERM_RUNLIMIT\b",
             r"=>> PBS: job killed: (?:walltime|cput|ncpus)",
             r".{0,60}\b(?:[Ss]tate|STATE|JobState)\s{0,3}[:=]\s{0,3}TIMEOUT\b",
             r"\s*(?:Reason|reason)\W{1,16}DeadlineExceeded\b|.{0,60}CPU time limit exceeded",
@@ -265,7 +269,7 @@ MACHINE: tuple[Row, ...] = (
         "cancelled",
         said=(
             r"(?:slurmstepd|srun): error: \*\*\* JOB \S+ ON \S+ CANCELLED AT \S+ (?:DUE TO JOB REQUEUE )?\*\*\*",
-            r"TERM_OWNER\b|=>> PBS: job (?:killed|deleted): (?:by|qdel)",
+            r"srun: Force Terminated |TERM_OWNER\b|=>> PBS: job (?:killed|deleted): (?:by|qdel)",
         ),
         echo=True,
     ),

@@ -15,6 +15,8 @@ from flatlined.detection.failures.remarks import HEADLINE
 
 _MESSAGE_LINES = 12
 """Lines of an exception's message that are read: TensorFlow and NCCL name the fault some lines below the type."""
+_READ_ON, _BLOCK = 80, 3
+"""Lines below an exception's type among which they are looked for, and those of a text that begins below the type."""
 _OTHERS = 20
 """Steps that other ranks may still report after one of them has failed."""
 
@@ -51,6 +53,8 @@ _HEADER = "Traceback (most recent call last)"
 _FRAME = re.compile(r' {0,40}(?:> )?File "(.+?)", line \d+(?:, in (.+)|$)')
 _NOTEBOOK = re.compile(r"(\w{1,100}) {2,}Traceback \(most recent call last\)")
 """IPython names the type above the frames, which look otherwise, and again with the message below them."""
+_TYPE = re.compile(r"[^\W\d][\w.<>]{0,200}(?::|$)")
+"""Where an exception's message begins. Source, carets, the boxes that rich draws and what others print are none."""
 _LINKS = {
     "The above exception was the direct cause of the following exception:": "cause",
     "During handling of the above exception, another exception occurred:": "context",
@@ -173,12 +177,12 @@ def tracebacks(lines: Sequence[Line]) -> list[Raised]:
         elif _HEADER in line.text:
             frames, before = [], last
             awaited = f"{notebook[1]}:" if (notebook := _NOTEBOOK.match(line.text)) else ""
-        elif frame := _FRAME.match(line.text):
+        elif (frame := _FRAME.match(line.text)) and (frames is not None or not line.text.startswith("   ")):
             frames, code = [*(frames or []), (frame[1], frame[2] or "")], ""
         elif frames and not code and last.startswith("File ") and not HEADLINE.match(line.text):
             code = line.text  # something took the indentation away
-        elif frames is not None and line.text.startswith(awaited) and line.text and not _is_inside(line.text):
-            found.append(Raised(_message(lines[at:]), tuple(frames), link, before, code))
+        elif frames is not None and line.text.startswith(awaited) and _TYPE.match(line.text):
+            found.append(Raised(message(lines[at:]), tuple(frames), link, before, code))
             frames, link, before, code = None, "", "", ""
         elif frames and not code:
             code = line.text.strip()
@@ -186,17 +190,16 @@ def tracebacks(lines: Sequence[Line]) -> list[Raised]:
     return found
 
 
-def _is_inside(text: str) -> bool:
-    """Whether a line is a part of a traceback: source, carets, the boxes that rich draws, loguru's values."""
-    return text[0] in " \t│╭╰╮╯└├>"
-
-
 _SAYS_MORE = re.compile(r":\s*$|Exception encountered when calling ")
+_UNSAID = re.compile(r"[\w.]{1,150}:\s*$")
+_ROOT = re.compile(r"\s{1,4}\(\d\) ")
+"""Where TensorFlow names one of several errors that led to a message."""
 
 
-def _message(lines: Sequence[Line]) -> tuple[Line, ...]:
+def message(lines: Sequence[Line]) -> tuple[Line, ...]:
     """The lines of an exception from its type on; one that ends in a colon says what it means further down."""
-    rest = list(takewhile(lambda line: _HEADER not in line.text, lines[1 : 2 * _MESSAGE_LINES]))
-    if not _SAYS_MORE.search(lines[0].text):
-        rest = list(takewhile(lambda line: line.text, rest))
-    return (lines[0], *[line for line in rest if not is_noise(line)][:_MESSAGE_LINES])
+    more = bool(_SAYS_MORE.search(lines[0].text))
+    rest = list(takewhile(lambda line: _HEADER not in line.text and (line.text or more), lines[1:_READ_ON]))
+    if _UNSAID.match(lines[0].text):  # nothing but a type: a text in a block begins on a line of its own
+        rest = [line._replace(text=line.text.lstrip()) for line in rest[:_BLOCK]] + rest[_BLOCK:]
+    return (lines[0], *[line for line in rest if not is_noise(line) or _ROOT.match(line.text)][:_MESSAGE_LINES])

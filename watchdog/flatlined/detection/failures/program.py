@@ -42,7 +42,8 @@ PROGRAM: tuple[Row, ...] = (
             r"[Ee]xpected (?:input|hidden\w*|target)[^\n]{0,60}(?:batch_size|size|channels|shape|to have \d+)",
             r"Incompatible shapes|[Ii]nconsistent shape|Shapes? [^\n]{0,60}(?:are|is) incompatible",
             r"operands could not be broadcast together|got incompatible shapes for broadcasting",
-            r"Dimensions must be equal|Matrix size-incompatible|must have the same shape",
+            r"Dimensions must be equal|Matrix size-incompatible",
+            r"must have the same (?:shape|(?:first|last) dimension)",
             r"same number of dimensions|is not compatible with expected shape|Expected \dD [^\n]{0,60}input",
             r"Expected more than 1 value per channel|Expected \d-?dimensional input",
             r"dot_general requires contracting dimensions|(?:add|sub|mul|div) got incompatible shapes",
@@ -62,12 +63,16 @@ PROGRAM: tuple[Row, ...] = (
             r"does not broadcast with previously seen size|\(\d+\) should be equal to source\.size",
             r"Expected size \d+ but got size \d+|embed_dim must be|mask size should be|invalid for input of size",
             r"[Bb]atch sizes? must be the same|Output size is too small|can't be greater than actual input",
+            r"inconsistent numbers of samples|\bshape torch\.Size\([^\n]{0,80} does not match\b",
+            r"must be broadcastable|Cannot batch tensors with different shapes|split_sizes to sum exactly",
+            r"expected sequence of length \d+ at dim|[Ff]eatures and image tokens do not match",
             r"but got array with shape|Shape must be rank|[Bb]oth arguments to matmul need|array is too big",
         ),
         signs=(
             (
                 r"^(?!Assertion|Key|Attribute|Index|Name|Import|Module)\w{1,60}Error: "
-                r"(?![^\n]*(?:divisible|positive|greater|less than|at (?:least|most)|between|range|exceed|larg|small))"
+                r"(?![^\n]*(?:divisible|positive|greater|less than|at (?:least|most)|between|range|exceed|larg|small"
+                r"|invalid values))"
                 r"(?=[^\n]*(?:[Ss]hapes?\b|[Ss]izes? of|[Dd]imensions?\b|channels\b|elements\b))"
                 r"(?=[^\n]*(?:match|but (?:got|found|received)|incompatib|aligned|inconsistent|differ))[^\n]*\d[^\n]*\d"
             ),
@@ -98,7 +103,7 @@ PROGRAM: tuple[Row, ...] = (
             r"expected (?:a )?(?:floating|float|integer|boolean)\w* (?:type|dtype|tensor)[^\n]{0,60}(?:got|found)",
         ),
         signs=(
-            r"Input type \(\S+\) and (?:weight|bias) type \(\S+\) should be the same",
+            r"Input type \([^)\n]{1,60}\) and (?:weight|bias) type \([^)\n]{1,60}\) should be the same",
             (
                 r"^(?:Runtime|Type|InvalidArgument|XlaRuntime)Error: (?=[^\n]*(?:\b[Dd]types?\b|[Ss]calar types?\b))"
                 r"(?=[^\n]*(?:same|match|but (?:got|found)|expected|must be|should be|only support))"
@@ -110,13 +115,18 @@ PROGRAM: tuple[Row, ...] = (
         proofs=(
             r"^IndexError: index out of range in self|Target -?\d+ is out of bounds",
             r"Class values must be (?:smaller|non-neg)",
+            r"`cur_target >= 0 && cur_target < n_classes' failed",
+            r"^RuntimeError: index -?\d+ is out of bounds for dimension",
             r"indices\[[\d,]+\] = -?\d+ is not in \[0, \d+\)|label value of -?\d+ which is outside the valid range",
         ),
     ),
     Row(
         "empty_dataset",
+        types="EmptyDatasetError",
         proofs=(
             r"num_samples should be a positive integer value, but got num_samples=0|(?:dataset|Dataset) is empty\b",
+            r"need at least one array to concatenate|\bn_samples=0\b|No (?:images|labels) found in ",
+            r"to be a non-empty array or dataset",
             r"[Ff]ound (?:0|no) (?:valid )?(?:files?|images?|samples?|items?) (?:in|for|for the classes)\b",
         ),
     ),
@@ -128,6 +138,7 @@ PROGRAM: tuple[Row, ...] = (
             r"grad can be implicitly created only for scalar outputs|a leaf Variable that requires grad",
             r"Saved intermediate values of the graph have already been freed|on Tensor that requires grad",
             r"[Oo]ne of the differentiated Tensors (?:does not require grad|appears to not have been used)",
+            r"No gradients provided for any variable|returned an invalid gradient at index",
             r"[Tt]he differentiated Tensor at index \d+ appears|\(graph leaves\) support the deepcopy protocol",
         ),
     ),
@@ -147,7 +158,7 @@ PROGRAM: tuple[Row, ...] = (
             r"(?i:\bloss\b[^\n]{0,60}\b(?:is|was|became) (?:not |non-?)finite)",
             r"(?i:\b(?:nan|non-?finite)(?:/inf| or inf\w*)? (?:values? )?(?:in |for )?(?:the )?(?:\w+ )?(?:loss|grad))",
             r"returned nan values in its \d+th output|Function '\w+' returned (?:nan|inf)",
-            r"found invalid values:[^\n]{0,40}\s*tensor\(\[*\s*nan",
+            r"found invalid values:[^\n]{0,40}\s*(?:tensor\(\[*\s*)?nan",
             r"^FloatingPointError: (?i:[^\n]{0,200}\b(?:loss|nans?|gradients?|non-?finite|infinite)\b)",
             r"(?i:\bnan\b[^\n]{0,60}\b(?:stop|exit|abort|terminat))",
             r"Current loss scale already at minimum|Minimum loss scale reached",
@@ -181,7 +192,9 @@ PROGRAM: tuple[Row, ...] = (
             r"Missing key in checkpoint state_dict|ignore_mismatched_sizes",
             r"User-requested and stored (?:tree|pytree)",
             r"[Tt]he (?:dicts|target dict keys)[^\n]{0,40}(?:do not match|and state dict keys)",
-            r"layer count mismatch when loading weights|DP world size of \d+ but the current",
+            r"Unable to (?:synchronously )?open object \(object '\S{1,200}' doesn't exist",
+            r"Trying to set a tensor of shape [^\n]{0,200}this looks incorrect",
+            r"[Ll]ayer count mismatch when loading weights|DP world size of \d+ but the current",
             r"[Uu]nexpected (?:optimizer|zero) .{0,40}(?:state|world size)",
             r"saved with (?:world size|DP world size)",
         ),
@@ -198,7 +211,7 @@ PROGRAM: tuple[Row, ...] = (
             r"file signature not found|truncated file",
             r"^DataLossError: [^\n]{0,80}(?:sstable|checkpoint|checksum does not match|Unable to open table)",
             r"not a valid checkpoint|[Cc]heckpoint[^\n]{0,40}(?:corrupt|truncated|incomplete)",
-            r"Unable to load weights from (?:pytorch )?checkpoint",
+            r"Unable to load weights from (?:pytorch )?checkpoint(?![^\n]{0,300}No such file)",
             r"^(?:EOFError|OSError: \[Errno 22\])[^\n]{0,80}\nraised in \S*torch/(?:_weights_only_un|serializ)",
         ),
     ),
@@ -211,6 +224,7 @@ PROGRAM: tuple[Row, ...] = (
             r"Not a gzipped file|^DataLossError: (?:\{\{.{0,200}\}\} )?(?:corrupted|truncated) record",
             r"^ParserError: Error tokenizing(?![^\n]{0,80}out of memory)|Corrupt(?:ed)? JPEG",
             r"^ReadError: (?:not a gzip|file could not be opened|unexpected end)|Compressed file ended before",
+            r"^error: Error -\d while decompressing|Truncated File Read|MDB_CORRUPTED",
             r"^ValueError: EOF: reading |the magic string is not correct|Failed to interpret file \S+ as a pickle",
         ),
     ),
@@ -220,16 +234,18 @@ PROGRAM: tuple[Row, ...] = (
         " ConfigAttributeError MissingMandatoryValue InterpolationKeyError"
         " InterpolationResolutionError OverrideParseException ValidationError DeepSpeedConfigError"
         " HydraException ScannerError ComposerError TOMLDecodeError DuplicateOptionError NoSectionError NoOptionError"
-        " MissingSectionHeaderError ParsingError ConstructorError UsageError NoSuchOption BadParameter",
+        " MissingSectionHeaderError ParsingError ConstructorError UsageError NoSuchOption BadParameter"
+        " MisconfigurationException",
         proofs=(
             r"while (?:parsing|scanning) a [^\n]{0,60}|Could not override '|Key '\S+' is not in struct",
+            r"Please correct the following DeepSpeed config values|is not in the [\w:]{1,40} registry",
             r"Check batch related parameters|Missing mandatory value|[Uu]nrecognized (?:arguments|configuration)",
             r"error: argument ",
         ),
         said=(
             r"\S{1,80}: error: (?:unrecognized arguments|argument|one of the arguments|ambiguous option)",
             r"\S{1,80}: error: the following arguments are required|Could not override '",
-            r"Missing mandatory value: ",
+            r"Missing mandatory value: |You must specify '\S+', e\.g, ",
             r"Error: (?:No such option|Invalid value for|Missing (?:option|argument|parameter))",
         ),
     ),
@@ -241,7 +257,10 @@ PROGRAM: tuple[Row, ...] = (
             r"Command '\['ninja'|PassManager::run failed|Failed to compile|CompilationError: at",
             r"mismatches the version that was used to compile|Failed to find C compiler|nvcc fatal",
         ),
-        said=(r"nvcc fatal +: |ninja: build stopped: |FAILED: \S+\.o",),
+        said=(
+            r"nvcc fatal +: |ninja: build stopped: |FAILED: \S+\.o",
+            r"[^\s:]{1,200}\.(?:c|cc|cpp|cxx|h|hpp):\d+:\d+: (?:fatal )?error: |[^\s:]{1,200}\.cuh?\(\d+\): error",
+        ),
     ),
     Row(
         "syntax_error",

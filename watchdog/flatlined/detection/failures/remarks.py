@@ -10,7 +10,8 @@ from operator import attrgetter
 from flatlined.detection.failures.lines import Line
 
 _RECOVERY = re.compile(
-    r"\b(?:(?<!max )retr(?:y|ie)\w*|skip\w*|fall(?:ing|s)? ?back|fallback|recover\w*|resum(?:ing|ed)|ignor(?:ed|ing)"
+    r"\b(?:(?<!max )retr(?:y|ies|ied)\w*|skip\w*|fall(?:ing|s)? ?back|fallback|recover(?:ed|ing|y)"
+    r"|resum(?:ing|ed)|ignor(?:ed|ing)"
     r"|(?<!cannot )(?<!can't )(?<!not )(?<!unable to )(?:continu|proceed)\w*|reducing|reduced|halv(?:ed|ing)|instead"
     r"|defaults? (?:is|are|will be) used"
     r"|(?:using|switching to|trying) (?:\w+ ){0,3}(?:default|cpu|smaller|next|another)|handled|non-fatal|attempt \d)"
@@ -19,8 +20,8 @@ _RECOVERY = re.compile(
 
 
 def tells_recovery(text: str) -> bool:
-    """Whether a line says that the program goes on."""
-    return bool(_RECOVERY.search(text[:200].lower()))
+    """Whether a line says that the program goes on; one that a logger marks as fatal aborts it, whatever it says."""
+    return bool(_RECOVERY.search(text[:200].lower())) and not _FATAL.match(text)
 
 
 def is_outlived(line: Line, ordinary: Sequence[Line], *, aftermath: int, soon: int = 2) -> bool:
@@ -34,13 +35,14 @@ def is_outlived(line: Line, ordinary: Sequence[Line], *, aftermath: int, soon: i
     return len(after) > aftermath or any(tells_recovery(later.text) for later in after[:soon])
 
 
+_FATAL = re.compile(r"\[?F(?:\d{3,4} | (?=external|tensorflow|xla))")
 _LEVEL = re.compile(r"(?<!\d )\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
 _GLOG = re.compile(r"\[?([EFWI])(?:\d{3,4} | (?=external|tensorflow|xla|ProcessGroup|socket))")
 _ERROR = re.compile(
     r"(?:[^\s:]{1,60}: )?(?i:fatal |internal |unexpected )?[Ee]rror\b[:!]|terminate called|\s{1,8}what\(\)"
-    r"|\s{0,4}\[Errno \d+\]|ErrorMessage \""
+    r"|\s{0,4}\[Errno \d+\]|Out of memory error on |ErrorMessage \""
 )
-HEADLINE = re.compile(r"(?:[A-Za-z_][\w.]{0,150})?(?:Error|Exception|Interrupt|Failure|Exhausted)\b(?:: |$)")
+HEADLINE = re.compile(r"(?:[A-Za-z_][\w.]{0,150})?(?:Error|Exception|Interrupt|Failure|Exhausted)\b(?::(?: |$)|$)")
 """The first line of what Python prints of an exception, below its frames."""
 _LAST_WORDS = re.compile(
     r"(?![\s|>\"'`])(?i:[^:\"|]{0,80}(?:\b(?:error|fail\w*|fatal|cannot|could(?: not|n't)|unable|abort\w*|exception"

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 import signal
+import string
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from flatlined.detection.failures import output, remarks
@@ -29,7 +32,7 @@ from flatlined.detection.failures.patterns import (
 )
 
 _LAST_LINES, _ERROR_LINES, _EXCEPTIONS, _LAST_WORDS = 50, 8, 8, 2
-_TEXT_CHARS, _SAID_CHARS = 1200, 300
+_TEXT_CHARS, _SAID_CHARS = 1200, 400
 """How much is read, counted from the end: whatever a program prints, to judge it costs little."""
 _AFTERMATH = 12
 """Lines that may follow an error which ended the program: clean-up, summaries, the shell around it."""
@@ -52,7 +55,8 @@ _SIGNALS: dict[int, tuple[str, int]] = {
 _PYTHON_MAY_END_BY = (0, signal.SIGABRT, signal.SIGINT)
 """What an exception may lead to: an ordinary exit, an abort in native code, Python's report of an interrupt."""
 
-_RAISED = re.compile(r"\b[\w.]{0,150}(?:Error|Exception|Interrupt): ")
+_RAISED = re.compile(r"(?:Error|Exception|Interrupt): ")
+_NAME = string.ascii_letters + string.digits + "_."
 _ASIDE = re.compile(r"Exception (?:ignored in|in thread)\b")
 _LOGGED = re.compile(r".{0,80}\bWARNING\b|W\d{4} ")
 _SPARED = re.compile(
@@ -202,7 +206,10 @@ def _of_lines(end: End) -> list[_Proof]:
     final = {line.at for line in end.ordinary[-_LAST_WORDS:] if remarks.is_complaint(line)}
     errors = [line for line in last if line.at not in raised and (line.at in final or remarks.is_error(line))]
     patterns = cued(SAID, "\n".join(line.text[:_SAID_CHARS] for line in last))
-    proofs = [*[_of_said(line, patterns) for line in last], *map(_of_error_line, errors[-_ERROR_LINES:])]
+    proofs = [
+        *[_of_said(line, patterns) for line in last],
+        *[_of_error_line(line, _explained(line, end.lines)) for line in errors[-_ERROR_LINES:]],
+    ]
     outlived = {line.at for line in last if remarks.is_outlived(line, end.ordinary, aftermath=_AFTERMATH)}
     return [proof for proof in proofs if proof and proof.at not in outlived]
 
@@ -214,11 +221,19 @@ def _of_said(line: Line, patterns: Iterable[Pattern]) -> _Proof | None:
     return None
 
 
-def _of_error_line(line: Line) -> _Proof | None:
+def _explained(line: Line, lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines that say what an error line means which ends in a colon."""
+    if not line.text.rstrip().endswith(":"):
+        return ()
+    return output.message(lines[bisect_left(lines, line.at, key=attrgetter("at")) :])[1:]
+
+
+def _of_error_line(line: Line, more: Sequence[Line]) -> _Proof | None:
     """What a line proves that reports an error without a traceback: a grade less than the exception itself would."""
     raised = _RAISED.search(line.text)
-    proof = _of_message([line._replace(text=line.text[raised.start() :] if raised else line.text)])
-    return proof._replace(strength=proof.strength - 1) if proof else None
+    before = line.text[: raised.start()].rstrip(_NAME) if raised else ""
+    proof = _of_message([line._replace(text=line.text[len(before) :]), *more])
+    return proof._replace(strength=proof.strength - 1, at=line.at) if proof else None
 
 
 def _signal_number(exit_status: int | None) -> int:
