@@ -73,23 +73,28 @@ def learn_stand(patience: Patience, stood_s: float, last: Head) -> Patience:
 
 
 def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
-    shift = resumed_at(patience, before)
-    place, next_place = place_of(patience, before), after.seq + shift if after.step is None else after.step
-    is_whole = patience.epoch_from is not None or not patience.lengths
-    length = (_length(patience, place, before),) if is_whole else ()
-    ended = patience._replace(
-        epoch_ends=patience.epoch_ends + 1,
-        epoch_from=place if next_place > place else 0,
-        resumed_at=shift,
-        first_epoch=math.floor(before.epoch or 0) if patience.first_epoch is None else patience.first_epoch,
-        lengths=(*patience.lengths, *length)[-3:],
-        blur=max(1, next_place - place) if gap_s < PAUSE_S else 1,
+    known = patience._replace(resets=patience.resets or _is_reset(before, after))
+    place = place_of(known, before)
+    is_whole = known.epoch_from is not None or known.first_epoch in (None, math.floor(before.epoch or 0))
+    length = (_length(known, place, before),) if is_whole else ()
+    ended = known._replace(
+        epoch_ends=known.epoch_ends + 1,
+        epoch_from=place,
+        resumed_at=resumed_at(known, before),
+        first_epoch=math.floor(before.epoch or 0) if known.first_epoch is None else known.first_epoch,
+        lengths=(*known.lengths, *length)[-3:],
     )
+    places = place_of(ended, after) - place
+    ended = ended._replace(blur=max(1, places) if gap_s < PAUSE_S else 1)
     if gap_s < PAUSE_S:
         return ended
     habits = tuple(rewound(h, life.age_s, gap_s) if _keeps_due_clock(h, life) else h for h in patience.habits)
     lasted_s = min(gap_s, SOBER_FACTOR * limit_s(patience, before, life))
     return ended._replace(ends=add(patience.ends, lasted_s), habits=habits)
+
+
+def _is_reset(before: Head, after: Head) -> bool:
+    return before.step is not None and after.step is not None and after.step <= before.step
 
 
 def _length(patience: Patience, place: int, last: Head) -> int:

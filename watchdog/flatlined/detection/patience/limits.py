@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flatline.wire import Head
 from flatlined.detection.patience.habits import foretold, is_due
-from flatlined.detection.patience.spread import LONGEST_FACTOR, bound_s
+from flatlined.detection.patience.spread import LONGEST_FACTOR, Spread, bound_s
 from flatlined.detection.patience.state import Life, Patience, at_epoch_end, here_of
 
 FLOOR_S = 115.0
@@ -15,6 +15,8 @@ PAUSE_FACTOR = 3.0
 """A pause is a gap of so many usual ones."""
 SURPRISE_FACTOR = 1.5
 """A pause at no known place may come again anywhere, and be so much longer."""
+LAST_FACTOR = 2.0
+"""At a run's end a test follows its last evaluation without a beat between, and nobody knows which is the last."""
 EPOCHS_TO_KNOW = 5
 """Whole epochs without a pause at any end: their ends are as quiet as the rest."""
 FIRST_GAP_GRACES = 3.0
@@ -46,7 +48,7 @@ def phase_limit_s(patience: Patience, name: str, within_s: float | None, grace_s
     if within_s is not None:
         return within_s
     spread = dict(patience.phases).get(name)
-    return grace_s if spread is None else max(ANNOUNCED_FLOOR_S, bound_s(spread))
+    return grace_s if spread is None else max(FLOOR_S, bound_s(spread))
 
 
 def stand_limit_s(patience: Patience, least_s: float) -> float:
@@ -59,10 +61,16 @@ def _due_s(patience: Patience, last: Head, life: Life) -> float:
     here = here_of(patience, last, life)
     due = [h for h in patience.habits if is_due(h, here)]
     due += [f.habit for f in foretold(patience.habits, patience.surprises, here)]
-    together_s = sum(bound_s(h.spread) for h in due if not h.is_of_one_place)
+    together_s = sum(_or_last_s(h.spread, patience, life) for h in due if not h.is_of_one_place)
     if at_epoch_end(patience, last):
-        together_s += bound_s(patience.ends)
+        together_s += _or_last_s(patience.ends, patience, life)
     return max(together_s, *(bound_s(h.spread) for h in due if h.is_of_one_place), 0.0)
+
+
+def _or_last_s(pauses: Spread, patience: Patience, life: Life) -> float:
+    """What one of these pauses hardly exceeds, even if it is the run's last and an unannounced test follows at once."""
+    may_be_last = pauses.longest_s > PAUSE_FACTOR * life.usual_s and not patience.announces
+    return max(bound_s(pauses), LAST_FACTOR * pauses.longest_s if may_be_last else 0.0)
 
 
 def _surprise_s(patience: Patience, life: Life) -> float:

@@ -1,7 +1,7 @@
 """What is known of a job's silences, and where in its run a beat is.
 
-Places are steps where beats tell them, else beats. Where several beats pass between two looks, a pause still begins
-after a beat that was seen.
+Places are steps where beats tell them and count them on from epoch to epoch, else beats. Where several beats pass
+between two looks, a pause still begins after a beat that was seen.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Patience(NamedTuple):
 
     ``lived_s``: how long its earlier runs were watched. ``epoch_ends``: how many were seen; ``epoch_from``: the place
     where this run's epoch began, if that was seen; ``resumed_at``: how many places a resumed run began after the
-    beginning, found by the job's ``first_epoch``; ``lengths``: of the latest epochs, in places; ``blur``: how many
-    places lay between two looks there. ``steps``, ``ends``: gaps between ordinary beats, and at epoch ends, as far as
-    they are longer than PAUSE_S. ``announces``: phases were announced in mid-run. ``stands``: how long steps stood
-    still while beats came, as far as longer than PAUSE_S.
+    beginning, found by the job's ``first_epoch``; ``resets``: each epoch counts its steps anew; ``lengths``: of the
+    latest epochs, in places; ``blur``: how many places lay between two looks there. ``steps``, ``ends``: gaps between
+    ordinary beats, and at epoch ends, as far as they are longer than PAUSE_S. ``announces``: phases were announced in
+    mid-run. ``stands``: how long steps stood still while beats came, as far as longer than PAUSE_S.
     """
 
     lived_s: float = 0.0
@@ -35,6 +35,7 @@ class Patience(NamedTuple):
     epoch_from: int | None = None
     resumed_at: int = 0
     first_epoch: int | None = None
+    resets: bool = False
     lengths: tuple[int, ...] = ()
     blur: int = 1
     steps: Spread = Spread()
@@ -61,7 +62,7 @@ class Life(NamedTuple):
 
 def place_of(patience: Patience, beat: Head) -> int:
     """Where in the run a beat is: its step, or else its number, counted from where a resumed run takes up."""
-    return beat.seq + resumed_at(patience, beat) if beat.step is None else beat.step
+    return beat.seq + resumed_at(patience, beat) if beat.step is None or patience.resets else beat.step
 
 
 def resumed_at(patience: Patience, beat: Head) -> int:
