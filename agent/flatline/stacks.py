@@ -6,8 +6,9 @@ the second has ``faulthandler`` write the main thread's. That one must never be 
 in memory, and a process that is running Python at that moment may die of it (all versions; with ``all_threads``, one
 time in ten): only a main thread that did not answer the first is sure not to touch its frames.
 
-Neither can end the process: see ``docs/wire.md`` for what a watchdog has to make sure of before it sends one. And both
-let an interrupted system call go on: C code that reads, and knows nothing of signals, would take it for a failure.
+A process that does not catch a signal dies of it: ``docs/wire.md`` says what a watchdog has to make sure of before it
+sends one. Both let an interrupted system call begin again (``SA_RESTART``), as far as the kernel does that: Python
+waits on by itself, but C code that polls or sleeps would be told of an interruption. Who waits so is not to be asked.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _register(number: int) -> _Offer:
     descriptor = _open()
     faulthandler.register(number + 1, file=descriptor, all_threads=False)
     signal.signal(number, _answer)
-    signal.siginterrupt(number, False)  # C code that reads goes on reading, and need not know of signals
+    signal.siginterrupt(number, False)  # what the kernel can begin again goes on, and C code need not know
     return _Offer(os.getpid(), number, descriptor, inode_of(descriptor))
 
 

@@ -149,20 +149,26 @@ class Worker(NamedTuple):
 class Child(NamedTuple):
     """A process below a watched one, of note: dead (state ``Z``), stopped, in the kernel (``D``) or computing (``R``).
 
-    ``status`` is how it ended, as ``Exit`` has it.
+    ``status`` is how it ended, as ``Exit`` has it. ``is_worker``: it bears the name of the watched process itself, of
+    Python, or of a worker of PyTorch; others may be helpers that the run does well without.
     """
 
     pid: int
     name: str
     state: str
     status: int | None = None
+    is_worker: bool = False
 
 
 class Stack(NamedTuple):
-    """Where Python code stands: lines of evidence, and in short where the main thread does; empty if not known."""
+    """Where Python code stands: lines of evidence, and in short where the main thread does; empty if not known.
+
+    ``is_prompt``: it waits for a person, at a prompt or in a debugger.
+    """
 
     lines: tuple[str, ...] = ()
     at: str = ""
+    is_prompt: bool = False
 
 
 UNKNOWN_STACK = Stack()
@@ -175,7 +181,7 @@ class Process:
     ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands,
     None while it was asked and the answer is awaited. ``moved_at``: when they last read or wrote in earnest;
     ``gpu_at``: when a GPU last worked for them; ``gpu_works``: one works as hard as it did while beats came. ``below``:
-    those of note among its children and theirs. ``program``: the command line of what it has become by ``exec``.
+    those of note among its children and theirs. ``program``: the name of what it has become by ``exec``.
     ``went_on``: it beats, but in the name of a later run.
     """
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from flatline.wire import STACKS_NAME, Body
 from flatlined.inputs import processes
 from flatlined.inputs.looks import Looks
 from flatlined.model import Child
@@ -44,12 +45,12 @@ def eventually(condition):
     raise AssertionError("still not so")
 
 
-def look(process, times=3, offered=None):
+def look(process, times=3, body=None):
     """The last of so many looks, a second apart by their clock."""
     looks = Looks()
     for second in range(times):
         looks.begin(float(second))
-        seen = looks.at("it", process.pid, offered)
+        seen = looks.at("it", process.pid, body)
     return seen
 
 
@@ -70,7 +71,17 @@ def test_a_worker_that_ended_badly_is_seen_with_how_it_ended(start, end, status)
     process = start(parent_of(end))
     pid = int(process.said[0])
     eventually(lambda: state_of(pid) == "Z")
-    assert look(process).below == (Child(pid, processes.read_stat(pid).name, "Z", status),)
+    assert look(process).below == (Child(pid, processes.read_stat(pid).name, "Z", status, is_worker=True),)
+
+
+def test_workers_are_told_from_helpers_and_come_before_them(start):
+    helpers = "helpers = [subprocess.Popen(['/bin/sh', '-c', 'exit 1']) for _ in range(3)]\n"
+    process = start(helpers + parent_of("import os; os.kill(os.getpid(), 9)"))
+    pid = int(process.said[0])
+    eventually(lambda: [state_of(child) for child in processes.children_of(process.pid)] == ["Z"] * 4)
+    worker, helper = look(process).below
+    assert (worker.pid, worker.status, worker.is_worker) == (pid, -9, True)
+    assert (helper.name, helper.status, helper.is_worker) == ("sh", 1, False)
 
 
 def test_a_helper_that_ended_well_is_nobodys_concern(start):
@@ -126,22 +137,62 @@ def test_one_that_moves_data_is_no_deadlock_but_a_logger_moves_none(start, size,
 
 
 OFFERED = signal.SIGRTMAX - 4
-CATCH = f"[signal.signal(n, lambda *_: None) for n in ({OFFERED}, {OFFERED} + 1)]\nprint('ready', flush=True)\n"
+BOTH = f"({OFFERED}, {OFFERED} + 1)"
+CATCH = f"""
+import tempfile
+file = tempfile.NamedTemporaryFile(prefix={STACKS_NAME!r})
+[signal.signal(n, lambda *_: None) for n in {BOTH}]
+print(file.fileno(), flush=True)
+input()
+"""
+
+
+def body_of(process, **other):
+    return Body("j", stack_signal=OFFERED, stack_fd=int(process.said[0]), **other)
+
+
+def go_on(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def test_what_a_process_has_become_by_exec_is_seen(start):
-    process = start(f"{CATCH}input()\nos.execv('/bin/sleep', ['sleep', '600'])")
-    assert look(process, offered=OFFERED).program is None
-    process.stdin.write("\n")
-    process.stdin.flush()
+    process = start(f"{CATCH}os.execv('/bin/sleep', ['sleep', '600'])")
+    body = body_of(process, argv=("train.py", "--fast"))
+    assert look(process, body=body).program is None
+    go_on(process)
     eventually(lambda: processes.command_line(process.pid) == "sleep 600")
-    assert look(process, offered=OFFERED).program == "sleep 600"
+    assert look(process, body=body).program == "sleep"
+    assert look(process, body=body._replace(argv=("sleep", "600"))).program is None
+    assert look(process, body=body._replace(stack_signal=None)).program is None
     assert look(process).program is None
 
 
+def test_a_programs_name_is_all_that_is_told_of_it_and_cannot_forge_a_line(start, tmp_path):
+    odd = tmp_path / "a\n\u202egnp"
+    odd.symlink_to("/bin/sleep")
+    process = start(f"{CATCH}os.execv({str(odd)!r}, ['600', '600'])")
+    go_on(process)
+    eventually(lambda: processes.command_line(process.pid) == "600 600")
+    assert look(process, body=body_of(process)).program == "a??gnp"
+
+
+def test_a_program_that_resets_all_signals_has_become_nothing_else(start):
+    process = start(f"{CATCH}[signal.signal(n, signal.SIG_DFL) for n in {BOTH}]\nprint(flush=True)\ninput()")
+    body = body_of(process)
+    go_on(process)
+    process.stdout.readline()
+    assert not processes.signals(process.pid).caught >> (OFFERED - 1) & 0b11
+    assert look(process, body=body).program is None
+
+
 def test_one_whose_interpreter_exits_has_become_nothing_else(start):
-    process = start(f"{CATCH}[signal.signal(n, signal.SIG_IGN) for n in ({OFFERED}, {OFFERED} + 1)]\ninput()")
-    assert look(process, offered=OFFERED).program is None
+    ignoring = f"[signal.signal(n, signal.SIG_IGN) for n in {BOTH}]\nfile.close()\nprint(flush=True)\ninput()"
+    process = start(f"{CATCH}{ignoring}")
+    body = body_of(process)
+    go_on(process)
+    process.stdout.readline()
+    assert look(process, body=body).program is None
 
 
 def test_of_a_process_that_is_gone_there_is_nothing_to_see():

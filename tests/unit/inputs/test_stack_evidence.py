@@ -26,6 +26,7 @@ def evidence(text):
 def test_a_process_that_catches_both_signals_may_be_asked():
     assert may_ask(FIRST, START, READY)
     assert may_ask(FIRST, START, READY._replace(state="R", wchan=None))
+    assert may_ask(FIRST, START, READY._replace(wchan="do_wait.part.0"))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,10 @@ def test_a_process_that_catches_both_signals_may_be_asked():
         pytest.param(READY._replace(state="t"), id="is stopped by a debugger"),
         pytest.param(READY._replace(state="Z"), id="is dead"),
         pytest.param(READY._replace(wchan="__do_sys_pause"), id="waits for just any signal"),
+        pytest.param(READY._replace(wchan="poll_schedule_timeout.constprop.0"), id="polls"),
+        pytest.param(READY._replace(wchan="hrtimer_nanosleep"), id="sleeps"),
+        pytest.param(READY._replace(wchan="wait_woken"), id="waits in what may have a timeout"),
+        pytest.param(READY._replace(state="D"), id="is in the kernel for good"),
         pytest.param(READY._replace(wchan="request_wait_answer"), id="reads from a FUSE file system"),
         pytest.param(READY._replace(wchan=None), id="waits in who knows what"),
         pytest.param(signals(blocked=BIT), id="blocks it"),
@@ -120,7 +125,44 @@ def test_in_short_it_is_the_innermost_line_of_the_users_own_code_and_what_that_l
     assert where() == ""
 
 
-READING = """[
+def is_prompt(*frames):
+    text = "".join(f'  File "{file}", line 1 in {name}\n' for file, name in frames)
+    return stack(parse(f"Current thread 0x1 (most recent call first):\n{text}")).is_prompt
+
+
+TRAIN = ("/app/train.py", "step")
+PYTHON, LIBRARY = "/usr/lib/python3.11", "/opt/venv/lib/python3.11/site-packages"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        [(f"{PYTHON}/cmd.py", "cmdloop"), (f"{PYTHON}/pdb.py", "_cmdloop"), (f"{PYTHON}/bdb.py", "trace_dispatch")],
+        [(f"{PYTHON}/code.py", "InteractiveConsole.raw_input"), (f"{PYTHON}/code.py", "interact")],
+        [(f"{PYTHON}/getpass.py", "unix_getpass")],
+        [(f"{PYTHON}/selectors.py", "select"), (f"{LIBRARY}/IPython/terminal/debugger.py", "cmdloop")],
+        [(f"{LIBRARY}/debugpy/_vendored/pydevd/pydevd.py", "_do_wait_suspend")],
+    ],
+)
+def test_a_stack_that_ends_in_a_debugger_or_prompt_waits_for_a_person(inner):
+    assert is_prompt(*inner, TRAIN)
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param([TRAIN], id="the user's own code"),
+        pytest.param([TRAIN, (f"{PYTHON}/cmd.py", "cmdloop")], id="called from a prompt"),
+        pytest.param([TRAIN, (f"{PYTHON}/bdb.py", "run"), (f"{PYTHON}/pdb.py", "_runscript")], id="begun by pdb"),
+        pytest.param([("/app/cmd.py", "cmdloop"), TRAIN], id="the user's own cmd.py"),
+        pytest.param([(f"{PYTHON}/queue.py", "get"), TRAIN], id="a queue"),
+    ],
+)
+def test_no_other_stack_does(frames):
+    assert not is_prompt(*frames)
+
+
+READING = b"""[
 {"os_thread_id": 43, "thread_name": "loader", "frames": [{"name": "load", "filename": "/app/data.py", "line": 9}]},
 {"os_thread_id": 42, "thread_name": "MainThread", "frames": [{"name": "step", "filename": "/app/t.py", "line": 1}]}]"""
 
@@ -130,6 +172,11 @@ def test_what_py_spy_read_is_told_in_the_same_lines():
     assert lines == ("main thread: /app/t.py:1 in step", "another thread: /app/data.py:9 in load")
 
 
-@pytest.mark.parametrize("text", ["", "Error: no", "{}", "[1]", '[{"frames": []}]', "null"])
+@pytest.mark.parametrize("text", [b"", b"Error: no", b"{}", b"[1]", b'[{"frames": []}]', b"null", b"\xff"])
 def test_what_py_spy_could_not_read_is_no_evidence(text):
     assert stack(py_spy.parse(text, 42)).lines == ()
+
+
+def test_more_than_can_be_taken_in_is_no_evidence():
+    assert py_spy.parse(READING.ljust(py_spy.BYTES_MAX), 42)
+    assert not py_spy.parse(READING.ljust(py_spy.BYTES_MAX + 1), 42)

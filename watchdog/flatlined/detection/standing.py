@@ -11,7 +11,6 @@ from flatlined.model import Child, Process
 
 STOPPED = ("T", "t")
 _FATES = {"R": "uses the CPU", "T": "is stopped", "t": "is stopped by a debugger", "D": "waits in the kernel (state D)"}
-_CODES = {"T": "stopped", "t": "stopped", "D": "io_wait"}
 
 Reason: TypeAlias = tuple[str, dict[str, Any]]
 """A cause's code, and the details that its sentence needs."""
@@ -36,16 +35,28 @@ def _work(process: Process, now: float) -> Reason | None:
 
 
 def _wait(process: Process) -> Reason:
-    """Of one that stands still. Dead children that did not surely end badly are helpers that nobody has reaped yet."""
+    """Of one that stands still."""
     if process.state == "D":
         return "io_wait", {}
-    for child in process.below:
-        if child.state in _CODES:
-            return _CODES[child.state], _named(child)
-        if child.state == "Z" and child.status and -child.status not in BY_REQUEST:
-            end = {"child_signal": signal_name(-child.status)} if child.status < 0 else {"child_status": child.status}
-            return "deadlock", {**_named(child), **end}
-    return "deadlock", {}
+    if process.stack and process.stack.is_prompt:
+        return "stopped", {"type": "prompt"}
+    return next(filter(None, map(_held_up_by, process.below)), ("deadlock", {}))
+
+
+def _held_up_by(child: Child) -> Reason | None:
+    """What a child would explain. For how long it has been so is not known, so only a worker that is surely missed is.
+
+    A helper may have been stopped, or dead and not reaped, since long before the silence; a worker's own bad status
+    mostly reaches its parent, but a kill does not.
+    """
+    if child.state == "D":
+        return "io_wait", _named(child)
+    if child.is_worker and child.state in STOPPED:
+        return "stopped", _named(child)
+    signal = -(child.status or 0) if child.state == "Z" else 0
+    if child.is_worker and signal > 0 and signal not in BY_REQUEST:
+        return "deadlock", {**_named(child), "child_signal": signal_name(signal)}
+    return None
 
 
 def _named(child: Child) -> dict[str, Any]:
@@ -57,7 +68,8 @@ def lines(process: Process) -> Iterator[str]:
     where = f", waiting in {process.wchan}" if process.wchan else ""
     yield f"process state {process.state}{where}"
     for child in process.below:
-        yield f"worker process {child.pid} ({child.name}) {_FATES.get(child.state) or _end(child)}"
+        kind = "worker process" if child.is_worker else "process below it:"
+        yield f"{kind} {child.pid} ({child.name}) {_FATES.get(child.state) or _end(child)}"
     if process.stack:
         yield from process.stack.lines
 

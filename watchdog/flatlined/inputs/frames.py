@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -16,6 +17,14 @@ _THREAD = re.compile(r"^(Current thread|Thread|Stack)\b.* \(most recent call fir
 _FRAME = re.compile(r'^  File "(.*)", line (\S+) in (.*)$')
 _INSTALLED = re.compile(r"/(site|dist)-packages/")
 _PYTHONS = re.compile(r"/lib(64)?/python\d[^/]*/(?!(site|dist)-packages/)|^<")
+
+_PROMPTS = re.compile(
+    r"/(pdb|cmd|code|getpass)\.py:.* in [\w.]*(cmdloop|interaction|raw_input|getpass)$"
+    r"|/IPython/terminal/.* in [\w.]*(cmdloop|prompt_for_code)$|/ipykernel/.* in [\w.]*_input_request$"
+    r"|/(debugpy|pydevd|_pydevd\w*)\b.* in [\w.]*do_wait_suspend$"
+)
+"""The functions in which debuggers and prompts wait for a person. ``input`` is C code, and no frame of a stack.
+``py-spy`` puts the class before a method's name."""
 
 
 class Frame(NamedTuple):
@@ -63,12 +72,21 @@ def stack(threads: Iterable[Thread]) -> Stack:
     others = Counter(", from ".join(map(str, thread.frames[:2])) for thread in known if not thread.is_main)
     lines = [f"main thread: {shown[0]}", *(f"    {frame}" for frame in shown[1:])]
     lines += [f"{n} other threads: {at}" if n > 1 else f"another thread: {at}" for at, n in others.items()]
-    return Stack(tuple(lines[:LINES_MAX]), _place(main))
+    return Stack(tuple(lines[:LINES_MAX]), _place(main), _is_prompt(main))
+
+
+def _is_own(frame: Frame) -> bool:
+    return not _PYTHONS.search(frame.file) and not _INSTALLED.search(frame.file)
+
+
+def _is_prompt(frames: Sequence[Frame]) -> bool:
+    """Whether the user's own code has led to a prompt; what started that code is further out, and may be a debugger."""
+    return any(_PROMPTS.search(str(frame)) for frame in takewhile(lambda frame: not _is_own(frame), frames))
 
 
 def _place(frames: Sequence[Frame]) -> str:
     """The innermost frame of the user's own code, and what it led to: an installed library, or else Python's own."""
     foreign = [frame for frame in frames if not _PYTHONS.search(frame.file)]
-    own = next((frame for frame in foreign if not _INSTALLED.search(frame.file)), None)
+    own = next(filter(_is_own, frames), None)
     inner = foreign[0] if foreign and foreign[0] is not own else frames[0]
     return inner.short if own in (None, inner) else f"{own.short} → {inner.short}"

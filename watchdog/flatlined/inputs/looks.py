@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+from flatline.wire import STACKS_NAME, Body
 from flatlined.inputs import processes
 from flatlined.model import Child, Process
 
@@ -17,6 +19,8 @@ MOVING_BYTES_PER_S = 100_000
 PER_TICK = 50
 """Looks taken in one tick: with thousands of suspects each is looked at in turn."""
 NOTABLE_MAX = 2
+_WORKERS = ("python", "pt_data_worker", "pt_main_thread")
+"""What those of Python and of PyTorch call themselves, whatever the script that started them is called."""
 _STOPPED, _IN_KERNEL, _DEAD, _COMPUTES = ("T", "t"), "D", "Z", "R"
 
 
@@ -48,11 +52,11 @@ class Looks:
         """A new tick, in which at most ``limit`` looks are taken."""
         self._now, self._left, self._children = now, limit, None
 
-    def at(self, key: str, pid: int, offered: int | None = None) -> Process | None:
+    def at(self, key: str, pid: int, body: Body | None = None) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
 
-        At the first look, with nothing to compare, it is active if it is running right now. ``offered`` is the signal
-        that its agent said to catch.
+        At the first look, with nothing to compare, it is active if it is running right now. ``body`` says how its
+        agent can be asked, which shows whether it is still there.
         """
         before = self._last.get(key)
         if self._left <= 0 or (before is not None and before.at == self._now):
@@ -61,7 +65,7 @@ class Looks:
         if stat is None:
             return None
         self._left -= 1
-        self._last[key] = self._look(pid, stat, before, _became(pid, offered))
+        self._last[key] = self._look(pid, stat, before, _became(pid, stat, body))
         return self._last[key].process
 
     def _look(self, pid: int, stat: processes.Stat, before: _Look | None, program: str | None) -> _Look:
@@ -77,7 +81,9 @@ class Looks:
             self._now if is_active else lately.active_at,
             processes.wchan(pid),
             moved_at=self._now if is_moving else lately.moved_at,
-            below=_notable(below, before.tree if before else None, self._needed_s(before) if before else math.inf),
+            below=_notable(
+                stat.name, below, before.tree if before else None, self._needed_s(before) if before else math.inf
+            ),
             program=program,
         )
         return _Look(process, stat.cpu_s, tree, self._now)
@@ -117,17 +123,20 @@ def _sum(pid: int, stat: processes.Stat, below: Iterable[tuple[int, processes.St
     )
 
 
-def _notable(below: Iterable[tuple[int, processes.Stat]], before: _Tree | None, needed_s: float) -> tuple[Child, ...]:
-    """Those who compute, and those who cannot do their part, the dead first. One that ended well has done it."""
+def _notable(
+    name: str, below: Iterable[tuple[int, processes.Stat]], before: _Tree | None, needed_s: float
+) -> tuple[Child, ...]:
+    """Those who compute, and those who cannot do their part: workers and the dead first. One that ended well has."""
     found = []
     for pid, stat in below:
-        child = Child(pid, stat.name, stat.state, _status_of_dead(pid) if stat.state == _DEAD else None)
+        status = _status_of_dead(pid) if stat.state == _DEAD else None
+        child = Child(pid, stat.name, stat.state, status, stat.name == name or stat.name.startswith(_WORKERS))
         is_long_in_kernel = stat.state == _IN_KERNEL and before is not None and pid in before.in_kernel
         if stat.state in _STOPPED or is_long_in_kernel or (stat.state == _DEAD and child.status != 0):
             found.append(child)
         elif before is not None and stat.cpu_s - before.cpu_s.get(pid, stat.cpu_s) > needed_s:
             found.append(child._replace(state=_COMPUTES))
-    return tuple(sorted(found, key=lambda child: (child.state != _DEAD, child.pid))[:NOTABLE_MAX])
+    return tuple(sorted(found, key=lambda child: (not child.is_worker, child.state != _DEAD, child.pid))[:NOTABLE_MAX])
 
 
 def _status_of_dead(pid: int) -> int | None:
@@ -135,12 +144,26 @@ def _status_of_dead(pid: int) -> int | None:
     return None if wait_status is None else os.waitstatus_to_exitcode(wait_status)
 
 
-def _became(pid: int, offered: int | None) -> str | None:
-    """The command line of what a process has become by ``exec``; None if it is still the one of its beats.
+def _became(pid: int, stat: processes.Stat, body: Body | None) -> str | None:
+    """The name of the program that a process has become by ``exec``; None if it is still the one of its beats.
 
-    ``exec`` alone sets a signal that was caught back to its default: the agent leaves its own caught or ignored.
+    ``exec`` sets signals that were caught back to their default, where the agent leaves its own caught or ignored, and
+    closes the agent's file. A program may do the first itself; so the second has to be seen too, where that may be
+    seen, and in any case another command line than the script's.
     """
-    signals = processes.signals(pid) if offered else None
-    if offered is None or signals is None or (signals.caught | signals.ignored) >> (offered - 1) & 0b11:
+    if body is None or body.stack_signal is None:
         return None
-    return processes.command_line(pid)
+    signals = processes.signals(pid)
+    if signals is None or (signals.caught | signals.ignored) >> (body.stack_signal - 1) & 0b11:
+        return None
+    has_other_words = not body.argv or not processes.command_line(pid).endswith(" ".join(body.argv))
+    if _has_agents_file(pid, body) or not has_other_words:
+        return None
+    return "".join(c if c.isprintable() else "?" for c in stat.name)
+
+
+def _has_agents_file(pid: int, body: Body) -> bool:
+    try:
+        return Path(os.readlink(f"/proc/{pid}/fd/{body.stack_fd}")).name.startswith(STACKS_NAME)  # noqa: PTH115
+    except OSError:  # it is closed, or not for us to see
+        return False

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,8 @@ from flatlined.inputs.frames import Frame, Thread
 
 AT_ONCE = 4
 """Where a file system hangs, many trainings do: their watchdog must not become a burden."""
+BYTES_MAX = 2**22
+"""A hundred threads with a hundred frames each take about as much."""
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -39,38 +40,46 @@ class Reading:
             raise PermissionError(f"there is no py-spy, or it may not read process {pid}")
         if not _turns.acquire(blocking=False):
             raise BlockingIOError("enough processes are being read")
-        self._pid = pid
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - until the answer was read
+        self._found: list[Thread] | None = None
         command = [program, "dump", "--nonblocking", "--json", "--pid", str(pid)]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - nothing of it is anybody's text
-                command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.DEVNULL
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
         except OSError:
-            self._output.close()
             _turns.release()
             raise
+        try:
+            threading.Thread(target=self._read, args=(pid,), name="py-spy", daemon=True).start()
+        except RuntimeError as error:
+            self.close()
+            raise BlockingIOError("no thread is left to read with") from error
+
+    def _read(self, pid: int) -> None:
+        """In a thread of its own: all the output, or what shows that it is too much; and wait for its end."""
+        with self._process as process:
+            assert process.stdout is not None
+            output = process.stdout.read(BYTES_MAX + 1)
+            process.kill()  # it has said everything, or too much
+        self._found = parse(output, pid)
 
     def threads(self) -> list[Thread] | None:
         """The threads of the process, none if they could not be read; None while that is under way."""
-        if self._process.poll() is None:
-            return None
-        self._output.seek(0)
-        return parse(self._output.read().decode("utf-8", "replace"), self._pid)
+        return self._found
 
     def close(self) -> None:
         """End it, if it is still under way; to be called once. That it is gone is not waited for here."""
-        if self._process.poll() is None:
-            self._process.kill()
-            threading.Thread(target=self._process.wait, name="py-spy", daemon=True).start()
-        self._output.close()
+        self._process.kill()
         _turns.release()
 
 
-def parse(text: str, pid: int) -> list[Thread]:
-    """The threads that ``py-spy dump --json`` tells of; none if it failed. The main one has the process's own id."""
+def parse(output: bytes, pid: int) -> list[Thread]:
+    """The threads that ``py-spy dump --json`` tells of; none if it failed, or told of more than can be taken in.
+
+    The main one has the process's own id.
+    """
     try:
-        told = json.loads(text)
+        told = json.loads(output) if len(output) <= BYTES_MAX else []
         return [
             Thread(
                 thread["os_thread_id"] == pid or thread["thread_name"] == "MainThread",

@@ -1,9 +1,11 @@
 """Where a silent process hangs: its Python stacks, in whichever way they can be had without a risk to it.
 
-First its agent is asked by a signal, which it answers wherever Python gets to run. Else ``py-spy`` reads its memory.
-Else the agent's second signal is sent, which is for a main thread in C code. A signal ends a process that does not
-catch it. So each is sent through a pidfd, after a look that the process is the one that offered it, catches it now and
-can answer now (``may_ask``).
+First ``py-spy`` reads its memory, which the process cannot notice. Where that is not possible its agent is asked by a
+signal, which it answers wherever Python gets to run; then by the second one, which is for a main thread in C code.
+
+A signal ends a process that does not catch it, and an interrupted system call that the kernel does not begin again
+fails in C code that may not expect it. So each is sent through a pidfd, after a look that the process is the one that
+offered it, catches it now, and either runs or waits in a call that goes on after it (``may_ask``).
 """
 
 from __future__ import annotations
@@ -34,10 +36,16 @@ TEXT_MAX = 16 * 1024
 _REAL_TIME = range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
 _PIDFD_SIGNAL_THREAD = 1
 """Linux 6.9: the signal is for one thread, the main one where the pidfd is that of a process."""
-_CANNOT_ANSWER = ("T", "t", "Z", "X")
-_NOT_TO_BE_WOKEN = ("pause", "sigsuspend", "request_wait_answer", "fuse")
-"""In kernel functions of these names any signal ends the wait. A program that waits for a signal goes on as if it had
-got its own; one that reads from a FUSE file system may be told by it that the reading failed."""
+_GOES_ON = (
+    *("futex_do_wait", "futex_wait_queue", "futex_wait_queue_me"),  # locks, joins, conditions
+    *("anon_pipe_read", "pipe_read"),
+    *("do_wait", "locks_lock_inode_wait", "do_lock_file_wait"),  # wait4 and waitid; flock and fcntl
+)
+"""The kernel functions, by the names of various versions, of waits that begin again after a handler with
+``SA_RESTART``: signal(7). Not among them are those that never do (poll, select, epoll, sleeps, ``sigtimedwait``, System
+V's queues and semaphores), those that do not with a timeout of the socket, nor writes, which may come back with half
+done. A futex's wait with a timeout ends too, but libc and Python, whose locks they mostly are, wait on for the rest of
+it; of ``sem_timedwait`` in C code alone it can be seen (EINTR)."""
 
 
 class Seen(NamedTuple):
@@ -139,16 +147,16 @@ def may_ask(first: int, start: int | None, seen: Seen) -> bool:
     """Whether ``first`` and the signal after it surely make a process write its stacks, and do nothing else.
 
     It must still be that of the beat (by its ``start``), catch both, have neither of them blocked or still waiting for
-    it, and be neither stopped nor waiting for just any signal.
+    it, and run or wait in a call that goes on afterwards. One that runs might begin another call before the signal
+    arrives, some microseconds later: that cannot be excluded.
     """
     if first not in _REAL_TIME[:-1]:
         return False
     both = 0b11 << (first - 1)
     signals = seen.signals
     is_ready = signals.caught & both == both and not (signals.blocked | signals.pending) & both
-    is_known = seen.state == "R" or seen.wchan is not None  # what it waits in
-    would_wake = any(name in (seen.wchan or "") for name in _NOT_TO_BE_WOKEN)
-    return is_ready and is_known and not would_wake and seen.start == start and seen.state not in _CANNOT_ANSWER
+    goes_on = seen.state == "R" or (seen.state == "S" and (seen.wchan or "").partition(".")[0] in _GOES_ON)
+    return is_ready and goes_on and seen.start == start
 
 
 def ask(pid: int, body: Body, *, in_c: bool = False) -> Signalled:
@@ -226,5 +234,5 @@ def _read_memory(pid: int, _: Body) -> Question:
     return py_spy.Reading(pid)
 
 
-_WAYS: tuple[Callable[[int, Body], Question], ...] = (ask, _read_memory, partial(ask, in_c=True))
+_WAYS: tuple[Callable[[int, Body], Question], ...] = (_read_memory, ask, partial(ask, in_c=True))
 """The second signal comes last: ``faulthandler`` reads frames as they lie, of the thread that it interrupts."""

@@ -78,7 +78,7 @@ class Evidence:
             self.forget(worker.key)
             return None
         pid = pid_of[worker.key]
-        process = self._looks.at(worker.key, pid, worker.body.stack_signal)
+        process = self._looks.at(worker.key, pid, worker.body)
         if process is None:
             return None
         process = replace(

@@ -69,9 +69,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "its worker process {child} is stopped (SIGSTOP, Ctrl-Z or a debugger)",
         "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",
     ),
+    "stopped.prompt": ("the process waits at a prompt or in a debugger",),
     "deadlock": (
         "the process waits and uses no CPU, and its worker process {child} was killed by {child_signal}",
-        "the process waits and uses no CPU, and its worker process {child} ended with status {child_status}",
         "the process waits and uses no CPU, as in a deadlock",
     ),
     "busy": (
@@ -159,13 +159,16 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`kill -CONT {pid}` lets it go on.",
         "`kill -CONT` lets it go on.",
     ),
+    "stopped.prompt": ("answer it in its terminal; a `breakpoint()` left in the code does this.",),
     "exec": ("start such a program by `flatline run`, or let it beat itself.",),
     "deadlock": (
+        "what {at} waits for is what to look at; the stack above leads there.",
         "`py-spy dump --pid {pid}` shows what each thread waits for.",
         "`py-spy dump` shows what each thread waits for.",
     ),
     "busy": (
         "`py-spy dump --pid {child_pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
+        "if {at} is meant to take so long, announce it with `agent.phase(...)`.",
         "`py-spy dump --pid {pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
         "announce long stretches with `agent.phase(...)`.",
     ),

@@ -69,9 +69,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "워커 프로세스 {child} 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
         "프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
     ),
+    "stopped.prompt": ("프로세스가 프롬프트나 디버거에서 입력을 기다리는 중",),
     "deadlock": (
         "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
-        "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 종료됨 (종료 코드 {child_status})",
         "프로세스가 CPU를 쓰지 않고 대기 중, 교착 상태로 보임",
     ),
     "busy": (
@@ -150,13 +150,16 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`kill -CONT {pid}`로 다시 진행시킬 수 있습니다.",
         "`kill -CONT`로 다시 진행시킬 수 있습니다.",
     ),
+    "stopped.prompt": ("해당 터미널에서 입력해 주세요. 코드에 남은 `breakpoint()`가 원인일 수 있습니다.",),
     "exec": ("이런 프로그램은 `flatline run`으로 시작하거나, 직접 하트비트를 보내게 하세요.",),
     "deadlock": (
+        "{at}에서 무엇을 기다리는지 확인하세요. 거기까지의 호출 스택은 위에 있습니다.",
         "`py-spy dump --pid {pid}`로 각 스레드가 무엇을 기다리는지 확인하세요.",
         "`py-spy dump`로 각 스레드가 무엇을 기다리는지 확인하세요.",
     ),
     "busy": (
         "`py-spy dump --pid {child_pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
+        "{at}에서 오래 걸리는 것이 정상이라면 `agent.phase(...)`로 알려 주세요.",
         "`py-spy dump --pid {pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
         "긴 구간은 `agent.phase(...)`로 알려 주세요.",
     ),
