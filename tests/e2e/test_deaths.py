@@ -38,6 +38,12 @@ os.read(0, 1)
 if "again" not in os.environ:
     os.execve(sys.executable, sys.orig_argv, {**os.environ, "again": "1"})
 """
+BECOMES_A_SHELL = """
+import os, sys
+from flatline import agent
+agent.beat(1, 0.5)
+os.execvp("sh", ["sh", "-c", f"read _; exit {sys.argv[1]}"])
+"""
 OLD_KERNEL = """
 import sys
 if "flatlined.cli" in sys.orig_argv:
@@ -95,6 +101,23 @@ def test_a_process_in_a_containers_pid_namespace(daemon, number):
     assert (kind, code) == ("crashed", "signal")
     assert told["pid"] < pid, "the pid is the one that it knows itself by"
     assert number.name in told["cause"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        (0, ("finished", "by then it was another program, which ended with status 0: sh -c read _; exit 0")),
+        (3, ("crashed", "it exited with status 3")),
+    ],
+)
+def test_a_training_that_became_a_program_that_does_not_beat(status, end):
+    with Daemon({"defaults": {"silent_after": "2s"}}) as daemon:
+        process = daemon.train(BECOMES_A_SHELL, status, job="becomes")
+        assert daemon.wait_for(job="becomes", kind="silent")["cause"]["code"] == "exec"
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        told = daemon.wait_for(lambda m: m["kind"] != "silent", job="becomes")
+        assert (told["kind"], told["cause"]["text"]) == end
 
 
 def test_a_training_that_became_itself_anew_finishes_once(daemon):

@@ -1,6 +1,7 @@
 """The daemon is stopped, killed and started again while trainings run: nothing is said twice, nothing is forgotten."""
 
 import signal
+from datetime import datetime, timezone
 
 import pytest
 from harness import Daemon, eventually
@@ -13,12 +14,31 @@ for epoch, _ in enumerate(sys.stdin):
     print("beaten", epoch, flush=True)
 """
 """Beats once for each line on its standard input, and finishes when that is closed."""
+PARENT = """
+import os, signal, sys
+from pathlib import Path
+child = os.fork()
+if child == 0:
+    from flatline import agent
+    agent.beat(1, 0.5)
+    input()
+    exec(sys.argv[1])
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+Path(os.environ["TMPDIR"], "dead").touch()
+signal.pause()
+"""
+"""Never reaps its child, which beats and upon a line on its standard input ends as the argument says."""
 
 
 @pytest.fixture
 def daemon():
     with Daemon() as daemon:
         yield daemon
+
+
+def stamp():
+    """Now, as messages have it."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def begun(daemon, job):
@@ -68,14 +88,50 @@ def test_a_death_while_nobody_watched_is_told_as_unknown(daemon):
     assert crash["cause"]["code"] == "unknown"
     assert crash["progress"]["epoch"] == 0
 
+    [told] = [line for line in crash["cause"]["evidence"] if line.endswith("while nobody watched")]
+    assert told.startswith("it ended between 20")
 
-def test_a_finish_while_nobody_watched_is_told_as_a_finish(daemon):
+
+def test_a_finish_while_nobody_watched_is_told_as_one_whose_status_nobody_saw(daemon):
     process = begun(daemon, "digits")
     daemon.stop()
     process.stdin.close()
     process.wait()
     daemon.start()
-    assert daemon.wait_for(job="digits")["kind"] == "finished"
+    finish = daemon.wait_for(job="digits")
+    assert (finish["kind"], finish["cause"]["code"]) == ("finished", "unseen_status")
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict"),
+    [
+        ("sys.exit(0)", ("finished", None)),
+        ("sys.exit(3)", ("crashed", "it exited with status 3")),
+        ("os.kill(os.getpid(), 9)", ("crashed", "killed by SIGKILL")),
+    ],
+)
+def test_an_end_while_nobody_watched_is_known_where_the_parent_has_not_reaped(daemon, ending, verdict):
+    parent = daemon.train(PARENT, ending, job="digits")
+    daemon.wait_until_watched("digits")
+    daemon.kill()
+    parent.stdin.write(b"\n")
+    parent.stdin.flush()
+    eventually((daemon.folder / "dead").exists)
+    daemon.start()
+    told = daemon.wait_for(job="digits")
+    assert (told["kind"], told["cause"] and told["cause"]["text"]) == verdict
+
+
+def test_a_death_while_nobody_watched_is_dated_by_when_it_was_last_watched(daemon):
+    process = begun(daemon, "digits")
+    started = daemon.wait_until_watched("digits")
+    stopped_from = stamp()
+    daemon.stop()
+    process.kill()
+    process.wait()
+    daemon.start()
+    crash = daemon.wait_for(job="digits", kind="crashed")
+    assert started["since"] < stopped_from <= crash["since"] < crash["detected_at"]
 
 
 def test_a_run_that_began_while_nobody_watched_is_taken_up(daemon):

@@ -51,8 +51,9 @@ class Exit:
     """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
 
     ``oom`` is the cause where the kernel killed it for want of memory. ``unreaped_by``: it is not known yet, because
-    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings. ``went_on``: it had
-    become another program (``exec``), whose own run tells the end.
+    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings. ``program``: the
+    command line of what it had become by ``exec``, as far as that was seen. ``went_on``: by ``exec`` too, but that has
+    a run of its own, which tells the end.
     """
 
     at: float
@@ -63,6 +64,7 @@ class Exit:
     unreaped_by: int | None = None
     evidence: tuple[str, ...] = ()
     went_on: bool = False
+    program: str | None = None
 
 
 class Rhythm(NamedTuple):

@@ -14,6 +14,7 @@ from flatline.wire import Body
 from flatlined.inputs import processes
 from flatlined.inputs.deaths import UNREAPED_GRACE_S, Deaths
 from flatlined.inputs.looks import Looks
+from flatlined.model import Exit
 
 
 @pytest.fixture
@@ -45,6 +46,12 @@ def deaths():
 
 def watch(deaths, process):
     assert deaths.watch("it", process.pid, processes.read_stat(process.pid).start)
+
+
+def become_zombie(process):
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
 
 
 def death(deaths):
@@ -132,11 +139,39 @@ def test_a_beat_is_of_the_process_with_its_pid_start_and_boot(start):
     assert processes.find(body_of(process, pid=2**30)) is None
 
 
-def test_a_zombie_is_nobody(start):
+def test_one_that_lives_was_not_met_dead(start, deaths):
+    watch(deaths, start())
+    assert deaths.met_dead("it", 100.0) is None
+
+
+def test_one_that_was_met_dead_has_its_status_at_once(start, deaths):
+    if os.getuid() != 0:
+        pytest.skip("only root may see the status of any process that is not reaped")
+    process = start("os.kill(os.getpid(), 15)")
+    become_zombie(process)
+    watch(deaths, process)
+    assert deaths.met_dead("it", 100.0) == Exit(100.0, -signal.SIGTERM)
+
+
+def test_one_that_was_met_dead_has_its_status_when_it_is_reaped_where_the_kernel_hides_it(start, deaths, monkeypatch):
+    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)
+    process = start("os.kill(os.getpid(), 15)")
+    become_zombie(process)
+    watch(deaths, process)
+    assert deaths.met_dead("it", 100.0) == Exit(100.0, unreaped_by=os.getpid())
+    assert (deaths.drain(150.0), deaths.overdue(200.0)) == ([], [])
+    process.wait()
+    [known] = deaths.drain(300.0)
+    assert known.exit.at == 100.0
+
+
+def test_a_zombie_is_still_there(start):
     process = start()
     body = body_of(process)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert processes.find(body) == process.pid
+    process.wait()
     assert processes.find(body) is None
 
 

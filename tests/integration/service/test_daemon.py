@@ -1,5 +1,6 @@
 """The daemon in this process, on real files and a real store: what goes wrong inside it."""
 
+import errno
 import logging
 import os
 import sqlite3
@@ -153,6 +154,20 @@ def test_verdicts_that_cannot_be_stored_are_reached_again_when_they_can(daemon, 
     assert told(store) == [("digits", "started")]
     daemon.tick()
     assert told(store) == [("digits", "started"), ("digits", "diverged")]
+
+
+def test_that_a_run_cannot_be_watched_is_said_once(daemon, beats, monkeypatch, caplog):
+    def out_of_descriptors(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    write(beats / "a.beat")
+    with monkeypatch.context() as scarce:
+        scarce.setattr(daemon.deaths, "watch", out_of_descriptors)
+        daemon.tick()
+        daemon.tick()
+    assert caplog.text.count("cannot be watched") == 1
+    daemon.tick()
+    assert len(daemon.roster.pid_of) == 1
 
 
 def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(daemon, beats):

@@ -69,11 +69,15 @@ def write(path, body, state=wire.RUNNING):
     path.write_bytes(wire.encode_head(head) + data)
 
 
-def die(daemon, process):
-    """The process ends, nobody reaps it, and the daemon takes notice."""
+def become_zombie(process):
     process.stdin.write(b"\n")
     process.stdin.flush()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+
+def die(daemon, process):
+    """The process ends, nobody reaps it, and the daemon takes notice."""
+    become_zombie(process)
     daemon.processes_died()
     daemon.tick()
 
@@ -109,6 +113,16 @@ def test_the_signal_is_told_when_it_is_known(daemon, store, start):
     assert before.ended_wall - 5.0 < after.ended_wall <= before.ended_wall
 
 
+def test_one_that_died_while_nobody_watched_is_told_at_once_and_again_when_it_is_known(daemon, store, start):
+    process = start("kill -9 $$")
+    become_zombie(process)
+    daemon.restore(daemon_module.read_clocks())
+    assert told(store) == [("crashed", "first", "unknown")]
+    reap(daemon, process)
+    assert told(store) == [("crashed", "first", "unknown"), ("crashed", "amended", "signal")]
+    assert "while nobody watched" in store.pending("team")[-1].notification.text
+
+
 def test_nothing_is_said_twice_where_nothing_new_is_known(daemon, store, start, tmp_path):
     process = start("exit 0")
     daemon.tick()
@@ -116,7 +130,7 @@ def test_nothing_is_said_twice_where_nothing_new_is_known(daemon, store, start, 
     write(path, daemon.roster.run_of[str(path)].workers[str(path)].body, wire.EXITING)
     die(daemon, process)
     reap(daemon, process)
-    assert told(store) == [("finished", "first", None)]
+    assert told(store) == [("finished", "first", "unseen_status")]
 
 
 def test_a_finish_that_was_none_is_told_as_a_crash(daemon, store, start, tmp_path):
@@ -126,7 +140,7 @@ def test_a_finish_that_was_none_is_told_as_a_crash(daemon, store, start, tmp_pat
     write(path, daemon.roster.run_of[str(path)].workers[str(path)].body, wire.EXITING)
     die(daemon, process)
     reap(daemon, process)
-    assert told(store) == [("finished", "first", None), ("crashed", "first", "exit_code")]
+    assert told(store) == [("finished", "first", "unseen_status"), ("crashed", "first", "exit_code")]
 
 
 def test_a_crash_that_was_none_is_told_as_a_finish(daemon, store, start):

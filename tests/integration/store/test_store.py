@@ -68,6 +68,14 @@ def test_what_steps_took_survives_and_is_moved_to_the_new_clock(store):
     again.close()
 
 
+def test_until_when_it_was_watched_is_told_by_what_was_stored_last(store):
+    assert store.watched_wall() is None
+    store.record([Record(ROW, workers=[worker((90.0, beat()))])], NOW)
+    assert store.watched_wall() == NOW.wall
+    store.record([Record(replace(ROW, key="other", ended_wall=NOW.wall + 5.0))], NOW)
+    assert store.watched_wall() == NOW.wall + 5.0
+
+
 def test_a_cause_survives_with_its_details_and_evidence(store):
     made = incident()
     made = replace(made, finding=replace(made.finding, cause=Cause("signal", {"signal": "SIGKILL"}, ("a", "b"))))

@@ -21,12 +21,18 @@ def ended(state, body, end, **head):
         pytest.param(RUNNING, AGENT, None, None, id="alive"),
         pytest.param(EXITING, AGENT, None, None, id="exiting: its status will tell"),
         pytest.param(EXITING, AGENT, Exit(6.0, 0), ("finished", None), id="left in order"),
-        pytest.param(EXITING, AGENT, Exit(6.0), ("finished", None), id="left in order, status never learned"),
+        pytest.param(
+            EXITING, AGENT, Exit(6.0), ("finished", "unseen_status"), id="left in order, status never learned"
+        ),
+        pytest.param(FINISHED, AGENT, Exit(6.0), ("finished", None), id="said so, status never learned"),
         pytest.param(EXITING, AGENT, Exit(6.0, 3), ("crashed", "exit_code"), id="sys.exit(3)"),
         pytest.param(EXITING, AGENT, Exit(6.0, -11), ("crashed", "signal"), id="segfault while exiting"),
         pytest.param(FINISHED, AGENT, None, ("finished", None), id="said so"),
         pytest.param(FINISHED, AGENT, Exit(6.0, -9), ("finished", None), id="said so, then killed"),
         pytest.param(RUNNING, AGENT, Exit(6.0, 0), ("crashed", "exit_code"), id="os._exit(0) in mid-run"),
+        pytest.param(RUNNING, AGENT, Exit(6.0, 0, program="sh eval.sh"), ("finished", "exec"), id="another program"),
+        pytest.param(RUNNING, AGENT, Exit(6.0, 3, program="sh eval.sh"), ("crashed", "exit_code"), id="that failed"),
+        pytest.param(RUNNING, AGENT, Exit(6.0, program="sh eval.sh"), ("crashed", "unknown"), id="that is gone"),
         pytest.param(RUNNING, SCRIPT, Exit(6.0, 0), ("finished", None), id="a script just ends"),
         pytest.param(RUNNING, AGENT, Exit(6.0, -9), ("crashed", "signal"), id="SIGKILL"),
         pytest.param(RUNNING, AGENT, Exit(6.0, -15), ("crashed", "terminated"), id="SIGTERM"),
@@ -179,6 +185,15 @@ def test_where_a_run_stopped_stands_beside_its_own_note():
     cause = detect(worker((0.0, beat(38, body, epoch=37.0, state=FINISHED))), Facts(), Policy(), 1.0).cause
     assert cause.code == "reported"
     assert cause.details == {"reason": "no better for 10 epochs", "epoch": "37", "epochs": "90"}
+
+
+@pytest.mark.parametrize(("epoch", "severity"), [(37.0, "warning"), (89.0, "info")])
+def test_a_finish_whose_status_nobody_saw_is_a_warning_if_less_was_done_than_planned(epoch, severity):
+    made = worker((0.0, beat(38, AGENT._replace(epochs=90), epoch=epoch, state=EXITING)))
+    end = Exit(1.0, evidence=("nobody watched",))
+    found = detect(made._replace(exit=end), Facts(), Policy(), 1.0)
+    assert (found.kind, found.severity, found.cause.code) == ("finished", severity, "unseen_status")
+    assert found.cause.evidence == ("nobody watched",)
 
 
 @pytest.mark.parametrize(("ended_at", "severity"), [(599.9, "warning"), (600.0, "info")])

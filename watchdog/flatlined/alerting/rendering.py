@@ -109,7 +109,7 @@ def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | Non
     if "at" in details:
         sentence = phrases.STANDS.format(sentence=sentence, at=details["at"])
     failure = _failure(notification.cause, phrases)
-    if failure:
+    if failure and failure[0] != sentence:
         sentence = f"{failure[0]}: {sentence}"
     return {
         "code": code,

@@ -68,6 +68,22 @@ class Deaths:
         self._epoll.register(fd, select.EPOLLIN)
         return True
 
+    def met_dead(self, key: str, at: float) -> Exit | None:
+        """The end, ``at`` that time, of one that is dead already now that it is watched; None if it lives.
+
+        A status that only its parent can learn is not waited for here: it comes with ``drain`` when it is reaped.
+        """
+        fd = self._by_key[key]
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        if not poll.poll(0):
+            return None
+        end = self._exit_of(fd, at, reaped=False)
+        if end is not None:
+            return self._done(fd, end).exit
+        self._wait_for_reaping(fd, at)
+        return self._unknown(fd, at).exit
+
     def forget(self, key: str) -> None:
         """Stop watching."""
         fd = self._by_key.pop(key, None)
@@ -93,9 +109,12 @@ class Deaths:
             if end is not None:
                 deaths.append(self._done(fd, end))
             else:
-                self._unreaped[fd] = now
-                self._epoll.modify(fd, 0)  # only the hang-up that reaping brings
+                self._wait_for_reaping(fd, now)
         return deaths
+
+    def _wait_for_reaping(self, fd: int, died_at: float) -> None:
+        self._unreaped[fd] = died_at
+        self._epoll.modify(fd, 0)  # only the hang-up that reaping brings
 
     def overdue(self, now: float) -> list[Death]:
         """Deaths whose exit status did not come in time, each once; call it now and then."""

@@ -16,7 +16,7 @@ from flatline.wire import Body
 
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 """PROC_PID_INIT_INO of linux/proc_ns.h: the namespace of the whole machine, which sees all others."""
-_CAP_SYS_PTRACE = 19
+_CAP_SYS_PTRACE = 1 << 19
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -77,10 +77,11 @@ def sees_namespace(inode: int | None) -> bool:
 
 
 def find(body: Body) -> int | None:
-    """The pid, as seen from here, of the live process that a beat speaks of; None if it is not on this machine or gone.
+    """The pid, as seen from here, of the process that a beat speaks of; None if it is not on this machine or gone.
 
-    It is the same process only if its start time agrees. A process in a container knows another pid of itself; it is
-    found by the pid in its innermost namespace. Raises OSError where that cannot be known now.
+    It is the same process only if its start time agrees; one that is dead and not yet reaped is still there. A process
+    in a container knows another pid of itself; it is found by the pid in its innermost namespace. Raises OSError where
+    that cannot be known now.
     """
     if body.pid is None or body.start is None or body.boot not in (None, boot_id()):
         return None
@@ -88,7 +89,7 @@ def find(body: Body) -> int | None:
     candidates = [body.pid] if is_ours else _by_inner_pid(int(time.monotonic())).get(body.pid, [])
     for pid in candidates:
         stat = stat_of(pid)
-        if stat is not None and stat.start == body.start and stat.state not in ("Z", "X"):
+        if stat is not None and stat.start == body.start and stat.state != "X":
             return pid
     return None
 
@@ -233,7 +234,5 @@ def may_inspect(pid: int) -> bool:
 
 @cache
 def _may_trace_any() -> bool:
-    sys_ptrace = 1 << 19
-    return any(
-        line.startswith("CapEff:") and int(line.split()[1], 16) & sys_ptrace for line in _status_lines(os.getpid())
-    )
+    lines = _status_lines(os.getpid())
+    return any(line.startswith("CapEff:") and int(line.split()[1], 16) & _CAP_SYS_PTRACE for line in lines)

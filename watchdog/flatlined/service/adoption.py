@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import pwd
 import socket
+from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from flatlined.model import Exit, Moment, Worker
 
 LONGEST_RUN_S = 10 * 365 * 86400.0
 """Who claims to run for longer has a wrong clock."""
+_SECOND = "%Y-%m-%d %H:%M:%S"
 
 
 class Place(NamedTuple):
@@ -88,11 +91,18 @@ def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
     return Adopted(place.run_key, place.run, worker)
 
 
-def gone(worker: Worker, moment: Moment) -> Worker:
-    """A local worker whose process is not there any more: ended since its last beat, in a way nobody saw."""
-    beat_wall = worker.head.time_ns / 1e9
-    gone_since = min(moment.mono, moment.mono - (moment.wall - beat_wall)) if beat_wall else moment.mono
-    return worker._replace(exit=Exit(gone_since, rebooted=worker.body.boot not in (None, processes.boot_id())))
+def alive_at(worker: Worker, moment: Moment, watched_wall: float | None) -> float:
+    """When a worker that died unseen is last known to have lived: at its last beat, or when it was last watched."""
+    alive_wall = max(worker.head.time_ns / 1e9, watched_wall or 0.0)
+    return min(moment.mono, moment.mono - (moment.wall - alive_wall)) if alive_wall else moment.mono
+
+
+def gone(worker: Worker, moment: Moment, end: Exit) -> Worker:
+    """A local worker that died while nobody watched, at some time since ``end.at``."""
+    since, until = (datetime.fromtimestamp(wall).astimezone() for wall in (moment.wall_of(end.at), moment.wall))
+    told = f"it ended between {since:{_SECOND}} and {until:{_SECOND} %Z}, while nobody watched"
+    rebooted = worker.body.boot not in (None, processes.boot_id())
+    return worker._replace(exit=replace(end, rebooted=rebooted, evidence=(*end.evidence, told)))
 
 
 def derived_run(text: str) -> str:

@@ -72,6 +72,7 @@ class Daemon:
             crash_of=store.crash_of,
             lesson_for=store.lesson_for,
             policy=config.policy,
+            program_of=lambda key: self._evidence.program_of(key),  # noqa: PLW0108 - it is made only below
         )
         self._store = store
         self._files = files
@@ -98,6 +99,7 @@ class Daemon:
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
         self._evidence.begin(moment.mono, looks=float("inf"))
+        watched_wall = self._store.watched_wall()
         for stored, workers, incidents in self._store.unfinished(moment):
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
             run.suspected = stored.suspected_of
@@ -105,7 +107,7 @@ class Daemon:
             if is_expected(run.key):
                 self._expected.take_up(run, workers[0], moment)
                 continue
-            self.roster.take_up(run, workers, moment)
+            self.roster.take_up(run, workers, moment, watched_wall=watched_wall)
             self._verdicts.watch(run)
         self.discover(moment)
         self._verdicts.judge(self.roster.runs.values(), moment)

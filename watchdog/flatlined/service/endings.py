@@ -70,13 +70,15 @@ class Endings:
             return worker
         return worker._replace(exit=self.explained(worker.key, Exit(moment.mono, body.exit_status), moment.mono))
 
-    def unseen(self, worker: Worker, moment: Moment) -> Worker:
+    def unseen(self, worker: Worker, end: Exit, moment: Moment) -> Worker:
         """The worker as one that died while nobody watched; the kernel log may still say why."""
-        gone = adoption.gone(worker, moment)
-        pid = processes.outer_pid(worker.body)
-        if pid is None or gone.exit is None:
-            return gone
-        return gone._replace(exit=replace(gone.exit, oom=self._memory.past_verdict(pid, gone.exit.at)))
+        pid = processes.outer_pid(worker.body) if end.status in _KILLS else None
+        oom = None if pid is None else self._memory.past_verdict(pid, end.at)
+        gone = adoption.gone(worker, moment, replace(end, oom=oom))
+        if gone.exit is not None and end.unreaped_by is not None:
+            self._if_killed[worker.key] = gone.exit
+            return gone._replace(exit=replace(gone.exit, oom=None))
+        return gone
 
     def forget(self, key: str) -> None:
         """Stop watching; a status that is still to come can be explained nevertheless."""

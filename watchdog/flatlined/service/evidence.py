@@ -33,6 +33,7 @@ class Evidence:
         self._holders: dict[int, set[int]] = {}
         self.gpus_unanswered_since: float | None = None
         self._in_process: Counter[int] | None = None
+        self._programs: dict[str, str] = {}
 
     def begin(self, now: float, looks: float = PER_TICK) -> None:
         """A new tick, in which at most so many processes are looked at."""
@@ -81,6 +82,8 @@ class Evidence:
         process = self._looks.at(worker.key, pid, worker.body)
         if process is None:
             return None
+        if process.program is not None:
+            self._programs[worker.key] = process.program
         process = replace(
             process,
             gpu_at=max((gpu.busy_at for gpu in held), default=-math.inf),
@@ -100,7 +103,12 @@ class Evidence:
             self._in_process = Counter(pid_of.values())
         return self._in_process[pid] > 1
 
+    def program_of(self, key: str) -> str | None:
+        """The command line of what a suspect's process has become by ``exec``, if that was seen."""
+        return self._programs.get(key)
+
     def forget(self, key: str) -> None:
         """A worker is no longer watched, or no longer a suspect."""
         self._looks.forget(key)
+        self._programs.pop(key, None)
         self._stacks.forget(key)

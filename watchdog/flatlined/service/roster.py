@@ -17,6 +17,7 @@ from flatlined.inputs.beat_files import BeatFiles
 from flatlined.inputs.deaths import Death, Deaths
 from flatlined.inputs.memory import Memory
 from flatlined.model import Exit, Incident, Moment, Policy, Worker
+from flatlined.service import adoption
 from flatlined.service.adoption import Adopted
 from flatlined.service.endings import Endings
 from flatlined.service.runs import Run
@@ -42,7 +43,8 @@ class Roster:
     """The runs by key, and the run and the process of each worker by the worker's key.
 
     ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``crash_of`` the crash it ended with,
-    if it did; ``lesson_for`` what earlier runs of a worker's job have taught; ``policy`` what a job asks for.
+    if it did; ``lesson_for`` what earlier runs of a worker's job have taught; ``policy`` what a job asks for;
+    ``program_of`` what a process has become by ``exec``, where that was seen.
     ``settled`` are runs that are over and told, of which an exit status came only now.
     """
 
@@ -56,6 +58,7 @@ class Roster:
         crash_of: Callable[[str, Moment], Incident | None],
         lesson_for: Callable[[Worker], Patience],
         policy: Callable[[str], Policy],
+        program_of: Callable[[str], str | None],
     ) -> None:
         self.runs: dict[str, Run] = {}
         self.run_of: dict[str, Run] = {}
@@ -67,6 +70,7 @@ class Roster:
         self._crash_of = crash_of
         self._lesson_for = lesson_for
         self._policy = policy
+        self._program_of = program_of
         self._over: dict[str, _Over] = {}
         self._untied: set[str] = set()
         self._unsettled: dict[str, Run] = {}
@@ -95,10 +99,12 @@ class Roster:
         self._join(run, worker)
         return run
 
-    def take_up(self, run: Run, workers: Iterable[Worker], moment: Moment) -> None:
-        """Go on watching a run of the last daemon."""
+    def take_up(
+        self, run: Run, workers: Iterable[Worker], moment: Moment, *, watched_wall: float | None = None
+    ) -> None:
+        """Go on watching a run of the last daemon, which watched it until then."""
         for worker in workers:
-            self._join(run, self._tied(self._resumed(worker, run, moment), moment))
+            self._join(run, self._tied(self._resumed(worker, run, moment), moment, watched_wall))
 
     def take_in(self, run: Run, key: str, beat: Beat, moment: Moment) -> None:
         """A beat of a worker; a wrapper that has just started its command is watched for that.
@@ -129,7 +135,7 @@ class Roster:
                 continue
             worker = self._with_last_words(run.workers[key], moment)
             end = worker.exit if worker.head.state == FAILED else None
-            end = end or self._endings.explained(key, seen, moment.mono)
+            end = end or replace(self._endings.explained(key, seen, moment.mono), program=self._program_of(key))
             if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
                 worker, end = worker._replace(head=worker.head._replace(state=EXITING)), replace(end, went_on=True)
             run.workers[key] = worker._replace(exit=end)
@@ -141,7 +147,9 @@ class Roster:
         """The exit status of a worker of a run that is over: from now on the run is among the ``settled``."""
         run = self._unsettled.pop(key, None)
         if run is not None:
-            run.workers[key] = run.workers[key]._replace(exit=self._endings.explained(key, seen, moment.mono))
+            worker, end = run.workers[key], self._endings.explained(key, seen, moment.mono)
+            program = worker.exit.program if worker.exit is not None else None
+            run.workers[key] = worker._replace(exit=replace(end, program=program))
             self.settled.append(run)
 
     def _went_on_as_another(self, worker: Worker, moment: Moment) -> bool:
@@ -222,23 +230,36 @@ class Roster:
         run.workers[worker.key] = worker
         self.run_of[worker.key] = run
 
-    def _tied(self, worker: Worker, moment: Moment) -> Worker:
-        """The worker with its process watched, or its end filled in where it is gone."""
+    def _tied(self, worker: Worker, moment: Moment, watched_wall: float | None = None) -> Worker:
+        """The worker with its process watched, or its end filled in where it is dead (and was last watched until)."""
         if not worker.local or worker.exit is not None:
             return worker
-        self._untied.discard(worker.key)
+        alive_at = adoption.alive_at(worker, moment, watched_wall)
         try:
-            pid = processes.find(worker.body)
-            start = worker.body.start
-            if pid is not None and start is not None and self._deaths.watch(worker.key, pid, start):
-                self.pid_of[worker.key] = pid
-                self._endings.watch(worker, pid, moment.mono)
-                return self._endings.told(worker, moment)
+            end = self._watch(worker, alive_at, moment)
         except OSError as e:  # no descriptor is left, most likely: who cannot look must not judge
-            log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", worker.key, e)
+            if worker.key not in self._untied:
+                log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", worker.key, e)
             self._untied.add(worker.key)
             return worker
-        return self._with_last_words(self._endings.unseen(worker, moment), moment)
+        self._untied.discard(worker.key)
+        if end is None:
+            return self._endings.told(worker, moment)
+        return self._with_last_words(self._endings.unseen(worker, end, moment), moment)
+
+    def _watch(self, worker: Worker, alive_at: float, moment: Moment) -> Exit | None:
+        """Watch the process of a worker; gives its end if it is dead already. Raises OSError where it cannot be known.
+
+        A dead one that its parent has not reaped still has its exit status.
+        """
+        pid, start = processes.find(worker.body), worker.body.start
+        if pid is None or start is None or not self._deaths.watch(worker.key, pid, start):
+            return Exit(alive_at)
+        end = self._deaths.met_dead(worker.key, alive_at)
+        if end is None:
+            self.pid_of[worker.key] = pid
+            self._endings.watch(worker, pid, moment.mono)
+        return end
 
     def tie_again(self, moment: Moment) -> None:
         """Try to watch those whose processes could not be watched so far."""

@@ -142,6 +142,14 @@ class Store:
             )
         return result
 
+    def watched_wall(self) -> float | None:
+        """Until when, at least, the last daemon watched; None if it has left nothing that tells."""
+        query = """SELECT max(wall) AS wall FROM (SELECT max(ended_wall) AS wall FROM run UNION ALL
+            SELECT json_extract(snapshot, '$.moment[1]') FROM worker JOIN run ON run.key = run_key
+            WHERE ended_wall IS NULL)"""
+        wall: float | None = self._db.execute(query).fetchone()["wall"]
+        return wall
+
     def lesson_for(self, worker: Worker) -> Patience:
         """What earlier runs of a worker's job have taught; nothing if there were none, or of another version."""
         query = "SELECT patience FROM lesson WHERE user = ? AND job = ? AND rank = ?"

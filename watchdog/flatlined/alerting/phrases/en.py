@@ -88,6 +88,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "the process has become another program, which does not beat: {program}",
         "the process has become another program, which does not beat",
     ),
+    "finished.exec": (
+        "by then it was another program, which ended with status 0: {program}",
+        "by then it was another program, which ended with status 0",
+    ),
     "silent.unknown": ("the process is there, and why it does not beat is not known",),
     "gpu_idle": (
         "GPU {gpus} has done no work for {idle_s} while {memory_mib} of its memory are held",
@@ -126,6 +130,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "stopped early at step {step} of {steps}",
         "stopped early",
     ),
+    "unseen_status": (
+        "it left in order, but its exit status was not seen (stopped early at epoch {epoch} of {epochs})",
+        "it left in order, but its exit status was not seen (stopped early at step {step} of {steps})",
+        "it left in order, but its exit status was not seen",
+    ),
     "too_fast": ("suspiciously fast, as it was to take at least {least_s}", "suspiciously fast"),
     "finished.reported": (
         "{reason} (stopped early at epoch {epoch} of {epochs})",
@@ -161,6 +170,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "stopped.prompt": ("answer it in its terminal; a `breakpoint()` left in the code does this.",),
     "exec": ("start such a program by `flatline run`, or let it beat itself.",),
+    "finished.exec": (),
     "deadlock": (
         "what {at} waits for is what to look at; the stack above leads there.",
         "`py-spy dump --pid {pid}` shows what each thread waits for.",
@@ -204,6 +214,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "overdue": ("let it go on, or raise `max_runtime` for this job.",),
     "past_estimate": ("see what slows it down: other jobs on the machine, the data loader, a hot GPU.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),
+    "unseen_status": ("the end of the job's own log should say whether all went well.",),
     "too_fast": ("was the data there, and did a checkpoint say that all was done? The job's log should tell.",),
 }
 

@@ -88,6 +88,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜: {program}",
         "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜",
     ),
+    "finished.exec": (
+        "다른 프로그램으로 바뀐 뒤 종료 코드 0으로 종료됨: {program}",
+        "다른 프로그램으로 바뀐 뒤 종료 코드 0으로 종료됨",
+    ),
     "silent.unknown": ("프로세스는 살아 있지만 하트비트가 없는 이유를 알 수 없음",),
     "gpu_idle": (
         "GPU {gpus}: {idle_s}째 유휴 상태, 메모리 {memory_mib} 점유 중",
@@ -118,6 +122,11 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
         "계획보다 일찍 종료됨 (스텝 {step}/{steps})",
         "계획보다 일찍 종료됨",
+    ),
+    "unseen_status": (
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함 (계획보다 일찍 종료됨: 에폭 {epoch}/{epochs})",
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함 (계획보다 일찍 종료됨: 스텝 {step}/{steps})",
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함",
     ),
     "too_fast": ("지나치게 빨리 끝남 (최소 {least_s} 예상)", "지나치게 빨리 끝남"),
     "finished.reported": (
@@ -152,6 +161,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "stopped.prompt": ("해당 터미널에서 입력해 주세요. 코드에 남은 `breakpoint()`가 원인일 수 있습니다.",),
     "exec": ("이런 프로그램은 `flatline run`으로 시작하거나, 직접 하트비트를 보내게 하세요.",),
+    "finished.exec": (),
     "deadlock": (
         "{at}에서 무엇을 기다리는지 확인하세요. 거기까지의 호출 스택은 위에 있습니다.",
         "`py-spy dump --pid {pid}`로 각 스레드가 무엇을 기다리는지 확인하세요.",
@@ -197,6 +207,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
     "past_estimate": ("느려진 원인을 확인하세요: 같은 서버의 다른 작업, 데이터 로더, GPU 과열 등.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
+    "unseen_status": ("작업 로그의 마지막 부분에서 정상적으로 끝났는지 확인하세요.",),
     "too_fast": ("데이터가 제대로 있었는지, 체크포인트가 이미 완료 상태였는지 작업 로그에서 확인하세요.",),
 }
 

@@ -37,23 +37,36 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
 
 
 def _ended_well(worker: Worker, end: Exit) -> bool:
-    """An orderly shutdown ended well unless its status says otherwise; so did a silent exit 0 when all was done.
+    """An orderly shutdown ended well unless its status says otherwise (``sys.exit``, a fault while it left).
 
-    A sender that announces its end and then leaves with status 0 without a word (``os._exit``) did not.
+    So did a silent exit 0 when all was done: a sender that announces its end and then leaves with status 0 without a
+    word (``os._exit``) did not, unless it was another program by then (``exec``), which had nothing to announce.
     """
     if worker.head.state == EXITING:
         return end.status in (0, None)
-    return end.status == 0 and (not worker.body.announces_end or plan_is_reached(worker))
+    return end.status == 0 and (not worker.body.announces_end or end.program is not None or plan_is_reached(worker))
 
 
 def _finished(worker: Worker, policy: Policy, since: float) -> Finding:
-    """A finish, with what is worth a note: what the run says itself, and that it took less than it was to."""
+    """A finish, with what is worth a note: what the run says itself, and that it took less than it was to.
+
+    One that left in order, but with a status that nobody saw, may have failed: with less done than planned, it is a
+    warning.
+    """
     note, early, took_s = worker.body.reason, _stopped_early(worker), since - worker.started_at
+    end = worker.exit if worker.head.state == EXITING else None
+    unseen = end is not None and end.status is None
     if policy.min_runtime_s is not None and took_s < policy.min_runtime_s:
-        evidence = (f"it took {took_s:,.1f} s", *([f"its last word: {note}"] if note else []))
+        said = [f"its last word: {note}"] if note else ["its exit status was not seen"] if unseen else []
+        evidence = (f"it took {took_s:,.1f} s", *said)
         return Finding("finished", "warning", since, Cause("too_fast", {"least_s": policy.min_runtime_s}, evidence))
     if note:
         return Finding("finished", "info", since, Cause("reported", {"reason": note, **early}))
+    if worker.exit is not None and worker.exit.program is not None:
+        return Finding("finished", "info", since, Cause("exec", {"program": worker.exit.program}))
+    if end is not None and unseen:
+        cause = Cause("unseen_status", early, end.evidence)
+        return Finding("finished", "warning" if early else "info", since, cause)
     return Finding("finished", "info", since, Cause("stopped_early", early) if early else None)
 
 
@@ -114,13 +127,14 @@ def _by_its_exit(end: Exit) -> Cause:
     if end.oom is not None:
         return end.oom
     if end.rebooted:
-        return Cause("reboot", {}, ("the machine has been started anew since the last beat",))
+        return Cause("reboot", {}, ("the machine has been started anew since the last beat", *end.evidence))
     if end.unreaped_by is not None:
         told = f"the process is dead, and its parent, process {end.unreaped_by}, has not asked yet how it ended"
         return Cause("unknown", {"status": "unreaped"}, (told, *end.evidence))
     if end.status is None:
         return Cause("unknown", {}, ("the process is gone; how it ended could not be learned", *end.evidence))
-    return by_status(end.status, core_dumped=end.core_dumped, evidence=end.evidence)
+    became = () if end.program is None else (f"it had become another program: {end.program}",)
+    return by_status(end.status, core_dumped=end.core_dumped, evidence=(*end.evidence, *became))
 
 
 def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> Cause:
