@@ -125,6 +125,7 @@ class Daemon:
         self.receive()
         self._hear_held(moment)
         self.roster.tie_again(moment)
+        self._buried(moment)
         self.roster.bury(self.deaths.overdue(moment.mono), moment)
         self._verdicts.judge(self.roster.runs.values(), moment)
         self._verdicts.judge_expected(moment)
@@ -147,7 +148,11 @@ class Daemon:
     def files_appeared(self) -> None:
         """Heartbeat files appeared or were rewritten: read them at once, so that even a short run is known alive."""
         moment = self._awake()
-        self._verdicts.judge_now([self._read(path, moment) for path in self._files.appeared()], moment)
+        touched = [self._read(path, moment) for path in self._files.appeared()]
+        # A wrapper says its end after that of those inside, which may be still to be heard: they know why.
+        dead = self._buried(moment)
+        self._verdicts.judge_now(touched, moment)
+        self._verdicts.judge(dead, moment)
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
@@ -166,13 +171,18 @@ class Daemon:
     def processes_died(self) -> None:
         """Processes ended: their last words are read, then they are judged at once."""
         moment = self._awake()
+        self._verdicts.judge(self._buried(moment), moment)
+        self._verdicts.amend(moment)
+
+    def _buried(self, moment: Moment) -> list[Run]:
+        """The runs of those who died, whose last words were heard first: they may still lie in the socket."""
         deaths = self.deaths.drain(moment.mono)
-        for _ in range(LAST_WORDS_BATCHES):
+        for _ in range(LAST_WORDS_BATCHES if deaths else 0):
             if not self.receive():
                 break
-        self._hear_held(moment)
-        self._verdicts.judge(self.roster.bury(deaths, moment), moment)
-        self._verdicts.amend(moment)
+        if deaths:
+            self._hear_held(moment)
+        return self.roster.bury(deaths, moment)
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
         """A look at the GPUs came back."""
