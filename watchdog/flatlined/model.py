@@ -20,6 +20,8 @@ Status = Literal["firing", "resolved", "notice"]
 Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+SHELL_SIGNAL = 128
+"""A shell returns this and the number of the signal for a program that a signal ended."""
 
 
 class FlatlineError(Exception):

@@ -11,12 +11,11 @@ from typing import NamedTuple, TypeAlias
 
 from flatline.wire import RUNNING
 from flatlined.detection.detectors import Detector
-from flatlined.model import SEVERITIES, Cause, Facts, Finding, Policy, Worker
+from flatlined.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, Policy, Worker
 
 ENDS = ("finished", "crashed")
 RANKS_NAMED = 4
 _RUNNING = "running"
-_SHELL_SIGNAL = 128
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
 """Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
@@ -182,4 +181,4 @@ def _says_why(inside: Finding, end: Finding) -> bool:
 def _is_passed_on(inside: Cause, end: Cause | None) -> bool:
     """Whether a command left with the status that shells have for the signal that ended a worker inside."""
     number = getattr(signal, str(inside.details.get("signal")), None)
-    return number is not None and end is not None and end.details.get("status") == _SHELL_SIGNAL + number
+    return number is not None and end is not None and end.details.get("status") == SHELL_SIGNAL + number

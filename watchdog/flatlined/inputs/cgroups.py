@@ -51,14 +51,9 @@ def memberships(pid: int) -> str:
         return ""
 
 
-def group_of(pid: int) -> MemoryGroup:
-    """The memory cgroup of a process."""
-    return group_by(memberships(pid))
-
-
 @lru_cache(maxsize=1024)
 def group_by(listed: str) -> MemoryGroup:
-    """The same by its ``/proc/PID/cgroup``."""
+    """The memory cgroup of a process, by its ``/proc/PID/cgroup``."""
     groups = (_group(folder, top) for folder, top in folders(listed, _mounts()))
     return next((group for group in groups if group), MACHINE)
 

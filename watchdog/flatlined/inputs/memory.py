@@ -18,7 +18,7 @@ from flatlined.inputs.families import Families
 from flatlined.inputs.kernel_log import KernelLog
 from flatlined.inputs.oom import KillEvidence, LastSeen, judge_kill, last_seen
 from flatlined.inputs.oom_counts import OomCounts
-from flatlined.model import Cause, Exit
+from flatlined.model import SHELL_SIGNAL, Cause, Exit
 
 GROUPS_PER_TICK = 100
 SIZES_PER_TICK = 200
@@ -30,7 +30,7 @@ DYING_S, DYING_S_PER_GIB = 0.25, 0.1
 _AVAILABLE = re.compile(rb"^MemAvailable: +(\d+) kB$", re.MULTILINE)
 
 
-KILLED_BELOW = 128 + signal.SIGKILL
+KILLED_BELOW = SHELL_SIGNAL + signal.SIGKILL
 """What a shell returns when a program that it waited for was killed."""
 
 

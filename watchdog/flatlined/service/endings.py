@@ -9,7 +9,7 @@ from flatline.wire import FAILED
 from flatlined.inputs import processes
 from flatlined.inputs.keepers import going_down, keeper_of
 from flatlined.inputs.memory import KILLED_BELOW, Memory
-from flatlined.model import Exit, Moment, Worker
+from flatlined.model import SHELL_SIGNAL, Exit, Moment, Worker
 from flatlined.service import adoption
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGXCPU)
@@ -92,4 +92,4 @@ class Endings:
 
 def _may_come_from_outside(status: int | None) -> bool:
     """Whether a process, or with a shell's 128 + n one that it waited for, may have been ended by somebody else."""
-    return status is None or (-status if status < 0 else status - 128) in FROM_OUTSIDE
+    return status is None or (-status if status < 0 else status - SHELL_SIGNAL) in FROM_OUTSIDE

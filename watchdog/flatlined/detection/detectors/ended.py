@@ -9,14 +9,13 @@ from functools import lru_cache
 from flatline.wire import EXITING, FAILED, FINISHED, Body
 from flatlined.detection.failures import Failure, classify
 from flatlined.detection.observing import plan_is_reached, progress_of
-from flatlined.model import Cause, Exit, Facts, Finding, Policy, Worker
+from flatlined.model import SHELL_SIGNAL, Cause, Exit, Facts, Finding, Policy, Worker
 
 BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals with which a person, a scheduler or a closing terminal ends a program."""
 TRACEBACK_LINES = 30
 EARLY_STRIDES = 2.0
 """Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
-_SHELL_SIGNAL = 128
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
@@ -149,7 +148,7 @@ def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> C
 
 def _exit_status(status: int) -> str:
     """An exit status in words; shells return 128 + n for a program that a signal ended."""
-    number = status - _SHELL_SIGNAL
+    number = status - SHELL_SIGNAL
     known = number in set(signal.Signals)
     return f"exit status {status} = 128 + {number}, {signal_name(number)}" if known else f"exit status {status}"
 

@@ -30,6 +30,7 @@ from flatlined.detection.failures.patterns import (
     compiled,
     cued,
 )
+from flatlined.model import SHELL_SIGNAL
 
 _LAST_LINES, _ERROR_LINES, _EXCEPTIONS, _LAST_WORDS = 50, 8, 8, 2
 _TEXT_CHARS, _SAID_CHARS = 1200, 400
@@ -42,8 +43,6 @@ _SOON = 3
 """Lines after an exception in which a program that outlived it says so; its message may end in a paragraph more."""
 _LAST = 1 << 30
 """A signal comes after all lines."""
-_SHELL_SIGNAL = 128
-"""A shell's exit status for a command that a signal ended is this more than the signal's number."""
 _BYTE = 256
 """A program that exits with the return code that ``subprocess`` gave it, -n, has the status 256 - n."""
 _SIGNALS: dict[int, tuple[str, int]] = {
@@ -238,12 +237,12 @@ def _of_error_line(line: Line, more: Sequence[Line]) -> _Proof | None:
 
 def _signal_number(exit_status: int | None) -> int:
     """The signal that an exit status tells of, also as shells (128 + n) and launchers (256 - n) pass it on; 0: none."""
-    if exit_status is None or 0 <= exit_status <= _SHELL_SIGNAL:
+    if exit_status is None or 0 <= exit_status <= SHELL_SIGNAL:
         return 0
-    if exit_status > _BYTE - _SHELL_SIGNAL // 2:
+    if exit_status > _BYTE - SHELL_SIGNAL // 2:
         number = _BYTE - exit_status
         return number if number > signal.SIGINT and number in set(signal.Signals) else 0
-    number = -exit_status if exit_status < 0 else exit_status - _SHELL_SIGNAL
+    number = -exit_status if exit_status < 0 else exit_status - SHELL_SIGNAL
     return number if number in set(signal.Signals) else 0
 
 
