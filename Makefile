@@ -7,7 +7,7 @@ RUFF_PATHS := agent watchdog tests bench examples
 .PHONY: demo test lint format bench agent-pythons system-packages clean
 
 demo: $(SETUP)/demo  ## install and watch real trainings being killed, frozen, finished
-	$(BIN)/flatlined demo
+	$(BIN)/epochwatchd demo
 
 test: $(SETUP)/test system-packages  ## install and run all tests
 	$(BIN)/pytest
@@ -35,7 +35,7 @@ clean:
 	rm -rf .venv dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(SETUP)/venv:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "flatline needs Python 3.10 or newer here: make PYTHON=python3.12 ...")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "epochwatch needs Python 3.10 or newer here: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@mkdir -p $(SETUP) && touch $@

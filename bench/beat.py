@@ -26,16 +26,16 @@ class Row(NamedTuple):
 
 
 FLOOR = Row("an empty call (in every figure)", "nothing", 200_000)
-WRITTEN = Row("agent.beat, written", "flatline_written", 200_000, on_disk=True)
-COALESCED = Row("agent.beat, coalesced", "flatline_coalesced", 200_000)
+WRITTEN = Row("agent.beat, written", "epochwatch_written", 200_000, on_disk=True)
+COALESCED = Row("agent.beat, coalesced", "epochwatch_coalesced", 200_000)
 ROWS = (
     FLOOR,
     WRITTEN,
     COALESCED,
-    Row("agent.phase, in and out", "flatline_phase", 20_000, on_disk=True),
-    Row("agent.beat, datagram, coalesced", "flatline_datagram", 200_000),
-    Row("agent.beat, datagram, one each 6 ms", "flatline_datagram", 1_000, rest_s=0.006),
-    Row("agent.beat, written, one each 6 ms", "flatline_written", 1_000, rest_s=0.006),
+    Row("agent.phase, in and out", "epochwatch_phase", 20_000, on_disk=True),
+    Row("agent.beat, datagram, coalesced", "epochwatch_datagram", 200_000),
+    Row("agent.beat, datagram, one each 6 ms", "epochwatch_datagram", 1_000, rest_s=0.006),
+    Row("agent.beat, written, one each 6 ms", "epochwatch_written", 1_000, rest_s=0.006),
     Row("tqdm.update", "tqdm_update", 200_000),
     Row("prometheus_client Gauge.set", "prometheus_gauge", 200_000),
     Row("statsd gauge, UDP", "statsd_gauge", 50_000),

@@ -1,4 +1,4 @@
-"""What ``from flatline import agent`` adds to the start of Python, and what it loads."""
+"""What ``from epochwatch import agent`` adds to the start of Python, and what it loads."""
 
 import os
 import subprocess
@@ -10,9 +10,9 @@ from pathlib import Path
 import common
 from common import Goal
 
-BARE, COLD = "pass", "import flatline; from flatline import agent"
-CALLS = (BARE, "import flatline", COLD, "import argparse", "import logging", "import asyncio")
-LOADED = "import sys; before = set(sys.modules); from flatline import agent; print(*sys.modules.keys() - before)"
+BARE, COLD = "pass", "import epochwatch; from epochwatch import agent"
+CALLS = (BARE, "import epochwatch", COLD, "import argparse", "import logging", "import asyncio")
+LOADED = "import sys; before = set(sys.modules); from epochwatch import agent; print(*sys.modules.keys() - before)"
 GOAL_MS = 30.0
 
 
@@ -32,7 +32,7 @@ def measure(*, quick: bool) -> list[Goal]:
         ["python -c", "median", "best", "over bare Python", "ratio"],
         [[c, f"{m:.1f}", f"{min(times[c]):.1f}", f"{m - bare:.1f}", f"{m / bare:.2f}"] for c, m in medians.items()],
     )
-    cold_ms, foreign = medians[COLD] - bare, sorted(loaded - sys.stdlib_module_names - {"flatline"})
+    cold_ms, foreign = medians[COLD] - bare, sorted(loaded - sys.stdlib_module_names - {"epochwatch"})
     return [
         Goal("cold import over bare Python", f"≤ {GOAL_MS:g} ms", f"{cold_ms:.1f} ms", cold_ms <= GOAL_MS),
         Goal("modules loaded from outside", "none", ", ".join(foreign) or "none", not foreign),

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple, Protocol
 
 import yaml
 
-from flatlined.config import Config, Heartbeats, StoreConfig
-from flatlined.inputs.beat_files import BeatFiles
-from flatlined.inputs.beat_socket import BeatSocket
-from flatlined.inputs.processes import boot_id, read_stat
-from flatlined.model import Policy
-from flatlined.service.daemon import Daemon, read_clocks
-from flatlined.store import Store
+from epochwatchd.config import Config, Heartbeats, StoreConfig
+from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_socket import BeatSocket
+from epochwatchd.inputs.processes import boot_id, read_stat
+from epochwatchd.model import Policy
+from epochwatchd.service.daemon import Daemon, read_clocks
+from epochwatchd.store import Store
 
 TMPFS = Path("/dev/shm")
 STARTED = "watching"
@@ -101,7 +101,7 @@ def wait_until(condition: Callable[[], Any], what: str, within_s: float = 60.0) 
 @contextlib.contextmanager
 def folder(place: Path | None = None) -> Iterator[Path]:
     """A temporary folder in ``place``; by default in memory, where heartbeats usually are."""
-    with tempfile.TemporaryDirectory(prefix="flatline-bench-", dir=place or TMPFS) as path:
+    with tempfile.TemporaryDirectory(prefix="epochwatch-bench-", dir=place or TMPFS) as path:
         yield Path(path)
 
 
@@ -133,20 +133,20 @@ class Served(NamedTuple):
 
 @contextlib.contextmanager
 def serving(place: Path, **settings: Any) -> Iterator[Served]:
-    """A real ``flatlined serve`` that keeps all it has in ``place``, until the end of the block."""
-    store, log, beats = place / "store" / "flatline.db", place / "log", place / "beats"
+    """A real ``epochwatchd serve`` that keeps all it has in ``place``, until the end of the block."""
+    store, log, beats = place / "store" / "epochwatch.db", place / "log", place / "beats"
     beats.mkdir(exist_ok=True)
     config = {"heartbeats": {"udp": "off"}, "routes": [{"to": []}], "store": {"path": str(store)}, **settings}
     (place / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "flatlined.cli", "serve", "-c", str(place / "config.yaml")]
+    command = [sys.executable, "-m", "epochwatchd.cli", "serve", "-c", str(place / "config.yaml")]
     with log.open("wb") as output:
         # A temporary directory of its own: those of other agents on this machine are not looked at.
-        environment = {**os.environ, "TMPDIR": str(place), "FLATLINE_DIR": str(beats)}
+        environment = {**os.environ, "TMPDIR": str(place), "EPOCHWATCH_DIR": str(beats)}
         process = subprocess.Popen(command, env=environment, stderr=output)
     try:
         wait_until(lambda: STARTED in log.read_text() or process.poll() is not None, "daemon")
         if process.poll() is not None:
-            raise RuntimeError(f"flatlined did not start:\n{log.read_text()}")
+            raise RuntimeError(f"epochwatchd did not start:\n{log.read_text()}")
         yield Served(process, beats, store)
     finally:
         process.kill()

@@ -1,7 +1,7 @@
 """What the daemon costs: CPU, memory and tick time with no run, 1,000 and 10,000 runs that beat once a second.
 
 Every run is a real process (``sleep``) with a heartbeat file of its own; one feeder process writes all the beats,
-evenly over each second, as that many agents would. CPU and memory are those of a real ``flatlined serve``; ticks are
+evenly over each second, as that many agents would. CPU and memory are those of a real ``epochwatchd serve``; ticks are
 timed in a second daemon inside this process, on the same runs.
 """
 
@@ -20,8 +20,8 @@ from typing import NamedTuple
 import common
 from common import Goal
 
-from flatline import identity, wire
-from flatline.processes import start_ticks
+from epochwatch import identity, wire
+from epochwatch.processes import start_ticks
 
 FLEETS = (0, 1_000, 10_000)
 GOAL_CPU_PCT = {1_000: 2.0, 10_000: 20.0}

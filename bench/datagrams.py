@@ -12,8 +12,8 @@ from typing import NamedTuple
 import common
 from common import Goal
 
-from flatline import wire
-from flatlined.inputs.beat_socket import RECEIVE_BUFFER, BeatSocket
+from epochwatch import wire
+from epochwatchd.inputs.beat_socket import RECEIVE_BUFFER, BeatSocket
 
 HOST = "127.0.0.1"
 BURST = 4_000
@@ -82,7 +82,7 @@ def body_of(run: int) -> wire.Body:
     )  # fmt: skip
 
 
-def flatlined_core() -> Receiver:
+def epochwatchd_core() -> Receiver:
     """The daemon's own way: decode, tie to the run, observe, judge what has ended."""
     with (
         common.folder() as place,
@@ -164,9 +164,9 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("flatlined, agent's datagrams", MANY, as_agent, flatlined_core),
-    Case("flatlined, agent's datagrams", FEW, as_agent, flatlined_core),
-    Case("flatlined, JSON datagrams", MANY, as_json, flatlined_core),
+    Case("epochwatchd, agent's datagrams", MANY, as_agent, epochwatchd_core),
+    Case("epochwatchd, agent's datagrams", FEW, as_agent, epochwatchd_core),
+    Case("epochwatchd, JSON datagrams", MANY, as_json, epochwatchd_core),
     Case("asyncio + json.loads, nothing applied", MANY, as_json, asyncio_json),
     Case("recvfrom alone", MANY, as_agent, bare_loop),
 )

@@ -17,7 +17,7 @@ import common
 import psutil
 from common import Goal, Served
 
-TRAINING = "import time; from flatline import agent; agent.beat(0, 0.5); print(flush=True); time.sleep(86400)"
+TRAINING = "import time; from epochwatch import agent; agent.beat(0, 0.5); print(flush=True); time.sleep(86400)"
 GOAL_STORED_MS, GOAL_WEBHOOK_MS = 10.0, 50.0
 BATCH = 20
 """Processes started at once: more would only wait for each other."""
@@ -69,10 +69,10 @@ def measure(*, quick: bool) -> list[Goal]:
     figures = {
         "a pidfd tells (the floor)": [by_pidfd() for _ in range(count)],
         "psutil.Process.wait of a child": [by_psutil() for _ in range(count)],
-        "flatlined: gone, and reaped by its parent": [d.gone for d in died],
-        "flatlined: noticed": [d.detected for d in died],
-        "flatlined: verdict stored, seen in the database": [d.stored for d in died],
-        "flatlined: webhook received": [d.webhook for d in died],
+        "epochwatchd: gone, and reaped by its parent": [d.gone for d in died],
+        "epochwatchd: noticed": [d.detected for d in died],
+        "epochwatchd: verdict stored, seen in the database": [d.stored for d in died],
+        "epochwatchd: webhook received": [d.webhook for d in died],
     }
     floor = common.quantile(next(iter(figures.values())), 0.5)
     common.print_table(
@@ -110,7 +110,7 @@ def deaths(count: int) -> list[Died]:
 @contextlib.contextmanager
 def trainings(count: int, served: Served) -> Iterator[list[subprocess.Popen[bytes]]]:
     """So many processes that have beaten and that the daemon watches."""
-    environment = {**os.environ, "FLATLINE_DIR": str(served.beats)}
+    environment = {**os.environ, "EPOCHWATCH_DIR": str(served.beats)}
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for started in range(BATCH, count + 1, BATCH):
@@ -165,7 +165,7 @@ def by_psutil() -> float:
 
 def idle(start: Callable[..., Any] = subprocess.Popen) -> Any:
     """A process like the trainings that nobody watches."""
-    environment = {**os.environ, "FLATLINE_OFF": "1"}
+    environment = {**os.environ, "EPOCHWATCH_OFF": "1"}
     process = start([sys.executable, "-c", TRAINING], env=environment, stdout=subprocess.PIPE)
     with process.stdout as out:
         out.readline()

@@ -14,7 +14,7 @@ import common
 from common import Goal, Served
 from datagrams import HOST, body_of
 
-from flatline import wire
+from epochwatch import wire
 
 RUNS = 4_998
 """At 20 datagrams a second, the most that the agent sends, these make 100,000; each sender has as many."""

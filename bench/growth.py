@@ -53,8 +53,8 @@ def growth(beats: int) -> Growth:
 
 def beat(beats: int, folder: Path, out: Connection) -> None:
     """Beat, and say what it left."""
-    os.environ["FLATLINE_DIR"] = str(folder)
-    from flatline import agent  # noqa: PLC0415 - it looks at the environment
+    os.environ["EPOCHWATCH_DIR"] = str(folder)
+    from epochwatch import agent  # noqa: PLC0415 - it looks at the environment
 
     for i in range(WARM_UP):
         agent.beat(i // STEPS, 0.5, step=i)

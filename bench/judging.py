@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import common
 from common import Goal
 
-from flatline.wire import Beat, Body, Head
-from flatlined.detection import detectors, patience
-from flatlined.detection.observing import meet, observe
-from flatlined.model import Policy, Worker
-from flatlined.service.judging import findings_of
-from flatlined.service.runs import Run
+from epochwatch.wire import Beat, Body, Head
+from epochwatchd.detection import detectors, patience
+from epochwatchd.detection.observing import meet, observe
+from epochwatchd.model import Policy, Worker
+from epochwatchd.service.judging import findings_of
+from epochwatchd.service.runs import Run
 
 RUNS = 10_000
 BEATS = 600

@@ -25,23 +25,23 @@ def nothing(_: Path) -> Iterator[Call]:
 
 
 @contextmanager
-def flatline_written(folder: Path) -> Iterator[Call]:
+def epochwatch_written(folder: Path) -> Iterator[Call]:
     """A beat that is written: its epoch is new."""
-    agent = _agent(FLATLINE_DIR=str(folder))
+    agent = _agent(EPOCHWATCH_DIR=str(folder))
     yield lambda i: agent.beat(i, 0.5)
 
 
 @contextmanager
-def flatline_coalesced(folder: Path) -> Iterator[Call]:
+def epochwatch_coalesced(folder: Path) -> Iterator[Call]:
     """A beat that only replaces the numbers of the last: it comes sooner than the file is written again."""
-    agent = _agent(FLATLINE_DIR=str(folder))
+    agent = _agent(EPOCHWATCH_DIR=str(folder))
     yield lambda i: agent.beat(7, 0.5, step=i)
 
 
 @contextmanager
-def flatline_phase(folder: Path) -> Iterator[Call]:
+def epochwatch_phase(folder: Path) -> Iterator[Call]:
     """Into a phase and out again."""
-    agent = _agent(FLATLINE_DIR=str(folder))
+    agent = _agent(EPOCHWATCH_DIR=str(folder))
 
     def enter_and_leave(_: int) -> None:
         with agent.phase("eval", 60):
@@ -51,16 +51,16 @@ def flatline_phase(folder: Path) -> Iterator[Call]:
 
 
 @contextmanager
-def flatline_datagram(_: Path) -> Iterator[Call]:
+def epochwatch_datagram(_: Path) -> Iterator[Call]:
     """A beat with a new epoch, sent to this machine if the last was 5 ms ago; else only its numbers are kept."""
     with closing(_sink()) as sink:
-        agent = _agent(FLATLINE_UDP="{}:{}".format(*sink.getsockname()))
+        agent = _agent(EPOCHWATCH_UDP="{}:{}".format(*sink.getsockname()))
         yield lambda i: agent.beat(i, 0.5)
 
 
 def _agent(**environment: str):
     os.environ.update(environment)
-    from flatline import agent  # noqa: PLC0415 - it looks at the environment, and each peer loads only itself
+    from epochwatch import agent  # noqa: PLC0415 - it looks at the environment, and each peer loads only itself
 
     agent.start("bench")
     return agent

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from silence_lib.traces import Trace, write
 
-from flatline import wire
+from epochwatch import wire
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "bench" / "traces" / "examples.jsonl"
@@ -47,7 +47,7 @@ def listen(example: str, name: str, hangs_after_s: float | None) -> Trace:
     with socket.socket(type=socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(0.02)
-        environment = {**os.environ, "FLATLINE_UDP": f"127.0.0.1:{receiver.getsockname()[1]}"}
+        environment = {**os.environ, "EPOCHWATCH_UDP": f"127.0.0.1:{receiver.getsockname()[1]}"}
         command = [sys.executable, str(ROOT / "examples" / f"{example}.py")]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
         try:

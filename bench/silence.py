@@ -1,4 +1,4 @@
-"""How long a silence is a hang: flatline's rule beside the usual ones, on recorded or made-up trainings."""
+"""How long a silence is a hang: epochwatch's rule beside the usual ones, on recorded or made-up trainings."""
 
 import argparse
 import sys
@@ -48,15 +48,15 @@ def measure(*, quick: bool, seed: int = TEST_SEED) -> list[Goal]:
     print_scores(f"Phases announced; steps of 0.5 s, {JOBS // share} jobs", announced)
     rows = []
     for name, variant in training.VARIANTS.items():
-        seen = run_all(variant, VARIANT_JOBS // share, seed, ("flatline", POLLED))
+        seen = run_all(variant, VARIANT_JOBS // share, seed, ("epochwatch", POLLED))
         rows.append([name, *(cell for s in seen.values() for cell in cells(s)[:4])])
     looked = [f"polled {c}" for c in HEADER[:4]]
     common.print_table(
-        "flatline elsewhere: each beat, and seen once a second", ["training", *HEADER[:4], *looked], rows
+        "epochwatch elsewhere: each beat, and seen once a second", ["training", *HEADER[:4], *looked], rows
     )
     return [
-        *goals("nothing announced", usual["flatline"], 1 / 7, "1 a job-week", 120.0),
-        *goals("phases announced", announced["flatline"], 1 / 30.4, "1 a job-month", 35.0),
+        *goals("nothing announced", usual["epochwatch"], 1 / 7, "1 a job-week", 120.0),
+        *goals("phases announced", announced["epochwatch"], 1 / 30.4, "1 a job-month", 35.0),
     ]
 
 
@@ -69,7 +69,7 @@ def goals(what: str, seen: Score, per_day: float, in_words: str, p95_s: float) -
     ]
 
 
-POLLED = "flatline, once a second"
+POLLED = "epochwatch, once a second"
 FORESIGHT = "foresight"
 
 
@@ -85,7 +85,7 @@ def run_all(
 def one_job(what: Training, number: int, seed: int, names: Iterable[str]) -> dict[str, Score]:
     """The score of each rule on one made-up job."""
     runs = training.make_job(what, seed, number)
-    rules = {**RULES, POLLED: RULES["flatline"], FORESIGHT: foresight}
+    rules = {**RULES, POLLED: RULES["epochwatch"], FORESIGHT: foresight}
     looked = [polled(run) for run in runs]
     return {name: score(rules[name], looked if name == POLLED else runs) for name in names}
 

@@ -1,4 +1,4 @@
-"""What ``flatline run`` adds to a command: to its time, and to how fast its output comes through."""
+"""What ``epochwatch run`` adds to a command: to its time, and to how fast its output comes through."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from cold_import import compiling_into
 from common import Goal
 
 GOAL_MS, GOAL_MB_PER_S = 50.0, 100.0
-START = "import sys; from flatline.cli import main; sys.exit(main())"
+START = "import sys; from epochwatch.cli import main; sys.exit(main())"
 WRAPPED = (sys.executable, "-c", START, "run", "--")
 QUICK_COMMAND = ("true",)
 LINE = b"epoch 12/90 step 15360 loss 0.3141 lr 0.0003 images/s 2841\n"
@@ -23,16 +23,16 @@ OUTPUT_MB = 200
 
 def measure(*, quick: bool) -> list[Goal]:
     with common.folder() as folder:
-        environment = {**compiling_into(folder / "compiled"), "FLATLINE_DIR": str(folder)}
+        environment = {**compiling_into(folder / "compiled"), "EPOCHWATCH_DIR": str(folder)}
         plain, wrapped = in_turn([QUICK_COMMAND, (*WRAPPED, *QUICK_COMMAND)], environment, 10 if quick else 40)
         rates = {what: mb_per_s(folder, sample, environment) for what, sample in OUTPUTS.items()}
-    taken = {"plain": plain, "flatline run": wrapped}
+    taken = {"plain": plain, "epochwatch run": wrapped}
     rows = [[name, f"{common.quantile(some, 0.5):.1f}", f"{min(some):.1f}"] for name, some in taken.items()]
     common.print_table("A command that ends at once, in ms, in turn", ["", "median", "best"], rows)
-    common.print_table("Output through flatline run", ["", "MB/s"], [[w, f"{r:.0f}"] for w, r in rates.items()])
+    common.print_table("Output through epochwatch run", ["", "MB/s"], [[w, f"{r:.0f}"] for w, r in rates.items()])
     added_ms, slowest = common.quantile(wrapped, 0.5) - common.quantile(plain, 0.5), min(rates.values())
     return [
-        Goal("time that flatline run adds", f"≤ {GOAL_MS:g} ms", f"{added_ms:.1f} ms", added_ms <= GOAL_MS),
+        Goal("time that epochwatch run adds", f"≤ {GOAL_MS:g} ms", f"{added_ms:.1f} ms", added_ms <= GOAL_MS),
         Goal("output through it", f"≥ {GOAL_MB_PER_S:g} MB/s", f"{slowest:.0f} MB/s", slowest >= GOAL_MB_PER_S),
     ]
 

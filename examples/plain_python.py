@@ -1,8 +1,8 @@
-"""Fits a straight line by gradient descent. Watched by flatline: the import and `agent.beat` are all it takes."""
+"""Fits a straight line by gradient descent. Watched by epochwatch: the import and `agent.beat` are all it takes."""
 
 import random
 
-from flatline import agent
+from epochwatch import agent
 
 points = [(x / 50, 3 * x / 50 + 1 + random.gauss(0, 0.1)) for x in range(100)]
 slope, offset = 0.0, 0.0

@@ -1,6 +1,6 @@
 """A small network that reads handwritten digits (scikit-learn's), on the CPU.
 
-Watched by flatline: the import and `agent.beat` are all it takes. Needs `pip install torch scikit-learn`.
+Watched by epochwatch: the import and `agent.beat` are all it takes. Needs `pip install torch scikit-learn`.
 """
 
 import torch
@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from flatline import agent
+from epochwatch import agent
 
 EPOCHS = 10
 

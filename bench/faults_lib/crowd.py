@@ -16,7 +16,7 @@ WITHIN_S = 240.0
 REST_S = 2.5
 NURSERY = """
 import os, sys, time
-from flatline import agent
+from epochwatch import agent
 job, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 for number in range(first, last):
     if os.fork() == 0:
@@ -43,7 +43,7 @@ def crowd(runs: int, faults: list[str]) -> list[Outcome]:
 
 def _ended(runs: int, watchdog: Watchdog) -> dict[int, float]:
     """Start the runs, and give the Unix time at which each had ended."""
-    environment = {**os.environ, "FLATLINE_DIR": str(watchdog.served.beats)}
+    environment = {**os.environ, "EPOCHWATCH_DIR": str(watchdog.served.beats)}
     share = -(-runs // NURSERIES)
     ends = watchdog.place / "ends"
     with ends.open("ab") as output:

@@ -6,7 +6,7 @@ import random
 import select
 import time
 
-from flatline import agent
+from epochwatch import agent
 
 PACE_S = float(os.environ["PACE_S"])
 PLACE = os.environ["PLACE"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from faults_lib.case import UnavailableError
 
-from flatlined.inputs import cgroups
+from epochwatchd.inputs import cgroups
 
 LIMIT_MIB = 64
 _MNT_DETACH = 2
@@ -21,7 +21,7 @@ _MNT_DETACH = 2
 def little_memory(_: Path) -> Iterator[Path]:
     """A cgroup whose processes may use 64 MiB; whoever wants to be in it writes its pid to ``cgroup.procs`` there."""
     group, limit = _memory_controller()
-    group /= f"flatline-bench-{uuid.uuid4().hex}"
+    group /= f"epochwatch-bench-{uuid.uuid4().hex}"
     try:
         group.mkdir()
         (group / limit).write_text(str(LIMIT_MIB << 20))
@@ -93,7 +93,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _mount(point: Path, options: str) -> None:
-    if _libc.mount(b"flatline-bench", os.fsencode(point), b"fuse", ctypes.c_ulong(0), options.encode()) == -1:
+    if _libc.mount(b"epochwatch-bench", os.fsencode(point), b"fuse", ctypes.c_ulong(0), options.encode()) == -1:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 

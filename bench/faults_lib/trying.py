@@ -15,7 +15,7 @@ from pathlib import Path
 from faults_lib.case import Case, Outcome, Trial, judge
 from faults_lib.watching import IMPATIENT, Message, Watchdog, watching
 
-IMPORTS = "import os, signal, sys, threading, time\nfrom flatline import agent\nfrom subject import *"
+IMPORTS = "import os, signal, sys, threading, time\nfrom epochwatch import agent\nfrom subject import *"
 START_WITHIN_S = 60.0
 REST_S = 2.5
 """How long to listen on for messages too many: more than two of the daemon's ticks."""
@@ -31,8 +31,8 @@ def attempt(case: Case, seed: int, shared: Watchdog) -> Outcome:
         place.mkdir(parents=True)
         prepared = stack.enter_context(case.within(place))
         surroundings = {
-            "FLATLINE_DIR": str(watchdog.served.beats),
-            "FLATLINE_JOB": job,
+            "EPOCHWATCH_DIR": str(watchdog.served.beats),
+            "EPOCHWATCH_JOB": job,
             "PACE_S": str(chance.uniform(0.02, 0.3)),
             "PLACE": str(prepared),
         }

@@ -91,7 +91,7 @@ def _handler(take: Any) -> type[http.server.BaseHTTPRequestHandler]:
 
 
 class Watchdog:
-    """``flatlined serve`` in a folder of its own, that can be killed and started again.
+    """``epochwatchd serve`` in a folder of its own, that can be killed and started again.
 
     ``faults`` gets what it logs of its own faults, at the latest when it is killed.
     """

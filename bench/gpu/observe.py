@@ -1,8 +1,8 @@
-"""What an NVIDIA driver shows of a process that holds memory idly, works, trains or spins, and what flatlined says.
+"""What an NVIDIA driver shows of a process that holds memory idly, works, trains or spins, and what epochwatchd says.
 
 On a machine with a GPU: ``PYTHONPATH=agent:watchdog python bench/gpu/observe.py [SECONDS]``. It needs CUDA PyTorch and
 nvidia-ml-py and nothing else, and takes four times SECONDS. Each load is a process of its own on GPU 0, which must have
-no other. Every second the driver is asked, as flatlined asks it; at the end there is a table for docs/gpu.md. With
+no other. Every second the driver is asked, as epochwatchd asks it; at the end there is a table for docs/gpu.md. With
 ``--raw`` the last raw answers of each load are printed too.
 
 It has not been run on a real GPU yet.
@@ -15,18 +15,18 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from flatlined.detection.gpus import spins, works_as_usual
-from flatlined.inputs.gpus import Owner, fold, gpus_of
-from flatlined.inputs.nvml import open_driver, sample
-from flatlined.inputs.xid_events import XidEvents
+from epochwatchd.detection.gpus import spins, works_as_usual
+from epochwatchd.inputs.gpus import Owner, fold, gpus_of
+from epochwatchd.inputs.nvml import open_driver, sample
+from epochwatchd.inputs.xid_events import XidEvents
 
 HELD_MIB = 4096
 SPIN_CYCLES = 2_000_000_000
 """About a second on one multiprocessor, which is how a collective operation waits for another rank."""
 LEAST_S = 30
-"""In less time flatlined does not yet call anything usual."""
+"""In less time epochwatchd does not yet call anything usual."""
 START_S = 120
-COLUMNS = ("load", "GPU %", "memory %", "W", "°C", "use of the process %", "idle s", "flatlined says")
+COLUMNS = ("load", "GPU %", "memory %", "W", "°C", "use of the process %", "idle s", "epochwatchd says")
 
 
 def hold(ready, _):
@@ -85,7 +85,7 @@ LOADS = {"idle hold": hold, "busy loop": busy, "training": train, "spin after tr
 
 
 def observe(nvml, process, seconds, until=None):
-    """The looks at GPU 0 for so many seconds, and what flatlined knows in the end.
+    """The looks at GPU 0 for so many seconds, and what epochwatchd knows in the end.
 
     The process is taken for one that beats; with ``until`` only for the first half of the time, at the end of which
     that event is set.

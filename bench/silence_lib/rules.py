@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from silence_lib.traces import Phase, Trace
 
-from flatline.wire import Head
-from flatlined.detection import patience
-from flatlined.detection.patience import Life, Patience
-from flatlined.detection.patience.limits import ANNOUNCED_FLOOR_S
-from flatlined.detection.patience.spread import LEAST_MARGIN
+from epochwatch.wire import Head
+from epochwatchd.detection import patience
+from epochwatchd.detection.patience import Life, Patience
+from epochwatchd.detection.patience.limits import ANNOUNCED_FLOOR_S
+from epochwatchd.detection.patience.spread import LEAST_MARGIN
 
 GRACE_S = 1800.0
 """Before its first beats every rule waits as long."""
@@ -123,7 +123,7 @@ def foresight(runs: Sequence[Trace]) -> Iterator[Silences]:
 
 
 def ours(runs: Sequence[Trace]) -> Iterator[Silences]:
-    """The rule of flatline, through the code the daemon runs, each run beginning with what the last one has taught."""
+    """The rule of epochwatch, through the code the daemon runs; each run begins with what the last one has taught."""
     known = Patience()
     for run in runs:
         silences, known = _listen(run, known)
@@ -188,7 +188,7 @@ def _head(run: Trace, i: int) -> Head:
 
 
 RULES: dict[str, Rule] = {
-    "flatline": ours,
+    "epochwatch": ours,
     "fixed 60 s": fixed(60.0),
     "fixed 300 s": fixed(300.0),
     "fixed 600 s": fixed(600.0),

@@ -1,7 +1,7 @@
 """What end-to-end tests share: a real daemon in a world of its own, real trainings, a webhook that keeps what comes.
 
 with Daemon({"defaults": {"silent_after": "2s"}}) as daemon:
-    training = daemon.train("from flatline import agent; agent.beat(1, 0.5); input()", job="lenet")
+    training = daemon.train("from epochwatch import agent; agent.beat(1, 0.5); input()", job="lenet")
     training.kill()
     crash = daemon.wait_for(job="lenet", kind="crashed")
 """
@@ -27,7 +27,7 @@ _READY = "watching "
 
 
 class Daemon:
-    """``flatlined serve`` with a configuration laid over the harness's own, from ``with`` to the end of the block.
+    """``epochwatchd serve`` with a configuration laid over the harness's own, from ``with`` to the end of the block.
 
     ``messages`` are the notifications received so far, oldest first; ``env`` is what makes a process part of this
     daemon's world; ``log`` is what the daemon wrote. Trainings that still live at the end are killed. Unless the
@@ -47,9 +47,9 @@ class Daemon:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-")))
             self.beats = self.folder / "beats"
             self.beats.mkdir()
-            self.env = {**world(self.folder), "FLATLINE_DIR": str(self.beats), **self._given_env}
+            self.env = {**world(self.folder), "EPOCHWATCH_DIR": str(self.beats), **self._given_env}
             self.hook = stack.enter_context(Hook(self._take))
-            self.store = self.folder / "flatline.db"
+            self.store = self.folder / "epochwatch.db"
             self.config_file = self.folder / "config.yaml"
             self.configure(self._config)
             self._trainings = stack.enter_context(ExitStack())
@@ -81,7 +81,7 @@ class Daemon:
 
     def start(self, prefix=()):
         """Start the daemon, by the command ``prefix`` if one is given, and wait until it watches."""
-        line = [*prefix, sys.executable, "-m", "flatlined.cli", "serve", "-c", self.config_file]
+        line = [*prefix, sys.executable, "-m", "epochwatchd.cli", "serve", "-c", self.config_file]
         self.process = subprocess.Popen(
             line, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
@@ -155,12 +155,12 @@ class Daemon:
     def settle(self):
         """Wait until all is said that is to be said by now: a run that ends now is told after everything before it."""
         job = f"settled-{time.monotonic_ns()}"
-        self.train("from flatline import agent; agent.beat(0, 0.0)", job=job)
+        self.train("from epochwatch import agent; agent.beat(0, 0.0)", job=job)
         self.wait_for(job=job, kind="finished")
 
     def train(self, code_or_path, *arguments, job=None, **env):
         """Start a training in this daemon's world: see ``training``. It is killed with the block's end."""
-        names = {"FLATLINE_JOB": job} if job else {}
+        names = {"EPOCHWATCH_JOB": job} if job else {}
         process = training(code_or_path, *arguments, **{**self.env, **names, **env})
         self._trainings.callback(_kill, process)
         return process
@@ -221,8 +221,8 @@ def training(code_or_path, *arguments, **env):
 
 
 def world(folder):
-    """This process's environment with every place that flatline looks at moved into ``folder``."""
-    alien = ("FLATLINE", "NOTIFY_SOCKET", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM")
+    """This process's environment with every place that epochwatch looks at moved into ``folder``."""
+    alien = ("EPOCHWATCH", "NOTIFY_SOCKET", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(alien)}
     own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"), str(folder))
     path = os.pathsep.join((str(Path(sys.executable).parent), ours.get("PATH", os.defpath)))

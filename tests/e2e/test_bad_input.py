@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from harness import Daemon, eventually, free_udp_port
 
-from flatline import wire
+from epochwatch import wire
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-TRAINING = "from flatline import agent; agent.beat(1, 0.5); input()"
+TRAINING = "from epochwatch import agent; agent.beat(1, 0.5); input()"
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def logged(daemon, text):
 BAD_FILES = {
     "empty": lambda p: p.touch(),
     "zeros": lambda p: p.write_bytes(b"\0" * 4096),
-    "future": lambda p: p.write_bytes(b"FLAT\x63" + b"\0" * 4096),
+    "future": lambda p: p.write_bytes(b"EPWT\x63" + b"\0" * 4096),
     "link": lambda p: p.symlink_to("/etc/passwd"),
     "fifo": os.mkfifo,
     "directory": lambda p: p.mkdir(),
@@ -120,8 +120,8 @@ def test_another_users_training_is_watched_and_told_under_its_owners_name(daemon
     daemon.folder.chmod(0o755)
     with tempfile.TemporaryDirectory(prefix="e2e-public-") as public:
         Path(public).chmod(0o755)
-        shutil.copytree(Path(wire.__file__).parent, Path(public) / "flatline")
-        env = {**daemon.env, "PYTHONPATH": public, "FLATLINE_JOB": "theirs"}
+        shutil.copytree(Path(wire.__file__).parent, Path(public) / "epochwatch")
+        env = {**daemon.env, "PYTHONPATH": public, "EPOCHWATCH_JOB": "theirs"}
         line = [SYSTEM_PYTHON, "-c", TRAINING]
         with subprocess.Popen(line, env=env, stdin=subprocess.PIPE, user=65534, group=65534) as training:
             daemon.wait_until_watched("theirs")
@@ -157,7 +157,7 @@ def test_a_watchdog_that_slept_holds_it_against_nobody(daemon):
     daemon.stop()
     daemon.configure({"defaults": {"silent_after": "2s"}})
     daemon.start()
-    code = "import time\nfrom flatline import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
+    code = "import time\nfrom epochwatch import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
     training = daemon.train(code, job="steady")
     daemon.wait_until_watched("steady")
     daemon.process.send_signal(signal.SIGSTOP)
@@ -172,7 +172,7 @@ def test_a_watchdog_that_slept_holds_it_against_nobody(daemon):
 
 
 def test_a_freeze_is_told_soon_also_after_the_watchdog_slept(daemon):
-    code = "import time\nfrom flatline import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
+    code = "import time\nfrom epochwatch import agent\nfor i in range(10**6): agent.beat(i, 0.5); time.sleep(0.05)"
     training = daemon.train(code, job="steady")
     daemon.wait_until_watched("steady")
     daemon.process.send_signal(signal.SIGSTOP)
@@ -186,12 +186,12 @@ def test_a_freeze_is_told_soon_also_after_the_watchdog_slept(daemon):
 def test_another_run_under_the_same_file_name_is_another_run(daemon):
     code = """
 import os
-from flatline import wire
+from epochwatch import wire
 import zlib
 stat = open("/proc/self/stat").read().rpartition(")")[2].split()
 body = wire.encode_body(wire.Body("by hand", run=os.urandom(6).hex(), pid=os.getpid(), start=int(stat[19])))
 head = wire.Head(seq=1, body_at=128, body_len=len(body), body_crc=zlib.crc32(body))
-path = os.environ["FLATLINE_DIR"] + "/by-hand.beat"
+path = os.environ["EPOCHWATCH_DIR"] + "/by-hand.beat"
 open(path + ".new", "wb").write(wire.encode_head(head) + body)
 os.rename(path + ".new", path)
 input()

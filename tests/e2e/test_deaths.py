@@ -12,13 +12,13 @@ from harness import Daemon
 
 TRAINING = """
 import os
-from flatline import agent
+from epochwatch import agent
 agent.beat(1, 0.5)
 input()
 """
 AS_NOBODY = """
 import os
-from flatline import agent
+from epochwatch import agent
 os.setgid(65534)
 os.setuid(65534)
 agent.beat(1, 0.5)
@@ -32,7 +32,7 @@ for _ in range(2):
 """
 REBORN = """
 import os, sys
-from flatline import agent
+from epochwatch import agent
 agent.beat(1, 0.5)
 os.read(0, 1)
 if "again" not in os.environ:
@@ -40,14 +40,14 @@ if "again" not in os.environ:
 """
 BECOMES_A_SHELL = """
 import os, sys
-from flatline import agent
+from epochwatch import agent
 agent.beat(1, 0.5)
 os.execvp("sh", ["sh", "-c", f"read _; exit {sys.argv[1]}"])
 """
 OLD_KERNEL = """
 import sys
-if "flatlined.cli" in sys.orig_argv:
-    from flatlined.inputs import deaths, processes
+if "epochwatchd.cli" in sys.orig_argv:
+    from epochwatchd.inputs import deaths, processes
     deaths._exit_by_pidfd = lambda *_: None
     processes.exit_status_of_zombie = lambda _: None
 """

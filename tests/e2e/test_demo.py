@@ -1,4 +1,4 @@
-"""``flatlined demo``, as a user runs it."""
+"""``epochwatchd demo``, as a user runs it."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def demo(tmp_path):
     started = []
 
     def start(**env):
-        line = [sys.executable, "-m", "flatlined.cli", "demo"]
+        line = [sys.executable, "-m", "epochwatchd.cli", "demo"]
         env = {**world(tmp_path), "PYTHONUNBUFFERED": "1", **env}
         options = {"env": env, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         started.append(subprocess.Popen(line, cwd=tmp_path, **options))
@@ -54,7 +54,7 @@ def rows(output):
 
 def pid_of(folder, job):
     """The process of a job of the demo."""
-    return eventually(lambda: next(iter(_pids_of(folder, f"FLATLINE_JOB={job}\0")), None))
+    return eventually(lambda: next(iter(_pids_of(folder, f"EPOCHWATCH_JOB={job}\0")), None))
 
 
 def _pids_of(folder, variable):
@@ -69,7 +69,7 @@ def read_until(process, text):
 
 
 def test_the_demo_sees_what_it_did_whatever_the_environment_says_and_leaves_nothing(demo, tmp_path):
-    strange = {"FLATLINE_OFF": "1", "FLATLINE_DIR": "/nonexistent", "FLATLINE_UDP": "127.0.0.1:9", "FLATLINE_JOB": "x"}
+    strange = {"EPOCHWATCH_OFF": "1", "EPOCHWATCH_DIR": "/nowhere", "EPOCHWATCH_UDP": "[::1]:9", "EPOCHWATCH_JOB": "x"}
     process = demo(**strange, http_proxy="http://127.0.0.1:9", LC_ALL="C", PYTHONIOENCODING="ascii")
     output, _ = process.communicate(timeout=DEMO_S)
     assert process.returncode == 0, output
@@ -80,7 +80,7 @@ def test_the_demo_sees_what_it_did_whatever_the_environment_says_and_leaves_noth
         ("ok", "iris-failed"),
         *[("ok", "iris-diverged")] * 2,
     ]
-    assert "flatline" in output.partition("Next:")[2]
+    assert "epochwatch" in output.partition("Next:")[2]
     assert nothing_left_in(tmp_path)
 
 
@@ -112,5 +112,5 @@ def test_the_demo_says_so_when_its_daemon_dies(demo, tmp_path):
     os.kill(daemon, signal.SIGKILL)
     output, _ = process.communicate(timeout=DEADLINE_S)
     assert process.returncode == 1
-    assert "flatlined: the daemon of the demo has ended" in output
+    assert "epochwatchd: the daemon of the demo has ended" in output
     assert nothing_left_in(tmp_path)

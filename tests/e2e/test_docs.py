@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from harness import Daemon, free_udp_port
 
-from flatlined import config
-from flatlined.alerting import channels
+from epochwatchd import config
+from epochwatchd.alerting import channels
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,7 +50,7 @@ def shell_lines():
     """The lines that need nothing but this environment; installing and removing is tried in tests/e2e/systemd."""
     for param in blocks("sh"):
         for line in param.values[0].splitlines():
-            if line.startswith(("flatline ", "echo ")):
+            if line.startswith(("epochwatch ", "echo ")):
                 yield pytest.param(line, id=f"{param.id}: {line.split('#')[0].strip()[:40]}")
 
 

@@ -53,5 +53,5 @@ def test_shell_loop(daemon):
 def test_the_examples_add_nothing_but_the_import_and_the_beat():
     for name in ("plain_python", "pytorch_digits"):
         code = (EXAMPLES / f"{name}.py").read_text().partition('"""\n\n')[2]
-        ours = [line.strip() for line in code.splitlines() if "flatline" in line or "agent" in line]
-        assert ours == ["from flatline import agent", "agent.beat(epoch, loss)"]
+        ours = [line.strip() for line in code.splitlines() if "epochwatch" in line or "agent" in line]
+        assert ours == ["from epochwatch import agent", "agent.beat(epoch, loss)"]

@@ -7,7 +7,7 @@ from gpu_machine import Shown, build
 from harness import Daemon, eventually
 
 H100 = "gpu 0 GPU-aaaa 97 40 610000 NVIDIA H100"
-BEATS = "from flatline import agent\nagent.beat(1, 0.5)\ninput()"
+BEATS = "from epochwatch import agent\nagent.beat(1, 0.5)\ninput()"
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from harness import Daemon
 
-from flatlined.inputs.kernel_log import open_kernel_log
+from epochwatchd.inputs.kernel_log import open_kernel_log
 
 ROOT = Path("/sys/fs/cgroup/memory")
 LIMIT_MIB = 64
 GREEDY = """
 import os
 open("{group}/cgroup.procs", "w").write(str(os.getpid()))
-from flatline import agent
+from epochwatch import agent
 agent.beat(1, 0.5)
 input()
 hoard = []
@@ -26,7 +26,7 @@ while True:
 @pytest.fixture
 def group():
     """A cgroup that may use 64 MiB."""
-    group = ROOT / f"flatline-test-{os.getpid()}-{time.monotonic_ns()}"
+    group = ROOT / f"epochwatch-test-{os.getpid()}-{time.monotonic_ns()}"
     try:
         group.mkdir()
         (group / "memory.limit_in_bytes").write_text(str(LIMIT_MIB * 2**20))
@@ -57,8 +57,8 @@ while True:
 
 
 def wrapped(daemon, group, *command):
-    """What is said of a command that ``flatline run`` runs in a cgroup."""
-    join = f'echo $$ > {group}/cgroup.procs; exec flatline run --job wrapped -- "$@"'
+    """What is said of a command that ``epochwatch run`` runs in a cgroup."""
+    join = f'echo $$ > {group}/cgroup.procs; exec epochwatch run --job wrapped -- "$@"'
     daemon.run("sh", "-c", join, "sh", *command)
     told = daemon.wait_for(job="wrapped")
     return told["kind"], told["cause"]["code"], told["cause"]["evidence"]
@@ -79,7 +79,7 @@ def test_so_is_one_that_a_shell_waited_for(group, lived_s):
 
 def test_so_is_one_that_a_shell_waited_for_and_that_beats_itself(group):
     with Daemon() as daemon:
-        beats = f"from flatline import agent; agent.beat(1, 0.5)\n{HOG}"
+        beats = f"from epochwatch import agent; agent.beat(1, 0.5)\n{HOG}"
         kind, code, evidence = wrapped(daemon, group, "bash", "-c", 'python -c "$@"; exit 1', "bash", beats, 0.5)
         assert (kind, code) == ("crashed", "oom_kill")
         assert any(line.startswith("it was last seen holding ") for line in evidence)

@@ -14,7 +14,7 @@ EXPECTED = {
     ]
 }
 HOUR = 3600
-BEATS = "from flatline import agent; agent.beat(0, 0.5); input()"
+BEATS = "from epochwatch import agent; agent.beat(0, 0.5); input()"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_a_run_that_does_not_begin_is_told_once_and_so_is_its_beginning(daemon):
     missing = daemon.wait_for(kind="missing")
     assert (missing["job"], missing["severity"], missing["status"]) == ("nightly-*", "critical", "firing")
     assert (missing["run"], missing["pid"], missing["cause"]["code"]) == ("", None, "not_begun")
-    shown = daemon.run("flatlined", "status", "-c", daemon.config_file).stdout
+    shown = daemon.run("epochwatchd", "status", "-c", daemon.config_file).stdout
     assert "missing" in next(line for line in shown.splitlines() if line.startswith("nightly-*"))
 
     daemon.settle()  # killed between delivering and noting it, it would say so again: at least once
@@ -48,13 +48,13 @@ def test_a_run_that_does_not_begin_is_told_once_and_so_is_its_beginning(daemon):
     assert began["id"] == missing["id"]
     daemon.settle()
     assert daemon.told("nightly-*") == [("nightly-*", "missing", "firing"), ("nightly-*", "missing", "resolved")]
-    assert "nightly-*" not in daemon.run("flatlined", "status", "-c", daemon.config_file).stdout
+    assert "nightly-*" not in daemon.run("epochwatchd", "status", "-c", daemon.config_file).stdout
 
 
 def test_a_run_that_began_while_nobody_watched_is_none_that_is_missing(daemon):
     daemon.stop()
     before = settled_wall(daemon, earlier_s=2 * HOUR)
-    assert daemon.train("from flatline import agent; agent.beat(0, 0.5)", job="nightly-digits").wait() == 0
+    assert daemon.train("from epochwatch import agent; agent.beat(0, 0.5)", job="nightly-digits").wait() == 0
     daemon.start()
     eventually(lambda: settled_wall(daemon) > before)
     daemon.settle()
@@ -62,14 +62,14 @@ def test_a_run_that_began_while_nobody_watched_is_none_that_is_missing(daemon):
 
 
 def test_check_says_when_it_is_due_next(daemon):
-    shown = daemon.run("flatlined", "check", "-c", daemon.config_file).stdout
+    shown = daemon.run("epochwatchd", "check", "-c", daemon.config_file).stdout
     assert "jobs nightly-*: " in shown
     assert 'expected at "0 * * * *", missing after 1s' in shown
     assert "next due: nightly-* at 20" in shown
 
 
 def test_a_finish_says_what_was_left_undone(daemon):
-    code = "from flatline import agent; agent.start(epochs=90); [agent.beat(e, 0.5) for e in range(38)]"
+    code = "from epochwatch import agent; agent.start(epochs=90); [agent.beat(e, 0.5) for e in range(38)]"
     daemon.train(code, job="early")
     finish = daemon.wait_for(job="early")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "info", "stopped_early")
@@ -77,6 +77,6 @@ def test_a_finish_says_what_was_left_undone(daemon):
 
 
 def test_a_finish_that_comes_too_soon_is_a_warning(daemon):
-    daemon.train("from flatline import agent; agent.beat(0, 0.5)", job="quick")
+    daemon.train("from epochwatch import agent; agent.beat(0, 0.5)", job="quick")
     finish = daemon.wait_for(job="quick")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "warning", "too_fast")

@@ -8,7 +8,7 @@ from harness import Daemon, eventually
 IMPATIENT = {"jobs": [{"match": "livelock", "silent_after": "3s"}]}
 LIVELOCK = """
 import itertools, select, sys, time
-from flatline import agent
+from epochwatch import agent
 
 def beat_until_told(steps):
     for step in steps:
@@ -33,7 +33,7 @@ def proceed(process):
 
 
 def shown(daemon, job):
-    rows = json.loads(daemon.run("flatlined", "status", "-c", daemon.config_file, "--json").stdout)
+    rows = json.loads(daemon.run("epochwatchd", "status", "-c", daemon.config_file, "--json").stdout)
     return next(row for row in rows if row["job"] == job)
 
 
@@ -51,10 +51,10 @@ def test_a_livelock_is_told_once(daemon):
 
 
 def test_who_is_late_is_shown_as_suspected_and_nothing_is_told(daemon):
-    process = daemon.train("from flatline import agent; agent.beat(1, 0.5); input(); agent.beat(2, 0.4)", job="late")
+    process = daemon.train("from epochwatch import agent; agent.beat(1, 0.5); input(); agent.beat(2, 0.4)", job="late")
     suspected = eventually(lambda: daemon.messages and shown(daemon, "late")["suspected"])
     assert suspected["code"] == "silent"
-    table = daemon.run("flatlined", "status", "-c", daemon.config_file).stdout
+    table = daemon.run("epochwatchd", "status", "-c", daemon.config_file).stdout
     assert "running (silent?)" in next(line for line in table.splitlines() if line.startswith("late"))
     proceed(process)
     daemon.wait_for(job="late", kind="finished")

@@ -36,7 +36,7 @@ for line in sys.stdin:
 """
 RANK = """
 import sys
-from flatline import agent
+from epochwatch import agent
 agent.beat(0, 0.5)
 for epoch, line in enumerate(sys.stdin, 1):
     if line == "raise\\n":

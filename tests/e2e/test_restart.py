@@ -8,7 +8,7 @@ from harness import Daemon, eventually
 
 TRAINING = """
 import sys
-from flatline import agent
+from epochwatch import agent
 for epoch, _ in enumerate(sys.stdin):
     agent.beat(epoch, 0.5)
     print("beaten", epoch, flush=True)
@@ -19,7 +19,7 @@ import os, signal, sys
 from pathlib import Path
 child = os.fork()
 if child == 0:
-    from flatline import agent
+    from epochwatch import agent
     agent.beat(1, 0.5)
     input()
     exec(sys.argv[1])
@@ -175,6 +175,6 @@ def test_ends_are_told_once_however_often_the_daemon_is_killed(daemon):
 
 
 def test_a_second_daemon_on_the_same_store_is_refused(daemon):
-    second = daemon.run("flatlined", "serve", "-c", daemon.config_file)
+    second = daemon.run("epochwatchd", "serve", "-c", daemon.config_file)
     assert second.returncode == 1
-    assert "another flatlined is using this database" in second.stderr
+    assert "another epochwatchd is using this database" in second.stderr

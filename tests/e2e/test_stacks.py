@@ -7,7 +7,7 @@ from harness import Daemon
 
 BEGIN = """
 import ctypes, faulthandler, fcntl, os, resource, signal, sys, threading, time
-from flatline import agent
+from epochwatch import agent
 go_on = threading.Event()
 lock = threading.Lock()
 libc = ctypes.CDLL(None)
@@ -74,7 +74,7 @@ def test_code_that_never_comes_back_to_python_is_named_too(daemon):
 
 
 def test_a_training_that_offers_nothing_is_told_all_the_same_and_lives(daemon):
-    process = daemon.train(script(daemon, "mute", HANGS["deadlock"]), job="mute", FLATLINE_STACKS="0")
+    process = daemon.train(script(daemon, "mute", HANGS["deadlock"]), job="mute", EPOCHWATCH_STACKS="0")
     silent = daemon.wait_for(job="mute", kind="silent")
     assert silent["cause"]["code"] == "deadlock"
     assert process.poll() is None
@@ -113,7 +113,7 @@ def hang():
     os.execv(sys.executable, [sys.executable, "-c", SECOND])
 SECOND = '''
 import time
-from flatline import agent
+from epochwatch import agent
 for epoch in range(30):
     agent.beat(epoch, 0.5)
     time.sleep(0.1)

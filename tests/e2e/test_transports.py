@@ -10,7 +10,7 @@ from harness import Daemon, eventually, free_udp_port
 
 BEATS = """
 import os, sys
-from flatline import agent
+from epochwatch import agent
 for epoch in range(4):
     agent.beat(epoch, 1 / (epoch + 1))
 input()
@@ -21,12 +21,12 @@ input()
 def network(request, tmp_path):
     """A daemon that takes datagrams, and the environment that agents need to send them."""
     port = free_udp_port()
-    heartbeats, env = {"udp": f"127.0.0.1:{port}"}, {"FLATLINE_UDP": f"localhost:{port}"}
+    heartbeats, env = {"udp": f"127.0.0.1:{port}"}, {"EPOCHWATCH_UDP": f"localhost:{port}"}
     if request.param == "with a key":
         key = tmp_path / "key"
         key.write_text("a shared secret\n")
         heartbeats["key_file"] = str(key)
-        env["FLATLINE_KEY_FILE"] = str(key)
+        env["EPOCHWATCH_KEY_FILE"] = str(key)
     with Daemon({"heartbeats": heartbeats}) as daemon:
         yield daemon, env
 
@@ -107,7 +107,7 @@ def test_the_same_words_after_an_end_begin_another_run(daemon):
 
 
 def wrapped(daemon, code, **options):
-    return daemon.run("flatline", "run", "--job", "wrapped", "--", "python", "-c", code, **options)
+    return daemon.run("epochwatch", "run", "--job", "wrapped", "--", "python", "-c", code, **options)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def wrapped(daemon, code, **options):
         ("print('fine')", 0, "finished", None),
         ("import sys; print('no space left'); sys.exit(5)", 5, "crashed", "exit_code"),
         ("import os; os.kill(os.getpid(), 11)", -11, "crashed", "signal"),
-        ("from flatline import agent; agent.beat(3, 0.5)", 0, "finished", None),
-        ("from flatline import agent; agent.beat(3, 0.5); raise KeyError('x')", 1, "crashed", "exception"),
-        ("from flatline import agent; agent.beat(3, 0.5); import os; os.abort()", -6, "crashed", "signal"),
+        ("from epochwatch import agent; agent.beat(3, 0.5)", 0, "finished", None),
+        ("from epochwatch import agent; agent.beat(3, 0.5); raise KeyError('x')", 1, "crashed", "exception"),
+        ("from epochwatch import agent; agent.beat(3, 0.5); import os; os.abort()", -6, "crashed", "signal"),
     ],
 )
 def test_a_wrapped_command_is_told_once_by_its_own_end(daemon, code, status, kind, cause):
@@ -138,8 +138,8 @@ def test_the_end_of_a_wrapped_commands_output_is_in_the_message(daemon):
 @pytest.mark.parametrize("code", ["", "; raise KeyError('x')"])
 def test_a_wrapped_run_by_datagram_is_one_run(network, code):
     daemon, env = network
-    inside = f"from flatline import agent; agent.beat(3, 0.5){code}"
-    daemon.run("flatline", "run", "--job", "wrapped", "--", "python", "-c", inside, env={**daemon.env, **env})
+    inside = f"from epochwatch import agent; agent.beat(3, 0.5){code}"
+    daemon.run("epochwatch", "run", "--job", "wrapped", "--", "python", "-c", inside, env={**daemon.env, **env})
     told = daemon.wait_for(job="wrapped")
     assert (told["kind"], told["progress"]["epoch"]) == ("crashed" if code else "finished", 3)
     daemon.settle()
@@ -148,10 +148,10 @@ def test_a_wrapped_run_by_datagram_is_one_run(network, code):
 
 
 def test_a_wrapper_that_is_killed_leaves_its_training_watched(daemon):
-    inside = "import os, sys; from flatline import agent; agent.beat(3, 0.5); print(os.getpid(), flush=True); input()"
-    line = ["flatline", "run", "--job", "wrapped", "--", "python", "-c", f"{inside}; sys.exit(4)"]
+    inside = "import os, sys; from epochwatch import agent; agent.beat(3, 0.5); print(os.getpid(), flush=True); input()"
+    line = ["epochwatch", "run", "--job", "wrapped", "--", "python", "-c", f"{inside}; sys.exit(4)"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(line, env={**daemon.env, "FLATLINE_DIR": str(daemon.beats)}, **pipes) as wrapper:
+    with subprocess.Popen(line, env={**daemon.env, "EPOCHWATCH_DIR": str(daemon.beats)}, **pipes) as wrapper:
         pid = int(wrapper.stdout.readline())
         eventually(lambda: len(list(daemon.beats.glob("wrapped.*.beat"))) == 2)
         wrapper.kill()
@@ -167,7 +167,7 @@ def test_a_wrapper_that_is_killed_leaves_its_training_watched(daemon):
 def test_runs_of_one_process_count_their_own_time(daemon):
     code = """
 import time
-from flatline import agent
+from epochwatch import agent
 with agent.run("first") as run:
     run.beat(1, 0.5)
     time.sleep(1.2)
@@ -179,7 +179,7 @@ with agent.run("second") as run:
 
 
 def test_a_shell_script_that_beats_is_a_run(daemon):
-    script = "for e in 0 1 2; do flatline beat --job script --epoch $e; done; exit 3"
+    script = "for e in 0 1 2; do epochwatch beat --job script --epoch $e; done; exit 3"
     with subprocess.Popen(["bash", "-c", script], env=daemon.env) as process:
         assert process.wait() == 3
     told = daemon.wait_for(job="script")
@@ -188,7 +188,7 @@ def test_a_shell_script_that_beats_is_a_run(daemon):
 
 
 def test_a_shell_script_finishes_by_its_end(daemon):
-    script = "flatline beat --job script --epoch 0; flatline beat --job script --epoch 1; exit 0"
+    script = "epochwatch beat --job script --epoch 0; epochwatch beat --job script --epoch 1; exit 0"
     with subprocess.Popen(["bash", "-c", script], env=daemon.env):
         assert daemon.wait_for(job="script")["kind"] == "finished"
 
@@ -196,8 +196,8 @@ def test_a_shell_script_finishes_by_its_end(daemon):
 def test_a_shell_script_finishes_by_word_and_may_begin_again(daemon):
     script = """
     for i in 1 2; do
-      flatline beat --job script --epoch 0
-      flatline beat --job script --event finished
+      epochwatch beat --job script --epoch 0
+      epochwatch beat --job script --event finished
       sleep 1.5
     done
     """

@@ -7,7 +7,7 @@ from harness import Daemon, eventually
 
 BEATS = """
 import os, signal, sys, time
-from flatline import agent
+from epochwatch import agent
 for epoch in range(4):
     agent.beat(epoch, 1 / (epoch + 1), lr=0.1)
 print("beaten", flush=True)
@@ -139,7 +139,7 @@ def test_many_jobs_at_once_are_each_told_of(daemon):
 
 
 def test_a_run_that_lived_for_a_moment_only_is_known_by_its_signal(daemon):
-    daemon.train("import os; from flatline import agent; agent.beat(1, 0.5); os.kill(os.getpid(), 9)", job="short")
+    daemon.train("import os; from epochwatch import agent; agent.beat(1, 0.5); os.kill(os.getpid(), 9)", job="short")
     told = daemon.wait_for(job="short")
     assert (told["kind"], told["progress"]["epoch"]) == ("crashed", 1)
     assert told["cause"]["code"] in ("signal", "unknown")  # it may be reaped before anybody could have looked
@@ -157,7 +157,7 @@ def test_status_shows_what_runs_and_how_the_others_ended(daemon):
     process = begun(daemon, "sys.exit(7)", "in status")
     proceed(process)
     daemon.wait_for(job="in status", kind="crashed")
-    shown = daemon.run("flatlined", "status", "-c", daemon.config_file, "--all").stdout
+    shown = daemon.run("epochwatchd", "status", "-c", daemon.config_file, "--all").stdout
     row = next(line for line in shown.splitlines() if line.startswith("in status"))
     assert "crashed" in row
     assert "exit_code" in row
@@ -165,8 +165,8 @@ def test_status_shows_what_runs_and_how_the_others_ended(daemon):
 
 def test_status_says_whether_anybody_watches():
     with Daemon() as daemon:
-        shown = daemon.run("flatlined", "status", "-c", daemon.config_file)
+        shown = daemon.run("epochwatchd", "status", "-c", daemon.config_file)
         assert (shown.returncode, shown.stderr) == (0, "")
         daemon.stop()
-        shown = daemon.run("flatlined", "status", "-c", daemon.config_file)
+        shown = daemon.run("epochwatchd", "status", "-c", daemon.config_file)
         assert (shown.returncode, "no daemon is running" in shown.stderr) == (0, True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatline.wire import Beat, Body, Head
-from flatlined.detection.observing import meet, observe
-from flatlined.model import Cause, Finding, Incident, Moment, Worker
+from epochwatch.wire import Beat, Body, Head
+from epochwatchd.detection.observing import meet, observe
+from epochwatchd.model import Cause, Finding, Incident, Moment, Worker
 
 WALL = 1_800_000_000.0
 """The wall clock at monotonic 0 in tests."""

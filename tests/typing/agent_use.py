@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import flatline
-from flatline import agent
+import epochwatch
+from epochwatch import agent
 
 
 def plain() -> None:
@@ -11,7 +11,7 @@ def plain() -> None:
     with agent.phase("eval", within="10m"):
         agent.beat(1, 0.5, step=3, accuracy=0.9)
     with agent.phase("checkpoint", within=90):
-        flatline.beat(2)
+        epochwatch.beat(2)
     agent.finish("done")
     agent.fail(ValueError("bad"))
 

@@ -1,4 +1,4 @@
-"""A machine on which flatlined was installed as docs/install.md says, with a user who trains on it."""
+"""A machine on which epochwatchd was installed as docs/install.md says, with a user who trains on it."""
 
 import sys
 import sysconfig
@@ -15,7 +15,7 @@ from machine import Machine, why_not
 PROJECT = Path(__file__).parents[3]
 TRAINING = """
 import signal
-from flatline import agent
+from epochwatch import agent
 agent.beat(3, 0.25)
 signal.pause()
 """
@@ -25,11 +25,11 @@ channels: {hook: {kind: webhook, url_file: hook-url}}
 routes: [{to: hook}]
 """
 HOME = "/home/mina"
-DROP_IN = "/etc/systemd/system/flatlined.service.d/credentials.conf"
+DROP_IN = "/etc/systemd/system/epochwatchd.service.d/credentials.conf"
 INSTALLED = {
-    "flatline.sysusers": "/etc/sysusers.d/flatline.conf",
-    "flatline.tmpfiles": "/etc/tmpfiles.d/flatline.conf",
-    "flatlined.service": "/etc/systemd/system/flatlined.service",
+    "epochwatch.sysusers": "/etc/sysusers.d/epochwatch.conf",
+    "epochwatch.tmpfiles": "/etc/tmpfiles.d/epochwatch.conf",
+    "epochwatchd.service": "/etc/systemd/system/epochwatchd.service",
 }
 # What `pip install` of the wheel would put into the environment, from the packages these tests run with.
 SHOWN = {
@@ -40,22 +40,22 @@ SHOWN = {
     PROJECT / "systemd": "/opt/systemd",
 }
 PATHS = "/opt/agent\n/opt/watchdog\n/opt/packages\n"
-COMMAND = "#!/opt/flatline/bin/python\nimport sys\nfrom flatlined.cli import main\nsys.exit(main())\n"
+COMMAND = "#!/opt/epochwatch/bin/python\nimport sys\nfrom epochwatchd.cli import main\nsys.exit(main())\n"
 
 
 @pytest.fixture
 def machine():
-    """A machine with the environment of the watchdog in /opt/flatline, and the users mina and joon."""
+    """A machine with the environment of the watchdog in /opt/epochwatch, and the users mina and joon."""
     reason = why_not()
     if reason:
         pytest.skip(reason)
     with Machine(SHOWN) as machine:
         machine.write("/etc/ld.so.conf.d/python.conf", "/opt/python/lib\n")
         machine.run("ldconfig")
-        machine.run("/opt/python/bin/python3", "-m", "venv", "--without-pip", "/opt/flatline")
-        library = machine.run("/opt/flatline/bin/python", "-c", "import sysconfig as s; print(s.get_path('purelib'))")
+        machine.run("/opt/python/bin/python3", "-m", "venv", "--without-pip", "/opt/epochwatch")
+        library = machine.run("/opt/epochwatch/bin/python", "-c", "import sysconfig as s; print(s.get_path('purelib'))")
         machine.write(f"{library}/shown.pth", PATHS)
-        machine.write("/opt/flatline/bin/flatlined", COMMAND, mode="755")
+        machine.write("/opt/epochwatch/bin/epochwatchd", COMMAND, mode="755")
         for user in ("mina", "joon"):
             machine.run("useradd", "--create-home", "--user-group", user)
         yield machine
@@ -79,15 +79,15 @@ class Service:
 
     def says(self, name):
         """A property of the unit."""
-        return self.control("show", "--value", f"--property={name}", "flatlined")
+        return self.control("show", "--value", f"--property={name}", "epochwatchd")
 
     def journal(self):
         """What the watchdog wrote, and what systemd wrote about it."""
-        return self.machine.run("journalctl", "--output=cat", "UNIT=flatlined.service", "+", "_COMM=flatlined")
+        return self.machine.run("journalctl", "--output=cat", "UNIT=epochwatchd.service", "+", "_COMM=epochwatchd")
 
     def signal(self, name):
         """Send a signal to the watchdog alone."""
-        self.control("kill", "--kill-whom=main", f"--signal={name}", "flatlined")
+        self.control("kill", "--kill-whom=main", f"--signal={name}", "epochwatchd")
 
     def wait_until_restarted(self, before):
         """Wait until another process than ``before`` is the watchdog, and ready."""
@@ -95,7 +95,7 @@ class Service:
 
     def train(self, job):
         """Start a training as mina; gives the message of its start, by when the watchdog knows it."""
-        self.machine.start("env", f"FLATLINE_JOB={job}", "/opt/flatline/bin/python", "-c", TRAINING, user="mina")
+        self.machine.start("env", f"EPOCHWATCH_JOB={job}", "/opt/epochwatch/bin/python", "-c", TRAINING, user="mina")
         return self.wait_for(job=job, kind="started")
 
     def kill(self, training):
@@ -123,29 +123,29 @@ def receiver(machine):
 def service(machine, receiver):
     """The watchdog of the machine, installed by root and running; its webhook's address is a credential."""
     url, messages = receiver
-    machine.write("/etc/flatline/config.yaml", CONFIG)
-    machine.write("/etc/flatline/hook-url", url, mode="600")
-    machine.write(DROP_IN, "[Service]\nLoadCredential=hook-url:/etc/flatline/hook-url\n")
+    machine.write("/etc/epochwatch/config.yaml", CONFIG)
+    machine.write("/etc/epochwatch/hook-url", url, mode="600")
+    machine.write(DROP_IN, "[Service]\nLoadCredential=hook-url:/etc/epochwatch/hook-url\n")
     for source, target in INSTALLED.items():
         machine.run("install", "-D", "--mode=644", f"/opt/systemd/{source}", target)
     machine.run("systemd-sysusers")
-    machine.run("systemd-tmpfiles", "--create", "flatline.conf")
+    machine.run("systemd-tmpfiles", "--create", "epochwatch.conf")
     yield from _running(Service(machine, messages))
 
 
 @pytest.fixture
 def service_of_mina(machine, receiver):
-    """The watchdog of a user without root; nothing of flatline was installed for the machine."""
+    """The watchdog of a user without root; nothing of epochwatch was installed for the machine."""
     url, messages = receiver
     number = machine.run("id", "--user", "mina")
     machine.run("loginctl", "enable-linger", "mina")
     eventually((machine.root / f"run/user/{number}/systemd/private").exists)
     for name, text in {"config.yaml": CONFIG, "hook-url": url}.items():
-        machine.write(f"{HOME}/.config/flatline/{name}", text, mode="600", user="mina")
+        machine.write(f"{HOME}/.config/epochwatch/{name}", text, mode="600", user="mina")
     as_mina = partial(machine.run, user="mina")
     as_mina("mkdir", "--parents", f"{HOME}/.local/share")
-    as_mina("ln", "--symbolic", "/opt/flatline", f"{HOME}/.local/share/flatline")
-    unit = "systemd/user/flatlined.service"
+    as_mina("ln", "--symbolic", "/opt/epochwatch", f"{HOME}/.local/share/epochwatch")
+    unit = "systemd/user/epochwatchd.service"
     as_mina("install", "-D", "--mode=644", f"/opt/{unit}", f"{HOME}/.config/{unit}")
     systemctl = ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user")
     yield from _running(Service(machine, messages, systemctl, "mina"))
@@ -154,7 +154,7 @@ def service_of_mina(machine, receiver):
 def _running(service):
     try:
         service.control("daemon-reload")
-        service.control("enable", "--now", "flatlined")
+        service.control("enable", "--now", "epochwatchd")
         yield service
     finally:
         print(service.journal())  # noqa: T201 - pytest shows it where the test failed

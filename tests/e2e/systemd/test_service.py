@@ -8,14 +8,14 @@ from harness import eventually
 KERNEL = tuple(int(part) for part in platform.release().split(".")[:2])
 # Linux 6.15 began to tell anybody how a process ended; before, the watchdog would need a capability.
 HOW_IT_ENDED = "signal" if KERNEL >= (6, 15) else "unknown"
-FREEZE = "/etc/systemd/system/flatlined.service.d/impatient.conf"
-BEATS = "/run/flatline"
+FREEZE = "/etc/systemd/system/epochwatchd.service.d/impatient.conf"
+BEATS = "/run/epochwatch"
 
 
 def test_the_service_is_active_once_it_watches_and_says_what_it_does(service):
     assert service.says("ActiveState") == "active"
     assert service.says("StatusText").startswith("watching")
-    assert service.says("User") == "flatline"
+    assert service.says("User") == "epochwatch"
 
 
 def test_a_killed_training_of_an_ordinary_user_is_told_and_its_heartbeat_removed(service):
@@ -26,15 +26,15 @@ def test_a_killed_training_of_an_ordinary_user_is_told_and_its_heartbeat_removed
     crash = service.wait_for(job="lenet", kind="crashed")
     assert (crash["user"], crash["pid"], crash["progress"]["epoch"]) == ("mina", training["pid"], 3)
     assert crash["cause"]["code"] == HOW_IT_ENDED
-    eventually(lambda: not list((service.machine.root / "run/flatline").iterdir()))
+    eventually(lambda: not list((service.machine.root / "run/epochwatch").iterdir()))
 
 
 def test_users_can_neither_read_nor_remove_each_others_heartbeats(service):
     machine = service.machine
-    assert machine.run("stat", "--format=%a %U:%G", BEATS) == "3777 flatline:flatline"
+    assert machine.run("stat", "--format=%a %U:%G", BEATS) == "3777 epochwatch:epochwatch"
     service.train("lenet")
     [beat] = machine.run("ls", BEATS).split()
-    assert machine.run("stat", "--format=%a %U:%G", f"{BEATS}/{beat}") == "640 mina:flatline"
+    assert machine.run("stat", "--format=%a %U:%G", f"{BEATS}/{beat}") == "640 mina:epochwatch"
 
     with pytest.raises(AssertionError, match="Permission denied"):
         machine.run("cat", f"{BEATS}/{beat}", user="joon")
@@ -45,9 +45,9 @@ def test_users_can_neither_read_nor_remove_each_others_heartbeats(service):
 
 
 def test_members_of_its_group_see_all_runs_and_others_none(service):
-    status = ("/opt/flatline/bin/flatlined", "status", "--json", "--config=/dev/null")
+    status = ("/opt/epochwatch/bin/epochwatchd", "status", "--json", "--config=/dev/null")
     service.train("lenet")
-    service.machine.run("usermod", "--append", "--groups=flatline", "joon")
+    service.machine.run("usermod", "--append", "--groups=epochwatch", "joon")
 
     assert '"lenet"' in service.machine.run(*status, user="joon")
     with pytest.raises(AssertionError):
@@ -71,11 +71,11 @@ def test_a_killed_watchdog_is_back_repeats_no_alert_and_forgets_no_run(service):
 
 def test_a_training_that_dies_while_the_watchdog_is_stopped_is_told_when_it_is_back(service):
     training = service.train("lenet")
-    service.control("stop", "flatlined")
+    service.control("stop", "epochwatchd")
     assert (service.says("ActiveState"), service.says("Result")) == ("inactive", "success")
 
     service.kill(training)
-    service.control("start", "flatlined")
+    service.control("start", "epochwatchd")
 
     service.wait_for(job="lenet", kind="crashed")
     assert [message["kind"] for message in service.messages] == ["started", "crashed"]
@@ -84,7 +84,7 @@ def test_a_training_that_dies_while_the_watchdog_is_stopped_is_told_when_it_is_b
 def test_a_frozen_watchdog_is_replaced_and_says_where_it_stood(service):
     service.machine.write(FREEZE, "[Service]\nWatchdogSec=2\n")
     service.control("daemon-reload")
-    service.control("restart", "flatlined")
+    service.control("restart", "epochwatchd")
     training, before = service.train("lenet"), service.says("MainPID")
 
     service.signal("STOP")
@@ -97,10 +97,10 @@ def test_a_frozen_watchdog_is_replaced_and_says_where_it_stood(service):
 
 
 def test_a_mistake_in_the_configuration_is_told_and_not_tried_again(service):
-    service.machine.write("/etc/flatline/config.yaml", "chanels: {}\n")
+    service.machine.write("/etc/epochwatch/config.yaml", "chanels: {}\n")
 
     with pytest.raises(AssertionError, match="failed"):
-        service.control("restart", "flatlined")
+        service.control("restart", "epochwatchd")
 
     assert (service.says("ActiveState"), service.says("NRestarts")) == ("failed", "0")
     assert "config.yaml:1: chanels" in service.journal()

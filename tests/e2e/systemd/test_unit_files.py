@@ -5,18 +5,18 @@ EXPOSURE_MAX = 16
 
 
 def test_the_unit_of_the_machine_has_no_mistakes(machine):
-    assert machine.run("systemd-analyze", "verify", "--man=no", "/opt/systemd/flatlined.service") == ""
+    assert machine.run("systemd-analyze", "verify", "--man=no", "/opt/systemd/epochwatchd.service") == ""
 
 
 def test_the_unit_of_a_user_has_no_mistakes(machine):
     machine.run("mkdir", "--parents", "/home/mina/.local/share", "/tmp/run", user="mina")
-    machine.run("ln", "--symbolic", "/opt/flatline", "/home/mina/.local/share/flatline", user="mina")
-    verify = ("systemd-analyze", "verify", "--user", "--man=no", "/opt/systemd/user/flatlined.service")
+    machine.run("ln", "--symbolic", "/opt/epochwatch", "/home/mina/.local/share/epochwatch", user="mina")
+    verify = ("systemd-analyze", "verify", "--user", "--man=no", "/opt/systemd/user/epochwatchd.service")
 
     assert machine.run("env", "XDG_RUNTIME_DIR=/tmp/run", *verify, user="mina") == ""
 
 
 def test_the_service_of_the_machine_is_hardly_exposed(machine):
-    unit = "/opt/systemd/flatlined.service"
+    unit = "/opt/systemd/epochwatchd.service"
 
     machine.run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", unit)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 AGENT = Path(wire.__file__).parents[1]
 PATIENCE_S = 20.0
@@ -42,7 +42,7 @@ class Training:
     def start(self, code: str, *arguments: str, name: str = "train.py", **env: str | None) -> Any:
         """A running script; ``print`` in it, and read its ``stdout``, to wait for each other."""
         script = self._scripts / name
-        script.write_text("from flatline import agent\n" + textwrap.dedent(code), encoding="utf-8")
+        script.write_text("from epochwatch import agent\n" + textwrap.dedent(code), encoding="utf-8")
         process = subprocess.Popen(
             [sys.executable, str(script), *arguments],
             env=self.environment(**env),
@@ -55,9 +55,9 @@ class Training:
         return process
 
     def environment(self, **changes: str | None) -> dict[str, str]:
-        """Our own environment without the settings of flatline, but for the folder; None takes a variable away."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("FLATLINE_", "XDG_"))}
-        ours.update(FLATLINE_DIR=str(self.folder), PYTHONPATH=str(AGENT), TMPDIR=str(self._scripts))
+        """Our own environment without the settings of epochwatch, but for the folder; None takes a variable away."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("EPOCHWATCH_", "XDG_"))}
+        ours.update(EPOCHWATCH_DIR=str(self.folder), PYTHONPATH=str(AGENT), TMPDIR=str(self._scripts))
         ours.update({name: value for name, value in changes.items() if value is not None})
         return {name: value for name, value in ours.items() if changes.get(name, "") is not None}
 

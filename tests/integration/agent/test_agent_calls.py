@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 
 def test_the_first_beat_registers_the_run_under_the_scripts_name(training):
-    done = training.run("agent.beat(3, 0.25, step=1200)", FLATLINE_JOB=None)
+    done = training.run("agent.beat(3, 0.25, step=1200)", EPOCHWATCH_JOB=None)
     beat = training.beat()
     assert (done.returncode, done.stderr) == (0, "")
     assert beat.body.job == "train"
@@ -205,8 +205,8 @@ def test_watched_coroutines_are_runs_of_their_own(training):
     assert (b.head.epoch, b.head.seq, b.head.state, b.body.exception) == (2, 2, wire.FAILED, "ValueError: bad")
 
 
-def test_flatline_beat_is_the_same_call(training):
-    done = training.run("import flatline; flatline.beat(1); assert flatline.beat is agent.beat is flatline.agent.beat")
+def test_epochwatch_beat_is_the_same_call(training):
+    done = training.run("import epochwatch as e; e.beat(1); assert e.beat is agent.beat is e.agent.beat")
     assert (done.returncode, training.beat().head.epoch) == (0, 1)
 
 
@@ -238,18 +238,18 @@ def test_odd_job_names(training, job, file):
 
 def test_the_job_of_a_module_is_the_modules_name(training, tmp_path):
     (tmp_path / "scripts" / "pkg").mkdir()
-    (tmp_path / "scripts" / "pkg" / "mod.py").write_text("from flatline import agent\nagent.beat()\n")
+    (tmp_path / "scripts" / "pkg" / "mod.py").write_text("from epochwatch import agent\nagent.beat()\n")
     training.run(f"""
         import subprocess, sys
         subprocess.check_call([sys.executable, "-m", "pkg.mod"], cwd={str(tmp_path / "scripts")!r})
-        subprocess.check_call([sys.executable, "-c", "from flatline import agent; agent.beat()"])
+        subprocess.check_call([sys.executable, "-c", "from epochwatch import agent; agent.beat()"])
     """)
     assert [beat.body.job for beat in training.beats()] == ["pkg.mod", "python"]
 
 
-def test_flatline_run_names_the_first_run_of_each_process(training):
+def test_epochwatch_run_names_the_first_run_of_each_process(training):
     process = training.start(
-        "agent.beat(1)\nwith agent.run('fold'):\n    pass", FLATLINE_RUN="0123456789ab", FLATLINE_JOB="wrapped"
+        "agent.beat(1)\nwith agent.run('fold'):\n    pass", EPOCHWATCH_RUN="0123456789ab", EPOCHWATCH_JOB="wrapped"
     )
     process.wait(60)
     fold, wrapped = training.beats()
@@ -263,11 +263,11 @@ def test_importing_loads_nothing_but_the_standard_library_and_hardly_that(traini
         import json, subprocess, sys
         code = "import sys; before = set(sys.modules); import {}; print(*sorted(set(sys.modules) - before))"
         loaded = [subprocess.check_output([sys.executable, "-c", code.format(name)], text=True).split()
-                  for name in ("flatline", "flatline.agent")]
+                  for name in ("epochwatch", "epochwatch.agent")]
         print(json.dumps(loaded))
     """)
     bare, agent = json.loads(done.stdout)
-    assert {name.partition(".")[0] for name in bare} <= {"flatline", "typing", *sys.builtin_module_names} | set(agent)
-    assert not {"flatline.wire", "json", "socket"} & set(bare)
+    assert {name.partition(".")[0] for name in bare} <= {"epochwatch", "typing", *sys.builtin_module_names} | set(agent)
+    assert not {"epochwatch.wire", "json", "socket"} & set(bare)
     assert not {"socket", "asyncio", "logging", "threading", "traceback", "inspect", "multiprocessing"} & set(agent)
-    assert not {"numpy", "torch", "flatlined"} & set(agent)
+    assert not {"numpy", "torch", "epochwatchd"} & set(agent)

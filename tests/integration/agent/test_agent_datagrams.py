@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 KEY = b"a key that both sides know"
 
@@ -48,7 +48,7 @@ def received(watchdog):
 
 
 def test_beats_go_to_the_watchdog_instead_of_a_file(training, watchdog):
-    training.run("agent.start('a', epochs=3); agent.beat(1, 0.5)", FLATLINE_UDP=address_of(watchdog))
+    training.run("agent.start('a', epochs=3); agent.beat(1, 0.5)", EPOCHWATCH_UDP=address_of(watchdog))
     beats = [decode(datagram) for datagram in received(watchdog)]
     assert [(beat.head.epoch, beat.head.seq) for beat in beats[:2]] == [(None, 0), (1, 1)]
     assert (beats[1].body.job, beats[1].body.epochs, beats[1].head.loss) == ("a", 3, 0.5)
@@ -56,7 +56,7 @@ def test_beats_go_to_the_watchdog_instead_of_a_file(training, watchdog):
 
 
 def test_the_end_is_sent_twice(training, watchdog):
-    training.run("agent.beat(1)\nraise ValueError('x' * 5000 + 'the end')", FLATLINE_UDP=address_of(watchdog))
+    training.run("agent.beat(1)\nraise ValueError('x' * 5000 + 'the end')", EPOCHWATCH_UDP=address_of(watchdog))
     last, again = [decode(datagram) for datagram in received(watchdog)][-2:]
     assert last == again
     assert last.head.state == wire.FAILED
@@ -71,12 +71,12 @@ def test_ipv6_and_names(training):
     except OSError as error:
         pytest.skip(f"no IPv6 here: {error}")
     with receiver:
-        training.run("agent.beat(1)", FLATLINE_UDP=address_of(receiver, "[::1]"))
+        training.run("agent.beat(1)", EPOCHWATCH_UDP=address_of(receiver, "[::1]"))
         assert decode(received(receiver)[0]).head.epoch == 1
 
 
 def test_a_name_is_resolved_in_the_background_and_nothing_is_lost(training, watchdog):
-    training.run("agent.beat(1, 0.5)\nagent.finish('done')", FLATLINE_UDP=address_of(watchdog, "localhost"))
+    training.run("agent.beat(1, 0.5)\nagent.finish('done')", EPOCHWATCH_UDP=address_of(watchdog, "localhost"))
     last = decode(received(watchdog)[-1])
     assert (last.head.epoch, last.head.state, last.body.reason) == (1, wire.FINISHED, "done")
 
@@ -90,7 +90,7 @@ def test_a_name_that_does_not_resolve_is_said_once_and_stops_nothing(training, h
         print("on", flush=True)
         input()
         """,
-        FLATLINE_UDP=f"{host}:8765",
+        EPOCHWATCH_UDP=f"{host}:8765",
     )
     assert process.stdout.readline() == "on\n"
     assert "no way to" in process.stderr.readline()
@@ -100,7 +100,7 @@ def test_a_name_that_does_not_resolve_is_said_once_and_stops_nothing(training, h
 
 @pytest.mark.parametrize("address", ["8765", "host:", ":1", "host:99999", "host:x", "1.2.3.4"])
 def test_a_malformed_address_is_said_once_and_stops_nothing(training, address):
-    done = training.run("for epoch in range(10):\n    agent.beat(epoch)", FLATLINE_UDP=address)
+    done = training.run("for epoch in range(10):\n    agent.beat(epoch)", EPOCHWATCH_UDP=address)
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
     assert "not HOST:PORT" in done.stderr
@@ -109,14 +109,14 @@ def test_a_malformed_address_is_said_once_and_stops_nothing(training, address):
 def test_nobody_listening_is_nothing_to_speak_of(training, watchdog):
     address = address_of(watchdog)
     watchdog.close()
-    done = training.run("for epoch in range(100):\n    agent.beat(epoch)", FLATLINE_UDP=address)
+    done = training.run("for epoch in range(100):\n    agent.beat(epoch)", EPOCHWATCH_UDP=address)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_watchdog_that_comes_back_hears_the_very_next_beat(training, watchdog):
     address = watchdog.getsockname()
     watchdog.close()
-    process = training.start("agent.beat(1)\ninput()\nagent.beat(2)\ninput()", FLATLINE_UDP="{}:{}".format(*address))
+    process = training.start("agent.beat(1)\ninput()\nagent.beat(2)\ninput()", EPOCHWATCH_UDP="{}:{}".format(*address))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as back:
         back.bind(address)
         back.settimeout(20)
@@ -128,7 +128,7 @@ def test_a_watchdog_that_comes_back_hears_the_very_next_beat(training, watchdog)
 
 def test_keep_alives_come_without_beats_and_bring_what_was_held_back(training, watchdog):
     process = training.start(
-        "for step in range(1000):\n    agent.beat(1, step / 2, step=step)\ninput()", FLATLINE_UDP=address_of(watchdog)
+        "for step in range(1000):\n    agent.beat(1, step / 2, step=step)\ninput()", EPOCHWATCH_UDP=address_of(watchdog)
     )
     while receive(watchdog).head.step != 999:
         pass
@@ -141,7 +141,7 @@ def test_keep_alives_come_without_beats_and_bring_what_was_held_back(training, w
 def test_fast_beats_make_few_datagrams_but_news_is_sent_at_once(training, watchdog):
     training.run(
         "for step in range(5000):\n    agent.beat(1, 0.5, step=step)\nagent.beat(1, float('nan'))",
-        FLATLINE_UDP=address_of(watchdog),
+        EPOCHWATCH_UDP=address_of(watchdog),
     )
     beats = [decode(datagram) for datagram in received(watchdog)]
     assert len(beats) < 200
@@ -160,8 +160,8 @@ def test_sealed_datagrams_have_a_time_that_only_grows(training, watchdog, tmp_pa
             agent.beat(epoch)
             time.sleep(0.01)  # as news is sent
         """,
-        FLATLINE_UDP=address_of(watchdog),
-        FLATLINE_KEY_FILE=str(tmp_path / "key"),
+        EPOCHWATCH_UDP=address_of(watchdog),
+        EPOCHWATCH_KEY_FILE=str(tmp_path / "key"),
     )
     opened = [wire.unseal(datagram, KEY) for datagram in received(watchdog)]
     times = [time_ns for _, time_ns in opened]
@@ -172,14 +172,14 @@ def test_sealed_datagrams_have_a_time_that_only_grows(training, watchdog, tmp_pa
 
 def test_an_empty_key_is_no_key(training, watchdog, tmp_path):
     (tmp_path / "key").write_bytes(b"\n")
-    done = training.run("agent.beat(1)", FLATLINE_UDP=address_of(watchdog), FLATLINE_KEY_FILE=str(tmp_path / "key"))
+    done = training.run("agent.beat(1)", EPOCHWATCH_UDP=address_of(watchdog), EPOCHWATCH_KEY_FILE=str(tmp_path / "key"))
     assert "is empty" in done.stderr
     assert received(watchdog) == []
 
 
 def test_a_key_that_cannot_be_read_is_said_once_and_nothing_is_sent_unsealed(training, watchdog, tmp_path):
     done = training.run(
-        "agent.beat(1)\nagent.beat(2)", FLATLINE_UDP=address_of(watchdog), FLATLINE_KEY_FILE=str(tmp_path / "none")
+        "agent.beat(1)\nagent.beat(2)", EPOCHWATCH_UDP=address_of(watchdog), EPOCHWATCH_KEY_FILE=str(tmp_path / "none")
     )
     assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     assert os.strerror(errno.ENOENT) in done.stderr
@@ -203,7 +203,7 @@ def test_a_forked_child_sends_only_what_it_beats_itself(training, watchdog):
         os.waitpid(loud, 0)
         print(quiet, loud)
         """,
-        FLATLINE_UDP=address_of(watchdog),
+        EPOCHWATCH_UDP=address_of(watchdog),
     )
     beats = [decode(datagram) for datagram in received(watchdog)]
     pids = {beat.head.epoch: beat.body.pid for beat in beats}
@@ -224,7 +224,7 @@ def test_a_socket_closed_by_the_training_is_opened_again(training, watchdog):
             agent.beat(sys_epoch)
             time.sleep(0.02)
         """,
-        FLATLINE_UDP=address_of(watchdog),
+        EPOCHWATCH_UDP=address_of(watchdog),
     )
     assert receive(watchdog).head.epoch == 1
     while receive(watchdog).head.epoch < 3:
@@ -240,6 +240,6 @@ def test_waiting_for_a_resolver_at_exit_has_an_end(training):
         socket.getaddrinfo = lambda *_, **__: forever.wait()  # stands for a resolver that does not answer
         agent.beat(1)
         """,
-        FLATLINE_UDP="name.invalid:8765",
+        EPOCHWATCH_UDP="name.invalid:8765",
     )
     assert (done.returncode, done.stderr) == (0, "")

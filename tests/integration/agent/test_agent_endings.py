@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 
 @pytest.mark.parametrize("leave", ["pass", "raise SystemExit", "import sys; sys.exit(3)"])

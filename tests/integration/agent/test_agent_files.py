@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from flatline import wire
-from flatline.run import Run
+from epochwatch import wire
+from epochwatch.run import Run
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system, or become somebody else")
 
@@ -22,9 +22,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a fi
 @pytest.fixture
 def run(folder, tmp_path, monkeypatch):
     """A run in this process."""
-    monkeypatch.setenv("FLATLINE_DIR", str(folder))
+    monkeypatch.setenv("EPOCHWATCH_DIR", str(folder))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.delenv("FLATLINE_RUN", raising=False)
+    monkeypatch.delenv("EPOCHWATCH_RUN", raising=False)
     run = Run("a").open()
     yield run
     run.finish()
@@ -150,17 +150,17 @@ def test_no_half_written_file_is_ever_seen_and_nothing_is_left_over(training, fo
 
 
 def test_a_missing_folder_is_made(training, tmp_path):
-    training.run("agent.beat(1)", FLATLINE_DIR=str(tmp_path / "new"))
+    training.run("agent.beat(1)", EPOCHWATCH_DIR=str(tmp_path / "new"))
     assert len(training.beats(tmp_path / "new")) == 1
 
 
-NEXT = [Path("/run/flatline")]
-"""Where the beats go that find no place in $FLATLINE_DIR, if there is a daemon; else into a folder below $TMPDIR."""
+NEXT = [Path("/run/epochwatch")]
+"""Where the beats go that find no place in $EPOCHWATCH_DIR, if there is a daemon; else into a folder below $TMPDIR."""
 
 
 def elsewhere(training, folder):
     """The heartbeats of the job ``lost``, in all places but the first."""
-    places = [*NEXT, folder / f"flatline-{os.getuid()}"]
+    places = [*NEXT, folder / f"epochwatch-{os.getuid()}"]
     found = [(path, beat) for place in places for path, beat in training.files(place) if beat.body.job == JOB]
     for path, _ in found:
         path.unlink()
@@ -172,7 +172,7 @@ JOB = f"lost-{os.getpid()}-{os.urandom(4).hex()}"
 
 def test_where_no_folder_can_be_made_the_next_is_taken(training, tmp_path):
     done = training.run(
-        f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tmp_path / "no" / "such"), TMPDIR=str(tmp_path)
+        f"agent.start({JOB!r}); agent.beat(1)", EPOCHWATCH_DIR=str(tmp_path / "no" / "such"), TMPDIR=str(tmp_path)
     )
     (beat,) = elsewhere(training, tmp_path)
     assert (done.stderr, beat.head.epoch) == ("", 1)
@@ -180,9 +180,9 @@ def test_where_no_folder_can_be_made_the_next_is_taken(training, tmp_path):
 
 def test_the_users_runtime_folder_comes_before_the_temporary_one(training, tmp_path):
     if NEXT[0].is_dir():
-        pytest.skip("this machine has /run/flatline, which comes first")
-    training.run("agent.beat(1)", FLATLINE_DIR=None, XDG_RUNTIME_DIR=str(tmp_path))
-    assert len(training.beats(tmp_path / "flatline")) == 1
+        pytest.skip("this machine has /run/epochwatch, which comes first")
+    training.run("agent.beat(1)", EPOCHWATCH_DIR=None, XDG_RUNTIME_DIR=str(tmp_path))
+    assert len(training.beats(tmp_path / "epochwatch")) == 1
 
 
 AS_SOMEBODY = """
@@ -205,11 +205,11 @@ def public():
 @as_root
 def test_a_folder_that_may_not_be_written_is_passed_over(training, public):
     done = training.run(
-        AS_SOMEBODY + f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(public / "roots"), TMPDIR=str(public)
+        AS_SOMEBODY + f"agent.start({JOB!r}); agent.beat(1)", EPOCHWATCH_DIR=str(public / "roots"), TMPDIR=str(public)
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert training.beats(public / "roots") == []
-    places = [*NEXT, public / "flatline-12345"]
+    places = [*NEXT, public / "epochwatch-12345"]
     found = [path for place in places for path, beat in training.files(place) if beat.body.job == JOB]
     assert len(found) == 1
     found[0].unlink()
@@ -218,10 +218,10 @@ def test_a_folder_that_may_not_be_written_is_passed_over(training, public):
 @as_root
 def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, public):
     if NEXT[0].is_dir():
-        pytest.skip("this machine has /run/flatline, where everybody may write")
+        pytest.skip("this machine has /run/epochwatch, where everybody may write")
     roots = str(public / "roots")
     done = training.run(
-        AS_SOMEBODY + "for epoch in range(1000):\n    agent.beat(epoch)", FLATLINE_DIR=roots, TMPDIR=roots
+        AS_SOMEBODY + "for epoch in range(1000):\n    agent.beat(epoch)", EPOCHWATCH_DIR=roots, TMPDIR=roots
     )
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
@@ -231,12 +231,12 @@ def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, public)
 @pytest.mark.parametrize("trap", ["link", "file"])
 def test_a_temporary_folder_that_is_not_what_it_seems_is_refused(training, tmp_path, trap):
     if NEXT[0].is_dir():
-        pytest.skip("this machine has /run/flatline, which comes first")
+        pytest.skip("this machine has /run/epochwatch, which comes first")
     elsewhere_ = tmp_path / "elsewhere"
     elsewhere_.mkdir()
-    place = tmp_path / f"flatline-{os.getuid()}"
+    place = tmp_path / f"epochwatch-{os.getuid()}"
     place.symlink_to(elsewhere_) if trap == "link" else place.write_text("")
-    done = training.run("agent.beat(1)", FLATLINE_DIR=None, TMPDIR=str(tmp_path))
+    done = training.run("agent.beat(1)", EPOCHWATCH_DIR=None, TMPDIR=str(tmp_path))
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1
     assert list(elsewhere_.iterdir()) == []
@@ -245,11 +245,11 @@ def test_a_temporary_folder_that_is_not_what_it_seems_is_refused(training, tmp_p
 @as_root
 def test_a_temporary_folder_of_somebody_else_is_refused(training, tmp_path):
     if NEXT[0].is_dir():
-        pytest.skip("this machine has /run/flatline, which comes first")
-    place = tmp_path / f"flatline-{os.getuid()}"
+        pytest.skip("this machine has /run/epochwatch, which comes first")
+    place = tmp_path / f"epochwatch-{os.getuid()}"
     place.mkdir()
     os.chown(place, 12345, 12345)
-    done = training.run("agent.beat(1)", FLATLINE_DIR=None, TMPDIR=str(tmp_path))
+    done = training.run("agent.beat(1)", EPOCHWATCH_DIR=None, TMPDIR=str(tmp_path))
     assert (done.returncode, list(place.iterdir())) == (0, [])
     assert "is not a folder of ours" in done.stderr
 
@@ -272,7 +272,7 @@ def tiny_disk(tmp_path):
 def test_on_a_disk_that_was_full_before_the_next_place_is_taken(training, tmp_path, tiny_disk):
     with (tiny_disk / "filler").open("wb") as filler, contextlib.suppress(OSError):
         filler.write(b"x" * 65536)
-    done = training.run(f"agent.start({JOB!r}); agent.beat(1)", FLATLINE_DIR=str(tiny_disk), TMPDIR=str(tmp_path))
+    done = training.run(f"agent.start({JOB!r}); agent.beat(1)", EPOCHWATCH_DIR=str(tiny_disk), TMPDIR=str(tmp_path))
     (beat,) = elsewhere(training, tmp_path)
     assert (done.stderr, beat.head.epoch) == ("", 1)
     assert [path.name for path in tiny_disk.iterdir()] == ["filler"]
@@ -293,7 +293,7 @@ def test_a_disk_that_fills_up_costs_words_but_no_beat(training, tiny_disk):
             agent.beat(epoch, 0.5, accuracy=epoch)
         raise ValueError("bad")
         """,
-        FLATLINE_DIR=str(tiny_disk),
+        EPOCHWATCH_DIR=str(tiny_disk),
     )
     assert (done.returncode, done.stderr.count("Traceback")) == (1, 1)
     (beat,) = training.beats(tiny_disk)

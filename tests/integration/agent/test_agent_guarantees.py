@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from flatline.run import Run
+from epochwatch.run import Run
 
 
 def test_off_means_that_nothing_happens(training):
@@ -20,7 +20,7 @@ def test_off_means_that_nothing_happens(training):
         agent.beat(2)
         assert sys.excepthook is hook
         """,
-        FLATLINE_OFF="1",
+        EPOCHWATCH_OFF="1",
     )
     assert (done.returncode, done.stderr, training.beats()) == (0, "", [])
 
@@ -57,7 +57,7 @@ def test_no_argument_makes_a_call_raise_and_the_first_is_logged_once(training):
 
 
 def test_debug_raises_what_is_otherwise_logged(training):
-    done = training.run(NONSENSE, FLATLINE_DEBUG="1")
+    done = training.run(NONSENSE, EPOCHWATCH_DEBUG="1")
     assert done.returncode == 1
     assert "ValueError" in done.stderr
 
@@ -68,7 +68,7 @@ def test_a_log_handler_that_raises_is_no_harm(training):
         class Raising(logging.Handler):
             def emit(self, record):
                 raise RuntimeError
-        logging.getLogger("flatline").addHandler(Raising())
+        logging.getLogger("epochwatch").addHandler(Raising())
         agent.beat(1, object())
         print("on")
     """)
@@ -80,7 +80,7 @@ def test_a_clock_that_is_set_back_is_no_harm(training):
         import time
         times = iter([10**18, 5, 3, 2**80])  # stands for a system clock that is set, back and to nonsense
         time.time_ns = lambda: next(times, 7)
-        from flatline import recorder
+        from epochwatch import recorder
         recorder._time_ns = time.time_ns
         for epoch in range(10):
             agent.beat(epoch, 0.5)
@@ -92,7 +92,7 @@ def test_a_clock_that_is_set_back_is_no_harm(training):
 
 @pytest.mark.parametrize("beats", [300_000])
 def test_many_beats_take_no_memory(folder, monkeypatch, beats):
-    monkeypatch.setenv("FLATLINE_DIR", str(folder))
+    monkeypatch.setenv("EPOCHWATCH_DIR", str(folder))
     run = Run("a").open()
     tracemalloc.start()
     try:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flatline.run import Run
+from epochwatch.run import Run
 
 
 class Tensor:
@@ -36,7 +36,7 @@ class Tensor:
 
 @pytest.fixture
 def run(folder, monkeypatch):
-    monkeypatch.setenv("FLATLINE_DIR", str(folder))
+    monkeypatch.setenv("EPOCHWATCH_DIR", str(folder))
     run = Run("a").open()
     yield run
     run.finish()
@@ -88,7 +88,7 @@ def test_a_tensor_of_a_device_is_converted_after_the_beat_was_written_and_seldom
 
 def test_a_slow_conversion_is_repeated_all_the_more_seldom(run, monkeypatch):
     clock, begun = SimpleNamespace(now=100.0), []
-    monkeypatch.setattr("flatline.recorder._monotonic", lambda: clock.now)
+    monkeypatch.setattr("epochwatch.recorder._monotonic", lambda: clock.now)
 
     def wait():
         begun.append(clock.now)

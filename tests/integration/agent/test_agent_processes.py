@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 methods = pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 
@@ -89,7 +89,7 @@ def test_the_children_of_multiprocessing_tell_how_they_end(training, method):
 
 
 def test_children_of_a_given_run_are_its_workers(training):
-    process = training.start(WORKERS, "spawn", FLATLINE_RUN="0123456789ab")
+    process = training.start(WORKERS, "spawn", EPOCHWATCH_RUN="0123456789ab")
     process.communicate(timeout=60)
     beats = training.beats()
     assert {beat.body.run for beat in beats} == {"0123456789ab"}

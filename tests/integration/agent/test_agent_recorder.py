@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from flatline import wire
-from flatline.recorder import Recorder
+from epochwatch import wire
+from epochwatch.recorder import Recorder
 
 
 class Memory:
@@ -42,7 +42,7 @@ def clock(monkeypatch):
     class Clock:
         now = 1000.0
 
-    monkeypatch.setattr("flatline.recorder._monotonic", lambda: Clock.now)
+    monkeypatch.setattr("epochwatch.recorder._monotonic", lambda: Clock.now)
     return Clock
 
 

@@ -25,7 +25,7 @@ def test_it_writes_its_stacks_upon_either_signal(training):
         ASK
         + """
         agent.beat(1)
-        from flatline import stacks
+        from epochwatch import stacks
         offer = stacks.offer()
         for number in (0, 1):
             print(ask(offer["stack_signal"] + number, offer["stack_fd"]))
@@ -39,7 +39,7 @@ def test_it_writes_its_stacks_upon_either_signal(training):
     assert not list(training.folder.glob("*stack*"))
 
 
-@pytest.mark.parametrize("env", [{"FLATLINE_STACKS": "0"}, {"FLATLINE_UDP": "127.0.0.1:9"}])
+@pytest.mark.parametrize("env", [{"EPOCHWATCH_STACKS": "0"}, {"EPOCHWATCH_UDP": "127.0.0.1:9"}])
 def test_it_touches_no_signal_where_nobody_can_or_should_ask(training, env):
     done = training.run(
         """
@@ -82,7 +82,7 @@ def test_a_forked_child_that_beats_answers_for_itself(training):
         ASK
         + """
         import os
-        from flatline import stacks
+        from epochwatch import stacks
         agent.beat(1)
         ours = stacks.offer()
         if os.fork() == 0:
@@ -103,7 +103,7 @@ def test_a_forked_child_that_beats_answers_for_itself(training):
 def test_a_file_that_took_the_descriptors_place_is_not_written_to(training):
     done = training.run("""
         import os, tempfile
-        from flatline import stacks
+        from epochwatch import stacks
         agent.beat(1)
         offer = stacks.offer()
         with tempfile.TemporaryFile() as mine:
@@ -127,7 +127,7 @@ def test_signals_that_come_as_the_interpreter_exits_do_not_end_it(training, numb
                 sleep(0.3)
         sys.late = Late()  # outlives the modules: the last that the interpreter takes apart
         agent.beat(1)
-        print(agent.__name__ and sys.modules["flatline.stacks"].offer()["stack_signal"], flush=True)
+        print(agent.__name__ and sys.modules["epochwatch.stacks"].offer()["stack_signal"], flush=True)
     """)
     first = int(process.stdout.readline())
     while process.poll() is None:

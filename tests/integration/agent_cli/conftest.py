@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import flatline as package
-from flatline import listing
+import epochwatch as package
+from epochwatch import listing
 
 DEADLINE_S = 30
 
@@ -24,23 +24,23 @@ def directory(tmp_path):
 @pytest.fixture
 def environment(directory, tmp_path):
     """The environment of the commands under test: nothing of ours but the folder for heartbeat files."""
-    ours = {n: value for n, value in os.environ.items() if not n.startswith("FLATLINE") and n != "XDG_RUNTIME_DIR"}
+    ours = {n: value for n, value in os.environ.items() if not n.startswith("EPOCHWATCH") and n != "XDG_RUNTIME_DIR"}
     return {
         **ours,
-        "FLATLINE_DIR": str(directory),
+        "EPOCHWATCH_DIR": str(directory),
         "TMPDIR": str(tmp_path),
         "PYTHONPATH": str(Path(package.__file__).parent.parent),
     }
 
 
 @pytest.fixture
-def flatline(environment):
-    """Run ``flatline ARGUMENTS`` to its end."""
+def epochwatch(environment):
+    """Run ``epochwatch ARGUMENTS`` to its end."""
 
     def call(*arguments, **options):
         options.setdefault("env", environment)
         options.setdefault("stdin", subprocess.DEVNULL)
-        line = [sys.executable, "-m", "flatline", *map(str, arguments)]
+        line = [sys.executable, "-m", "epochwatch", *map(str, arguments)]
         return subprocess.run(line, capture_output=True, timeout=DEADLINE_S, check=False, **options)
 
     return call
@@ -48,12 +48,12 @@ def flatline(environment):
 
 @pytest.fixture
 def start(environment):
-    """Start ``flatline ARGUMENTS`` and, when the test is over, end whatever has not ended."""
+    """Start ``epochwatch ARGUMENTS`` and, when the test is over, end whatever has not ended."""
     with contextlib.ExitStack() as stack:
 
         def call(*arguments, **options):
             options.setdefault("env", environment)
-            line = [sys.executable, "-m", "flatline", *map(str, arguments)]
+            line = [sys.executable, "-m", "epochwatch", *map(str, arguments)]
             process = stack.enter_context(subprocess.Popen(line, **options))
             stack.callback(process.kill)
             return process

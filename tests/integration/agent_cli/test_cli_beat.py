@@ -1,4 +1,4 @@
-"""``flatline beat``: every call from one shell script is a beat of that script's run."""
+"""``epochwatch beat``: every call from one shell script is a beat of that script's run."""
 
 import math
 import socket
@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from flatline import listing, wire
+from epochwatch import listing, wire
 
 
 @pytest.fixture
 def script(environment):
-    """Run a shell script in which ``beat`` is ``flatline beat``; it gives the completed process."""
+    """Run a shell script in which ``beat`` is ``epochwatch beat``; it gives the completed process."""
 
     def run(text, **changes):
-        text = f'beat() {{ "{sys.executable}" -m flatline beat "$@"; }}\n{text}\n'
+        text = f'beat() {{ "{sys.executable}" -m epochwatch beat "$@"; }}\n{text}\n'
         return subprocess.run(
             ["sh", "-c", text], env={**environment, **changes}, capture_output=True, timeout=30, check=False
         )
@@ -34,7 +34,7 @@ def test_all_calls_of_a_script_are_one_run_in_the_scripts_name(script, beats, di
 
 
 def test_the_number_of_a_beat_grows(script, beats, tmp_path):
-    script(f'beat --job a; cp "$FLATLINE_DIR"/* {tmp_path}/first; beat --job a')
+    script(f'beat --job a; cp "$EPOCHWATCH_DIR"/* {tmp_path}/first; beat --job a')
     assert wire.decode_head((tmp_path / "first").read_bytes()).seq < beats()["a"].head.seq
 
 
@@ -71,8 +71,8 @@ def test_a_loss_may_be_no_number(script, beats):
     assert beats()["a"].body.metrics == {"x": math.inf}
 
 
-def test_inside_flatline_run_the_script_is_a_worker_of_that_run(flatline, directory):
-    flatline("run", "--job", "a", "--", "sh", "-c", f'"{sys.executable}" -m flatline beat --job a --epoch 3; true')
+def test_inside_epochwatch_run_the_script_is_a_worker_of_that_run(epochwatch, directory):
+    epochwatch("run", "--job", "a", "--", "sh", "-c", f'"{sys.executable}" -m epochwatch beat --job a --epoch 3; true')
     script, wrapper = sorted(
         (listing.read_beat(str(file))[0] for file in directory.glob("*.beat")),
         key=lambda beat: beat.body.command_pid or 0,
@@ -86,7 +86,7 @@ def test_with_an_address_the_beat_is_a_datagram(script, directory):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
-        script("beat --job a --epoch 3", FLATLINE_UDP=f"127.0.0.1:{receiver.getsockname()[1]}")
+        script("beat --job a --epoch 3", EPOCHWATCH_UDP=f"127.0.0.1:{receiver.getsockname()[1]}")
         data = receiver.recv(2000)
     head = wire.decode_head(data)
     assert head.epoch == 3
@@ -100,7 +100,7 @@ def test_with_a_key_the_datagram_is_sealed(script, tmp_path):
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(30)
         address = f"127.0.0.1:{receiver.getsockname()[1]}"
-        script("beat --job a --epoch 3", FLATLINE_UDP=address, FLATLINE_KEY_FILE=str(tmp_path / "key"))
+        script("beat --job a --epoch 3", EPOCHWATCH_UDP=address, EPOCHWATCH_KEY_FILE=str(tmp_path / "key"))
         payload, _ = wire.unseal(receiver.recv(2000), b"secret")
     assert wire.decode_head(payload).epoch == 3
 
@@ -108,9 +108,9 @@ def test_with_a_key_the_datagram_is_sealed(script, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"FLATLINE_UDP": "nowhere"},
-        {"FLATLINE_UDP": "127.0.0.1:9", "FLATLINE_KEY_FILE": "/no/such/key"},
-        {"FLATLINE_DIR": "/proc/self", "TMPDIR": "/proc/self", "XDG_RUNTIME_DIR": "/proc/self"},
+        {"EPOCHWATCH_UDP": "nowhere"},
+        {"EPOCHWATCH_UDP": "127.0.0.1:9", "EPOCHWATCH_KEY_FILE": "/no/such/key"},
+        {"EPOCHWATCH_DIR": "/proc/self", "TMPDIR": "/proc/self", "XDG_RUNTIME_DIR": "/proc/self"},
     ],
 )
 def test_a_beat_that_cannot_be_sent_is_said_once_and_does_not_end_the_script(script, changes):
@@ -118,16 +118,16 @@ def test_a_beat_that_cannot_be_sent_is_said_once_and_does_not_end_the_script(scr
     assert result.returncode == 0
     assert result.stdout == b"goes on\n"
     assert result.stderr.count(b"\n") == 1
-    assert result.stderr.startswith(b"flatline: no beat was sent: ")
+    assert result.stderr.startswith(b"epochwatch: no beat was sent: ")
 
 
 def test_switched_off_it_does_nothing(script, directory):
-    assert script("beat --job a", FLATLINE_OFF="1").returncode == 0
+    assert script("beat --job a", EPOCHWATCH_OFF="1").returncode == 0
     assert not list(directory.iterdir())
 
 
 def test_a_file_that_is_no_heartbeat_any_more_is_left_alone_and_another_is_begun(script, directory):
-    script('beat --job a --epoch 1; for f in "$FLATLINE_DIR"/*; do echo damaged > "$f"; done; beat --job a --epoch 2')
+    script('beat --job a --epoch 1; for f in "$EPOCHWATCH_DIR"/*; do echo damaged > "$f"; done; beat --job a --epoch 2')
     damaged, whole = sorted(directory.iterdir(), key=lambda path: path.stat().st_size)
     assert damaged.read_text() == "damaged\n"
     assert listing.read_beat(str(whole))[0].head.epoch == 2
@@ -149,5 +149,5 @@ def test_after_an_end_another_run_is_begun(script, directory):
 def test_a_mistake_in_the_line_is_status_2(script, arguments, directory):
     result = script(f"beat {arguments}")
     assert result.returncode == 2
-    assert b"usage: flatline beat" in result.stderr
+    assert b"usage: epochwatch beat" in result.stderr
     assert not list(directory.iterdir())

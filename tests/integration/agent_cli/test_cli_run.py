@@ -1,4 +1,4 @@
-"""``flatline run``: the command does not notice it, and its end is recorded."""
+"""``epochwatch run``: the command does not notice it, and its end is recorded."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flatline import listing, wire
+from epochwatch import listing, wire
 
 
 def python(code, *arguments):
@@ -19,77 +19,77 @@ def python(code, *arguments):
 
 
 @pytest.mark.parametrize("status", [0, 1, 3, 255])
-def test_the_exit_status_is_returned_unchanged(flatline, beats, status):
-    assert flatline("run", "--job", "a", "--", "sh", "-c", f"exit {status}").returncode == status
+def test_the_exit_status_is_returned_unchanged(epochwatch, beats, status):
+    assert epochwatch("run", "--job", "a", "--", "sh", "-c", f"exit {status}").returncode == status
     head, body = beats()["a"]
     assert head.state == (wire.FAILED if status else wire.FINISHED)
     assert body.exit_status == status
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGABRT", "SIGPIPE", "SIGUSR1", "SIGINT"])
-def test_a_death_by_signal_is_passed_on_as_one(flatline, beats, name):
+def test_a_death_by_signal_is_passed_on_as_one(epochwatch, beats, name):
     number = signal.Signals[name]
-    result = flatline("run", "--job", "a", "--", "sh", "-c", f"kill -{int(number)} $$")
+    result = epochwatch("run", "--job", "a", "--", "sh", "-c", f"kill -{int(number)} $$")
     assert result.returncode == -number
     assert beats()["a"].body.exit_status == -number
     assert beats()["a"].head.state == wire.FAILED
 
 
-def test_the_wrapper_leaves_no_core_dump_of_its_own(flatline, tmp_path):
+def test_the_wrapper_leaves_no_core_dump_of_its_own(epochwatch, tmp_path):
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    flatline(
+    epochwatch(
         "run", "--", *python("import os, resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.abort()"),
         cwd=tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)),
     )  # fmt: skip
     assert not list(tmp_path.glob("core*"))
 
 
-def test_a_missing_command_is_said_in_one_line(flatline, beats):
-    result = flatline("run", "--job", "a", "--", "no-such-command")
+def test_a_missing_command_is_said_in_one_line(epochwatch, beats):
+    result = epochwatch("run", "--job", "a", "--", "no-such-command")
     assert result.returncode == 127
-    assert result.stderr == b"flatline: no-such-command: command not found\n"
+    assert result.stderr == b"epochwatch: no-such-command: command not found\n"
     assert beats()["a"].body.exit_status == 127
 
 
-def test_a_file_that_cannot_be_executed_is_said_in_one_line(flatline, tmp_path):
+def test_a_file_that_cannot_be_executed_is_said_in_one_line(epochwatch, tmp_path):
     (tmp_path / "data").write_text("text")
-    result = flatline("run", "--", tmp_path / "data")
+    result = epochwatch("run", "--", tmp_path / "data")
     assert result.returncode == 126
-    assert result.stderr == f"flatline: {tmp_path}/data: Permission denied\n".encode()
+    assert result.stderr == f"epochwatch: {tmp_path}/data: Permission denied\n".encode()
 
 
-def test_a_script_without_an_interpreter_line_is_run_by_the_shell(flatline, tmp_path):
+def test_a_script_without_an_interpreter_line_is_run_by_the_shell(epochwatch, tmp_path):
     script = tmp_path / "train"
     script.write_text('echo "$1"\n')
     script.chmod(0o755)
-    assert flatline("run", "--", script, "argument").stdout == b"argument\n"
+    assert epochwatch("run", "--", script, "argument").stdout == b"argument\n"
 
 
-def test_output_passes_through_unchanged_and_its_end_is_kept(flatline, beats):
-    result = flatline("run", "--job", "a", "--", "sh", "-c", "echo out; echo err >&2; printf unfinished")
+def test_output_passes_through_unchanged_and_its_end_is_kept(epochwatch, beats):
+    result = epochwatch("run", "--job", "a", "--", "sh", "-c", "echo out; echo err >&2; printf unfinished")
     assert result.stdout == b"out\nunfinished"
     assert result.stderr == b"err\n"
     assert sorted(beats()["a"].body.tail) == ["err", "out", "unfinished"]
 
 
-def test_only_the_last_200_lines_are_kept(flatline, beats):
-    flatline("run", "--job", "a", "--", "seq", "5000")
+def test_only_the_last_200_lines_are_kept(epochwatch, beats):
+    epochwatch("run", "--job", "a", "--", "seq", "5000")
     assert beats()["a"].body.tail == tuple(map(str, range(4801, 5001)))
 
 
 def test_output_to_one_file_keeps_its_order(environment):
     code = "import os\nfor i in range(300): os.write(1 + i % 2, b'%d\\n' % i)"
-    line = [sys.executable, "-m", "flatline", "run", "--", *python(code)]
+    line = [sys.executable, "-m", "epochwatch", "run", "--", *python(code)]
     result = subprocess.run(
         line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, timeout=30
     )
     assert result.stdout.split() == [b"%d" % i for i in range(300)]
 
 
-def test_binary_output_arrives_byte_for_byte(flatline, tmp_path, beats):
+def test_binary_output_arrives_byte_for_byte(epochwatch, tmp_path, beats):
     data = os.urandom(1 << 20)
     (tmp_path / "data").write_bytes(data)
-    assert flatline("run", "--job", "a", "--", "cat", tmp_path / "data").stdout == data
+    assert epochwatch("run", "--job", "a", "--", "cat", tmp_path / "data").stdout == data
     assert beats()["a"].head.state == wire.FINISHED
 
 
@@ -109,49 +109,49 @@ def test_30_megabytes_of_output_arrive_whole_in_bounded_memory(start, tmp_path, 
 
 
 def test_a_reader_that_leaves_early_ends_the_command_as_without_us(environment):
-    script = f'"{sys.executable}" -m flatline run -- yes | head -n 2; echo "${{PIPESTATUS[0]}}"'
+    script = f'"{sys.executable}" -m epochwatch run -- yes | head -n 2; echo "${{PIPESTATUS[0]}}"'
     result = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, timeout=30, check=True)
     assert result.stdout == b"y\ny\n141\n"
     assert result.stderr == b""
 
 
-def test_a_grandchild_that_keeps_the_output_open_does_not_keep_us(flatline, tmp_path):
-    result = flatline("run", "--", "sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; echo done; exit 4")
+def test_a_grandchild_that_keeps_the_output_open_does_not_keep_us(epochwatch, tmp_path):
+    result = epochwatch("run", "--", "sh", "-c", f"sleep 300 & echo $! > {tmp_path}/pid; echo done; exit 4")
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
     assert result.stdout == b"done\n"
     assert result.returncode == 4
 
 
-def test_a_grandchild_that_goes_on_writing_does_not_keep_us(flatline):
-    assert flatline("run", "--", "sh", "-c", "yes & exit 4").returncode == 4
+def test_a_grandchild_that_goes_on_writing_does_not_keep_us(epochwatch):
+    assert epochwatch("run", "--", "sh", "-c", "yes & exit 4").returncode == 4
 
 
 def test_standard_input_is_the_commands(environment):
-    line = [sys.executable, "-m", "flatline", "run", "--", "cat"]
+    line = [sys.executable, "-m", "epochwatch", "run", "--", "cat"]
     result = subprocess.run(line, env=environment, input=b"typed", stdout=subprocess.PIPE, check=True, timeout=30)
     assert result.stdout == b"typed"
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_descriptors_do_no_harm(environment, closed, beats):
-    script = f'"{sys.executable}" -m flatline run --job a -- sh -c "echo out; exit 5" {closed}'
+    script = f'"{sys.executable}" -m epochwatch run --job a -- sh -c "echo out; exit 5" {closed}'
     assert subprocess.run(["sh", "-c", script], env=environment, check=False, timeout=30).returncode == 5
     assert beats()["a"].body.exit_status == 5
 
 
 def test_a_full_disk_behind_the_output_is_said_once(environment):
-    line = [sys.executable, "-m", "flatline", "run", "--", "sh", "-c", "seq 100000; exit 6"]
+    line = [sys.executable, "-m", "epochwatch", "run", "--", "sh", "-c", "seq 100000; exit 6"]
     with Path("/dev/full").open("wb") as full:
         result = subprocess.run(line, env=environment, stdout=full, stderr=subprocess.PIPE, check=False, timeout=30)
     assert result.returncode == 6
-    assert result.stderr == b"flatline: output is lost: No space left on device\n"
+    assert result.stderr == b"epochwatch: output is lost: No space left on device\n"
 
 
-def test_where_nothing_can_be_recorded_the_command_still_runs(flatline, environment, tmp_path):
+def test_where_nothing_can_be_recorded_the_command_still_runs(epochwatch, environment, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
-    nowhere = {**environment, "FLATLINE_DIR": str(blocked / "a"), "TMPDIR": str(blocked)}
-    result = flatline("run", "--", "sh", "-c", "echo out; exit 3", env=nowhere)
+    nowhere = {**environment, "EPOCHWATCH_DIR": str(blocked / "a"), "TMPDIR": str(blocked)}
+    result = epochwatch("run", "--", "sh", "-c", "echo out; exit 3", env=nowhere)
     assert result.returncode == 3
     assert result.stdout == b"out\n"
 
@@ -196,39 +196,39 @@ def test_a_wrapper_that_is_told_to_stop_stops_with_its_command_and_goes_on_with_
     assert process.wait() == -signal.SIGTERM
 
 
-def test_the_command_starts_with_the_signal_mask_and_handlers_it_would_have_without_us(flatline):
+def test_the_command_starts_with_the_signal_mask_and_handlers_it_would_have_without_us(epochwatch):
     code = """
         import signal
         print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
     """
-    assert flatline("run", "--", *python(code)).stdout == b"set()\n"
-    ignored = flatline("run", "--", "grep", "SigIgn", "/proc/self/status").stdout
+    assert epochwatch("run", "--", *python(code)).stdout == b"set()\n"
+    ignored = epochwatch("run", "--", "grep", "SigIgn", "/proc/self/status").stdout
     assert int(ignored.split()[1], 16) & (1 << (signal.SIGPIPE - 1)) == 0
 
 
 def test_the_heartbeat_exists_before_the_command_and_names_both_processes(start, beats, eventually):
     process = start(
-        "run", "--job", "a", "--epochs", 3, "--steps", 9, "--tag", "k=v", "--", "sh", "-c", "ls $FLATLINE_DIR; cat",
+        "run", "--job", "a", "--epochs", 3, "--steps", 9, "--tag", "k=v", "--", "sh", "-c", "ls $EPOCHWATCH_DIR; cat",
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout.readline().startswith(b"a.")
     body = eventually(lambda: beats()["a"].body if beats()["a"].body.command_pid else None)
     assert body.pid == process.pid
     assert (body.epochs, body.steps, body.tags) == (3, 9, {"k": "v"})
-    assert body.argv == ("sh", "-c", "ls $FLATLINE_DIR; cat")
+    assert body.argv == ("sh", "-c", "ls $EPOCHWATCH_DIR; cat")
     assert f"PPid:\t{process.pid}\n" in Path(f"/proc/{body.command_pid}/status").read_text()
     process.stdin.close()
     assert process.wait() == 0
 
 
-def test_the_command_learns_its_run_and_job(flatline, beats):
-    result = flatline("run", "--job", "a b/c", "--", "sh", "-c", 'echo "$FLATLINE_RUN $FLATLINE_JOB"')
+def test_the_command_learns_its_run_and_job(epochwatch, beats):
+    result = epochwatch("run", "--job", "a b/c", "--", "sh", "-c", 'echo "$EPOCHWATCH_RUN $EPOCHWATCH_JOB"')
     (beat,) = beats().values()
     assert result.stdout.decode() == f"{beat.body.run} a b/c\n"
 
 
-def test_an_agent_inside_joins_the_run(flatline, directory):
-    flatline("run", "--job", "a", "--", *python("from flatline import agent; agent.beat(3, 0.5)"))
+def test_an_agent_inside_joins_the_run(epochwatch, directory):
+    epochwatch("run", "--job", "a", "--", *python("from epochwatch import agent; agent.beat(3, 0.5)"))
     inside, wrapper = sorted(
         (listing.read_beat(str(file))[0] for file in directory.glob("*.beat")),
         key=lambda beat: beat.body.command_pid or 0,
@@ -238,8 +238,8 @@ def test_an_agent_inside_joins_the_run(flatline, directory):
     assert inside.body.pid == wrapper.body.command_pid
 
 
-def test_a_run_inside_a_run_is_its_own(flatline, beats):
-    flatline("run", "--job", "a", "--", sys.executable, "-m", "flatline", "run", "--job", "b", "--", "true")
+def test_a_run_inside_a_run_is_its_own(epochwatch, beats):
+    epochwatch("run", "--job", "a", "--", sys.executable, "-m", "epochwatch", "run", "--job", "b", "--", "true")
     assert beats()["a"].body.run != beats()["b"].body.run
 
 
@@ -247,10 +247,10 @@ def test_a_run_inside_a_run_is_its_own(flatline, beats):
     ("command", "job"),
     [(("sh", "-c", "true"), "sh"), (("sh", "deep/train.sh", "x.py"), "train"), (("/bin/true",), "true")],
 )
-def test_a_job_is_called_after_the_script(flatline, beats, tmp_path, command, job):
+def test_a_job_is_called_after_the_script(epochwatch, beats, tmp_path, command, job):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep/train.sh").touch()
-    flatline("run", "--", *command, cwd=tmp_path)
+    epochwatch("run", "--", *command, cwd=tmp_path)
     assert list(beats()) == [job]
 
 
@@ -258,19 +258,19 @@ def test_a_job_is_called_after_the_script(flatline, beats, tmp_path, command, jo
     "arguments",
     [("run",), ("run", "--"), ("run", "--epochs", "0", "--", "true"), ("run", "--tag", "x", "--", "true"), ()],
 )
-def test_a_mistake_in_the_line_is_status_2(flatline, arguments):
-    result = flatline(*arguments)
+def test_a_mistake_in_the_line_is_status_2(epochwatch, arguments):
+    result = epochwatch(*arguments)
     assert result.returncode == 2
-    assert b"usage: flatline" in result.stderr
+    assert b"usage: epochwatch" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "beat", "status"])
-def test_help_shows_an_example(flatline, command):
-    result = flatline(command, "--help")
+def test_help_shows_an_example(epochwatch, command):
+    result = epochwatch(command, "--help")
     assert result.returncode == 0
-    assert b"example: flatline " + command.encode() in result.stdout
+    assert b"example: epochwatch " + command.encode() in result.stdout
 
 
-def test_the_options_behind_the_two_dashes_are_the_commands(flatline):
-    assert flatline("run", "--job", "a", "--", "echo", "--job", "--", "-h").stdout == b"--job -- -h\n"
-    assert flatline("run", "--job", "a", "echo", "--job").stdout == b"--job\n"
+def test_the_options_behind_the_two_dashes_are_the_commands(epochwatch):
+    assert epochwatch("run", "--job", "a", "--", "echo", "--job", "--", "-h").stdout == b"--job -- -h\n"
+    assert epochwatch("run", "--job", "a", "echo", "--job").stdout == b"--job\n"

@@ -1,4 +1,4 @@
-"""``flatline status``: the heartbeat files of this machine, whoever wrote them."""
+"""``epochwatch status``: the heartbeat files of this machine, whoever wrote them."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatline import identity, wire
+from epochwatch import identity, wire
 
 SECOND = 10**9
 
@@ -30,14 +30,14 @@ def write(directory):
 
 @pytest.fixture
 def ours(directory):
-    """The part of what ``flatline status --json`` printed that is not of trainings which really run on this machine."""
+    """The part of what ``status --json`` printed that is not of trainings which really run on this machine."""
     return lambda printed: [run for run in json.loads(printed) if run["file"].startswith(str(directory))]
 
 
 @pytest.fixture
-def states(flatline, ours):
-    """The states that ``flatline status`` shows, by job."""
-    return lambda: {run["job"]: run["state"] for run in ours(flatline("status", "--json").stdout)}
+def states(epochwatch, ours):
+    """The states that ``epochwatch status`` shows, by job."""
+    return lambda: {run["job"]: run["state"] for run in ours(epochwatch("status", "--json").stdout)}
 
 
 @pytest.fixture
@@ -95,15 +95,15 @@ def test_an_end_by_word_is_shown_as_such(write, states, dead_pid):
     assert states() == {"a": "finished", "b": "failed", "c": "exiting", "d": "exited"}
 
 
-def test_the_newest_beat_comes_first(write, flatline):
+def test_the_newest_beat_comes_first(write, epochwatch):
     for job, second in (("old", 1), ("new", 3), ("middle", 2)):
         write(job, wire.Head(time_ns=second * SECOND))
-    lines = flatline("status").stdout.decode().splitlines()
+    lines = epochwatch("status").stdout.decode().splitlines()
     assert lines[0].startswith("JOB")
     assert [line.split()[0] for line in lines[-3:]] == ["new", "middle", "old"]
 
 
-def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatline, ours, directory, tmp_path):
+def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, epochwatch, ours, directory, tmp_path):
     write("good")
     (directory / "empty.beat").touch()
     (directory / "text.beat").write_text("x" * 1000)
@@ -112,7 +112,7 @@ def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatlin
     (directory / "link.beat").symlink_to(write("elsewhere").rename(tmp_path / "elsewhere"))
     torn = write("torn")
     torn.write_bytes(torn.read_bytes()[:-5])
-    result = flatline("status", "--json")
+    result = epochwatch("status", "--json")
     assert [run["job"] for run in ours(result.stdout)] == ["good"]
     lines = [line for line in result.stderr.splitlines() if bytes(directory) in line]
     named = {line.split(b": ")[1].rpartition(b"/")[2] for line in lines}
@@ -120,24 +120,24 @@ def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, flatlin
     assert result.returncode == 0
 
 
-def test_a_file_of_a_gigabyte_is_not_read_whole(flatline, directory):
+def test_a_file_of_a_gigabyte_is_not_read_whole(epochwatch, directory):
     with (directory / "big.beat").open("wb") as file:
         file.truncate(1 << 30)
-    assert b"big.beat: not a heartbeat" in flatline("status").stderr
+    assert b"big.beat: not a heartbeat" in epochwatch("status").stderr
 
 
-def test_hidden_and_other_files_are_not_looked_at(flatline, ours, directory):
+def test_hidden_and_other_files_are_not_looked_at(epochwatch, ours, directory):
     (directory / ".half.beat").touch()
     (directory / "notes.txt").touch()
-    result = flatline("status", "--json")
+    result = epochwatch("status", "--json")
     assert ours(result.stdout) == []
     assert bytes(directory) not in result.stderr
 
 
-def test_without_heartbeats_it_says_where_it_looked(flatline, directory):
-    if any(Path("/run/flatline").glob("*.beat")):
+def test_without_heartbeats_it_says_where_it_looked(epochwatch, directory):
+    if any(Path("/run/epochwatch").glob("*.beat")):
         pytest.skip("there are trainings on this machine")
-    result = flatline("status")
+    result = epochwatch("status")
     assert (result.returncode, result.stdout) == (0, b"")
     assert f"no heartbeats in {directory}".encode() in result.stderr
 
@@ -150,7 +150,8 @@ def test_colours_are_for_terminals_that_want_them(write, environment):
 
 def _on_terminal(environment):
     ours, theirs = pty.openpty()
-    subprocess.run([sys.executable, "-m", "flatline", "status"], env=environment, stdout=theirs, check=True, timeout=30)
+    command = [sys.executable, "-m", "epochwatch", "status"]
+    subprocess.run(command, env=environment, stdout=theirs, check=True, timeout=30)
     shown = os.read(ours, 65536)
     os.close(theirs)
     os.close(ours)
@@ -161,7 +162,7 @@ def test_a_reader_that_has_left_is_no_fault(write, environment):
     write("a")
     unread, ours = os.pipe()
     os.close(unread)
-    line = [sys.executable, "-m", "flatline", "status"]
+    line = [sys.executable, "-m", "epochwatch", "status"]
     result = subprocess.run(line, env=environment, stdout=ours, stderr=subprocess.PIPE, check=True, timeout=30)
     os.close(ours)
     assert result.stderr == b""

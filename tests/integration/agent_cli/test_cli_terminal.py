@@ -1,4 +1,4 @@
-"""``flatline run`` on a terminal: programs keep it."""
+"""``epochwatch run`` on a terminal: programs keep it."""
 
 import contextlib
 import fcntl
@@ -65,15 +65,15 @@ def open_terminal(environment):
 
 @pytest.fixture
 def terminal(open_terminal):
-    """Start ``flatline run -- COMMAND`` on a terminal."""
-    return lambda *command: open_terminal(sys.executable, "-m", "flatline", "run", "--", *command)
+    """Start ``epochwatch run -- COMMAND`` on a terminal."""
+    return lambda *command: open_terminal(sys.executable, "-m", "epochwatch", "run", "--", *command)
 
 
 @pytest.fixture
 def shell(open_terminal):
-    """Start ``flatline run -- COMMAND`` on a terminal from a shell; once it has stopped, Enter brings it back."""
+    """Start ``epochwatch run -- COMMAND`` on a terminal from a shell; once it has stopped, Enter brings it back."""
     script = 'set -m; "$@"; echo the shell again; read -r _; fg'
-    line = (sys.executable, "-m", "flatline", "run", "--")
+    line = (sys.executable, "-m", "epochwatch", "run", "--")
     return lambda *command: open_terminal("/bin/bash", "-c", script, "bash", *line, *command)
 
 

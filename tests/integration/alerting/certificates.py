@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-AUTHORITY = "flatline test authority"
+AUTHORITY = "epochwatch test authority"
 IS_AUTHORITY = x509.BasicConstraints(ca=True, path_length=0)
 MAY_SIGN = x509.KeyUsage(
     key_cert_sign=True,

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from flatlined.alerting.rendering import render
-from flatlined.model import Notification
+from epochwatchd.alerting.rendering import render
+from epochwatchd.model import Notification
 
 
 @pytest.fixture

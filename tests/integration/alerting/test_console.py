@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flatlined.alerting.channels import console
-from flatlined.model import ChannelError
+from epochwatchd.alerting.channels import console
+from epochwatchd.model import ChannelError
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.alerting.delivery import Deliverer
-from flatlined.model import ChannelError, Delivery
+from epochwatchd.alerting.delivery import Deliverer
+from epochwatchd.model import ChannelError, Delivery
 
 DEADLINE_S = 10.0
 
@@ -200,7 +200,7 @@ def test_a_permanent_refusal_is_a_dead_letter_and_says_what_to_do(post, caplog):
     asyncio.run(story())
     [record] = [r for r in caplog.records if r.levelno == logging.ERROR]
     assert "channel team: answered 404 no_service" in record.message
-    assert "flatlined test-alert team" in record.message
+    assert "epochwatchd test-alert team" in record.message
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(post, caplog):

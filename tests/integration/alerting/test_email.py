@@ -11,8 +11,8 @@ import certificates
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from flatlined.alerting.channels import email
-from flatlined.model import ChannelError
+from epochwatchd.alerting.channels import email
+from epochwatchd.model import ChannelError
 
 USER, PASSWORD = "mina@example.com", "geheim-0123456789"
 

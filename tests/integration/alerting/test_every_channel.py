@@ -5,8 +5,8 @@ import inspect
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from flatlined.alerting.channels import kinds, sender
-from flatlined.model import ChannelError
+from epochwatchd.alerting.channels import kinds, sender
+from epochwatchd.model import ChannelError
 
 SECRET = "geheim-0123456789"
 UNREACHABLE = {

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.alerting.channels import slack
-from flatlined.model import ChannelError
+from epochwatchd.alerting.channels import slack
+from epochwatchd.model import ChannelError
 
 PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
 

@@ -3,8 +3,8 @@ import logging
 
 import pytest
 
-from flatlined.alerting.channels import _http, webhook
-from flatlined.model import ChannelError
+from epochwatchd.alerting.channels import _http, webhook
+from epochwatchd.model import ChannelError
 
 TOKEN = "T0PSECRET-path"
 
@@ -35,8 +35,8 @@ def test_headers_and_a_signature_that_the_receiver_can_check(receiver, crash):
     webhook.send(options(receiver.url, headers={"Authorization": "Bearer abc"}, secret="key"), crash)
     [(_, headers, body)] = receiver.requests
     assert headers["Authorization"] == "Bearer abc"
-    time_s = int(headers["X-Flatline-Signature"].split(",")[0].removeprefix("t="))
-    assert headers["X-Flatline-Signature"] == webhook.signature(body, "key", time_s)
+    time_s = int(headers["X-Epochwatch-Signature"].split(",")[0].removeprefix("t="))
+    assert headers["X-Epochwatch-Signature"] == webhook.signature(body, "key", time_s)
 
 
 def test_what_is_sent_again_has_the_same_key_and_body(receiver, crash):

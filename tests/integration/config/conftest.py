@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from flatlined.config import ConfigError, load
+from epochwatchd.config import ConfigError, load
 
 
 def _no_spaces(url):

@@ -3,9 +3,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flatlined.config import ConfigError, describe, load
-from flatlined.config.schema import FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection, StoreSection
-from flatlined.config.validation import fields_of
+from epochwatchd.config import ConfigError, describe, load
+from epochwatchd.config.schema import (
+    FileSection,
+    HeartbeatsSection,
+    JobSection,
+    MatchSection,
+    RouteSection,
+    StoreSection,
+)
+from epochwatchd.config.validation import fields_of
 
 SECTIONS = (FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection, StoreSection)
 KEYS = st.sampled_from(

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flatlined.alerting import channels
-from flatlined.config import ConfigError, describe, load
-from flatlined.config.schema import (
+from epochwatchd.alerting import channels
+from epochwatchd.config import ConfigError, describe, load
+from epochwatchd.config.schema import (
     FileSection,
     HeartbeatsSection,
     JobSection,
@@ -15,7 +15,7 @@ from flatlined.config.schema import (
     RouteSection,
     StoreSection,
 )
-from flatlined.config.validation import fields_of, keys_of
+from epochwatchd.config.validation import fields_of, keys_of
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
 SECTIONS = (FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection, StoreSection)

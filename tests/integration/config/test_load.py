@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flatlined.config import (
+from epochwatchd.config import (
     Address,
     ConfigError,
     Heartbeats,
@@ -14,7 +14,7 @@ from flatlined.config import (
     find,
     load,
 )
-from flatlined.model import Policy
+from epochwatchd.model import Policy
 
 WHOLE = """
 heartbeats: {directories: [/beats, beside, ~/mine], udp: "[::1]:99", key_file: key}
@@ -115,12 +115,12 @@ def test_environment_variables_are_put_in(read):
 
 
 def test_the_configuration_is_found_where_it_may_be(tmp_path):
-    mine = tmp_path / ".config/flatline/config.yaml"
+    mine = tmp_path / ".config/epochwatch/config.yaml"
     mine.parent.mkdir(parents=True)
     mine.touch()
     assert find({}, tmp_path) == mine
-    assert find({"FLATLINED_CONFIG": "/named.yaml"}, tmp_path) == Path("/named.yaml")
-    assert find({"FLATLINED_CONFIG": ""}, tmp_path) == mine
+    assert find({"EPOCHWATCHD_CONFIG": "/named.yaml"}, tmp_path) == Path("/named.yaml")
+    assert find({"EPOCHWATCHD_CONFIG": ""}, tmp_path) == mine
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "too long"])

@@ -15,7 +15,7 @@ DEADLINE_S = 20.0
 
 
 class Machine(Shown):
-    """A machine with GPUs as the stand-in shows them, and flatlined's GPU code in a process on it."""
+    """A machine with GPUs as the stand-in shows them, and epochwatchd's GPU code in a process on it."""
 
     def __init__(self, folder, library):
         super().__init__(folder, library)

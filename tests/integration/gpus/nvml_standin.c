@@ -1,7 +1,7 @@
 /*
  * A stand-in for libnvidia-ml.so.1, the library of the NVIDIA driver, for machines without a GPU.
  *
- * It has the few functions that flatlined calls through pynvml, with the signatures, structure layouts and return
+ * It has the few functions that epochwatchd calls through pynvml, with the signatures, structure layouts and return
  * codes of nvml.h, and it is strict: NULL pointers, small buffers and calls before the initialisation are refused as
  * the real library refuses them. What it shows is read on every call from the text file named by NVML_STANDIN:
  *

@@ -2,10 +2,10 @@
 
 import pytest
 
-from flatline.wire import Body, Head
-from flatlined.detection.detectors.stalled import detect
-from flatlined.inputs.gpus import fold, gpus_of
-from flatlined.model import Facts, Policy, Worker
+from epochwatch.wire import Body, Head
+from epochwatchd.detection.detectors.stalled import detect
+from epochwatchd.inputs.gpus import fold, gpus_of
+from epochwatchd.model import Facts, Policy, Worker
 
 GPU = "gpu 0 GPU-aaaa 35 12 350500 NVIDIA H100"
 IDLE_GPU = "gpu 0 GPU-aaaa 0 0 70000 NVIDIA H100"

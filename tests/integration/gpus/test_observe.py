@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from gpu_machine import Shown
 
-from flatlined.inputs.gpus import Owner, fold, gpus_of
-from flatlined.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpus import Owner, fold, gpus_of
+from epochwatchd.inputs.nvml import GpuSample, ProcessSample
 
 SCRIPT = Path(__file__).parents[3] / "bench/gpu/observe.py"
 
@@ -51,7 +51,7 @@ def test_its_help_needs_nothing():
     assert (done.returncode, done.stdout.split()[0]) == (0, "usage:")
 
 
-def test_the_table_shows_medians_and_what_flatlined_makes_of_them(observe, capsys):
+def test_the_table_shows_medians_and_what_epochwatchd_makes_of_them(observe, capsys):
     def look(stamp_us, power_w):
         users = (ProcessSample(42, 512.0, 80, stamp_us),)
         return GpuSample(0, "GPU-aaaa", "H100", 97, 40, power_w, users, temperature_c=60)

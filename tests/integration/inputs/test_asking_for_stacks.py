@@ -10,17 +10,17 @@ import time
 
 import pytest
 
-from flatline import wire
-from flatlined.inputs import frames, processes, py_spy, stacks
-from flatlined.inputs.beat_files import BeatFiles
-from flatlined.model import Stack
+from epochwatch import wire
+from epochwatchd.inputs import frames, processes, py_spy, stacks
+from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.model import Stack
 
 needs_py_spy = pytest.mark.skipif(py_spy._program() is None, reason="py-spy is not installed")
 
 DEADLINE_S = 30.0
 BEGIN = """
 import os, signal, sys, threading, time
-from flatline import agent
+from epochwatch import agent
 agent.beat(1, 0.5)
 def hang():
     print(flush=True)
@@ -46,7 +46,7 @@ def hanging(tmp_path):
         folder.mkdir()
         script = folder / "train.py"
         script.write_text(before + BEGIN + "".join(f"    {line}\n" for line in code.splitlines()) + "hang()\n")
-        env = {**os.environ, "FLATLINE_DIR": str(folder)}
+        env = {**os.environ, "EPOCHWATCH_DIR": str(folder)}
         process = subprocess.Popen(
             [sys.executable, script], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -355,7 +355,7 @@ def test_a_process_that_is_gone_is_not_asked(hanging):
 
 @pytest.mark.parametrize("made_by", ["os.open({path!r}, os.O_RDWR)", "os.pipe()[1]", "os.open('/dev/null', os.O_RDWR)"])
 def test_a_descriptor_with_anything_else_behind_it_is_left_alone(hanging, tmp_path, made_by):
-    dear = tmp_path / ".flatline-stacks-mine"
+    dear = tmp_path / ".epochwatch-stacks-mine"
     dear.write_text("dear to somebody")
     process, body = hanging(
         f"fd = {made_by.format(path=str(dear))}\nos.dup2(fd, int(input()))\nprint(flush=True)\ninput()"

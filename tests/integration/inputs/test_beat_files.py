@@ -3,9 +3,9 @@ import select
 
 import pytest
 
-from flatline import wire
-from flatline.wire import Body, Head, WireError
-from flatlined.inputs.beat_files import BeatFiles
+from epochwatch import wire
+from epochwatch.wire import Body, Head, WireError
+from epochwatchd.inputs.beat_files import BeatFiles
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ BAD = [
     pytest.param(lambda p: p.write_bytes(heartbeat()[:-1]), "torn", id="cut in its body"),
     pytest.param(lambda p: p.write_bytes(heartbeat()[:40] + b"x" + heartbeat()[41:]), "torn", id="a byte changed"),
     pytest.param(lambda p: p.write_bytes(b"\0" * 4096), "magic", id="zeros"),
-    pytest.param(lambda p: p.write_bytes(b"FLAT\x63" + heartbeat()[5:]), "version", id="from a future version"),
+    pytest.param(lambda p: p.write_bytes(b"EPWT\x63" + heartbeat()[5:]), "version", id="from a future version"),
     pytest.param(one_gigabyte, "magic", id="a gigabyte of nothing"),
     pytest.param(link_to_a_heartbeat, "kind", id="a symbolic link"),
     pytest.param(lambda p: p.symlink_to("nowhere"), "kind", id="a dangling link"),

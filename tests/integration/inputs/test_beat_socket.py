@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
-from flatline import wire
-from flatline.wire import Body, Head
-from flatlined.inputs.beat_socket import BATCH, BeatSocket
+from epochwatch import wire
+from epochwatch.wire import Body, Head
+from epochwatchd.inputs.beat_socket import BATCH, BeatSocket
 
 KEY = b"a key for tests"
 NOW_NS = 1_800_000_000_000_000_000

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from flatline.wire import STACKS_NAME, Body
-from flatlined.inputs import processes
-from flatlined.inputs.looks import Looks
-from flatlined.model import Child
+from epochwatch.wire import STACKS_NAME, Body
+from epochwatchd.inputs import processes
+from epochwatchd.inputs.looks import Looks
+from epochwatchd.model import Child
 
 DEADLINE_S = 30.0
 

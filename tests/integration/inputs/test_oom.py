@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from flatlined.inputs import cgroups, processes
-from flatlined.inputs.cgroups import Mount
-from flatlined.inputs.kernel_log import open_kernel_log
-from flatlined.inputs.memory import KILLED_BELOW, Memory
-from flatlined.model import Exit
+from epochwatchd.inputs import cgroups, processes
+from epochwatchd.inputs.cgroups import Mount
+from epochwatchd.inputs.kernel_log import open_kernel_log
+from epochwatchd.inputs.memory import KILLED_BELOW, Memory
+from epochwatchd.model import Exit
 
 LIMIT_MIB = 64
 HOG = """
@@ -85,7 +85,7 @@ def cgroup():
     mount = memory_mount()
     if mount is None or os.getuid() != 0:
         pytest.skip("needs root and a cgroup hierarchy with the memory controller to bring about an out-of-memory kill")
-    cgroup = Cgroup(mount, mount.point / f"flatline-test-{uuid.uuid4().hex}", LIMIT_MIB)
+    cgroup = Cgroup(mount, mount.point / f"epochwatch-test-{uuid.uuid4().hex}", LIMIT_MIB)
     yield cgroup
     cgroup.remove()
 

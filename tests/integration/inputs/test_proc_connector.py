@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from flatlined.inputs import deaths as deaths_module
-from flatlined.inputs import proc_connector, processes
-from flatlined.inputs.deaths import Deaths
-from flatlined.inputs.proc_connector import ExitEvents
+from epochwatchd.inputs import deaths as deaths_module
+from epochwatchd.inputs import proc_connector, processes
+from epochwatchd.inputs.deaths import Deaths
+from epochwatchd.inputs.proc_connector import ExitEvents
 
 THREADS = "import threading\nfor _ in range(20): threading.Thread(target=int).start()"
 MAIN_THREAD_LEAVES_FIRST = """

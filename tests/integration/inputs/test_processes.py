@@ -10,11 +10,11 @@ import time
 
 import pytest
 
-from flatline.wire import Body
-from flatlined.inputs import processes
-from flatlined.inputs.deaths import UNREAPED_GRACE_S, Deaths
-from flatlined.inputs.looks import Looks
-from flatlined.model import Exit
+from epochwatch.wire import Body
+from epochwatchd.inputs import processes
+from epochwatchd.inputs.deaths import UNREAPED_GRACE_S, Deaths
+from epochwatchd.inputs.looks import Looks
+from epochwatchd.model import Exit
 
 
 @pytest.fixture

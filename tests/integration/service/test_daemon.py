@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import pytest
 
-from flatline import wire
-from flatline.wire import Body, Head
-from flatlined.config import Config, Heartbeats, Route, StoreConfig
-from flatlined.inputs import processes
-from flatlined.inputs.beat_files import BeatFiles
-from flatlined.inputs.nvml import GpuSample, ProcessSample
-from flatlined.model import Finding, Moment, Policy
-from flatlined.service.daemon import Daemon, read_clocks
-from flatlined.service.places import beat_directories, store_path, stores_to_read
-from flatlined.service.runs import current_row
-from flatlined.store import Record, Store, read_runs
+from epochwatch import wire
+from epochwatch.wire import Body, Head
+from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
+from epochwatchd.inputs import processes
+from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.model import Finding, Moment, Policy
+from epochwatchd.service.daemon import Daemon, read_clocks
+from epochwatchd.service.places import beat_directories, store_path, stores_to_read
+from epochwatchd.service.runs import current_row
+from epochwatchd.store import Record, Store, read_runs
 
 CONFIG = Config(Heartbeats(), Policy(), (), {}, (Route(to=("team",)),), StoreConfig(), "en")
 
@@ -33,7 +33,7 @@ def beats(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "flatline.db", processes.boot_id())
+    store = Store(tmp_path / "epochwatch.db", processes.boot_id())
     yield store
     store.close()
 
@@ -78,7 +78,7 @@ def test_the_file_of_a_run_that_is_over_is_removed_when_others_had_time_to_read_
     assert told(store) == [("digits", "started"), ("digits", "finished")]
     assert daemon.roster.runs == {}
     assert path.exists()
-    monkeypatch.setattr("flatlined.service.daemon.read_clocks", lambda: Moment(time.monotonic() + 11.0, time.time()))
+    monkeypatch.setattr("epochwatchd.service.daemon.read_clocks", lambda: Moment(time.monotonic() + 11.0, time.time()))
     daemon.tick()
     assert not path.exists()
 
@@ -95,7 +95,7 @@ def test_a_suspicion_is_stored_when_it_begins_and_ends_and_not_between(daemon, s
     written = []
     monkeypatch.setattr(store, "record", lambda items, _: written.extend(i.run for i in items))
     clock = iter(range(1000, 2000))
-    monkeypatch.setattr("flatlined.service.daemon.read_clocks", lambda: Moment(float(next(clock)), time.time()))
+    monkeypatch.setattr("epochwatchd.service.daemon.read_clocks", lambda: Moment(float(next(clock)), time.time()))
     path = write(beats / "a.beat")
     for _ in range(6):
         daemon.tick()
@@ -186,7 +186,7 @@ def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(daemon, beats):
 
 
 def test_a_bad_file_is_counted_once_and_others_go_on(daemon, store, beats):
-    (beats / "bad.beat").write_bytes(b"FLAT" * 100)
+    (beats / "bad.beat").write_bytes(b"EPWT" * 100)
     write(beats / "good.beat", job="good")
     daemon.tick()
     daemon.tick()
@@ -212,16 +212,16 @@ def test_one_verdict_in_the_row_is_the_worst(daemon, store, beats):
 class TestPlaces:
     def test_every_directory_an_agent_may_choose_is_looked_at(self, tmp_path):
         places = set(map(str, beat_directories(CONFIG, {"XDG_RUNTIME_DIR": str(tmp_path)})))
-        assert {"/run/flatline", str(tmp_path / "flatline"), f"/tmp/flatline-{os.getuid()}"} <= places
+        assert {"/run/epochwatch", str(tmp_path / "epochwatch"), f"/tmp/epochwatch-{os.getuid()}"} <= places
 
     def test_a_daemon_with_a_directory_of_its_own_keeps_to_it(self, tmp_path):
-        assert beat_directories(CONFIG, {"FLATLINE_DIR": str(tmp_path)}) == [tmp_path]
+        assert beat_directories(CONFIG, {"EPOCHWATCH_DIR": str(tmp_path)}) == [tmp_path]
 
     @pytest.mark.parametrize(
         ("env", "expected"),
         [
-            ({"STATE_DIRECTORY": "/var/lib/flatline"}, "/var/lib/flatline/flatline.db"),
-            ({"XDG_STATE_HOME": "/home/mina/state"}, "/home/mina/state/flatline/flatline.db"),
+            ({"STATE_DIRECTORY": "/var/lib/epochwatch"}, "/var/lib/epochwatch/epochwatch.db"),
+            ({"XDG_STATE_HOME": "/home/mina/state"}, "/home/mina/state/epochwatch/epochwatch.db"),
         ],
     )
     def test_the_store_is_in_the_services_or_the_users_state_folder(self, env, expected):

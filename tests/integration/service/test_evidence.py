@@ -5,12 +5,12 @@ import os
 import pytest
 from builders import incident, steady
 
-from flatline.wire import EXITING
-from flatlined.inputs.nvml import GpuSample, ProcessSample
-from flatlined.inputs.stacks import Stacks
-from flatlined.model import Policy, Stack
-from flatlined.service.evidence import ASKED_BEFORE_S, Evidence
-from flatlined.service.runs import Run
+from epochwatch.wire import EXITING
+from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.stacks import Stacks
+from epochwatchd.model import Policy, Stack
+from epochwatchd.service.evidence import ASKED_BEFORE_S, Evidence
+from epochwatchd.service.runs import Run
 
 
 @pytest.fixture

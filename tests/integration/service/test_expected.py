@@ -5,14 +5,14 @@ from datetime import datetime
 import pytest
 from builders import beat, worker
 
-from flatline.wire import Body
-from flatlined.config import Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
-from flatlined.config.crontab import parse_crontab
-from flatlined.model import Moment, Policy
-from flatlined.service.expected import LOOK_AROUND_S, Expectations, is_expected
-from flatlined.service.judging import judgement, repeats
-from flatlined.service.runs import Run
-from flatlined.store import Store, read_runs
+from epochwatch.wire import Body
+from epochwatchd.config import Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
+from epochwatchd.config.crontab import parse_crontab
+from epochwatchd.model import Moment, Policy
+from epochwatchd.service.expected import LOOK_AROUND_S, Expectations, is_expected
+from epochwatchd.service.judging import judgement, repeats
+from epochwatchd.service.runs import Run
+from epochwatchd.store import Store, read_runs
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 NIGHTLY = JobRule("nightly-*", expected=Expected(parse_crontab("30 2 * * *"), 15 * MINUTE))
@@ -87,7 +87,7 @@ def watches(tmp_path):
     def begin(at, *rules, **more):
         if made:
             made.pop().store.close()
-        made.append(Watch(tmp_path / "flatline.db", at, *rules, **more))
+        made.append(Watch(tmp_path / "epochwatch.db", at, *rules, **more))
         return made[0]
 
     yield begin

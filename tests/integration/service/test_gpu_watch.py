@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from flatlined.service import gpu_watch
-from flatlined.service.gpu_watch import GpuWatch
+from epochwatchd.service import gpu_watch
+from epochwatchd.service.gpu_watch import GpuWatch
 
 
 class Reader:
@@ -42,7 +42,7 @@ def watch(monkeypatch):
 
 def test_a_driver_that_hangs_is_named_once_and_so_is_its_recovery(watch, caplog):
     reader, daemon = watch._reader, watch._daemon
-    with caplog.at_level(logging.INFO, "flatlined"):
+    with caplog.at_level(logging.INFO, "epochwatchd"):
         watch.look()
         reader.since, reader.trouble = 5.0, "the NVIDIA driver has not answered for 31 s"
         watch.look()

@@ -8,22 +8,22 @@ import zlib
 
 import pytest
 
-from flatline import wire
-from flatline.wire import Body, Head
-from flatlined.config import Config, Heartbeats, Route, StoreConfig
-from flatlined.inputs import processes
-from flatlined.inputs.beat_files import BeatFiles
-from flatlined.model import Policy
-from flatlined.service import daemon as daemon_module
-from flatlined.service.daemon import Daemon
-from flatlined.store import Store, read_runs
+from epochwatch import wire
+from epochwatch.wire import Body, Head
+from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
+from epochwatchd.inputs import processes
+from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.model import Policy
+from epochwatchd.service import daemon as daemon_module
+from epochwatchd.service.daemon import Daemon
+from epochwatchd.store import Store, read_runs
 
 CONFIG = Config(Heartbeats(), Policy(), (), {}, (Route(to=("team",)),), StoreConfig(), "en")
 
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(tmp_path / "flatline.db", processes.boot_id())
+    store = Store(tmp_path / "epochwatch.db", processes.boot_id())
     yield store
     store.close()
 
@@ -33,7 +33,7 @@ def daemon(store, tmp_path, monkeypatch):
     """A daemon to which the kernel shows no more of strangers than it must, and which waits for no reaping."""
     monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)
     monkeypatch.setattr(daemon_module, "open_exit_events", lambda: None)
-    monkeypatch.setattr("flatlined.inputs.deaths.UNREAPED_GRACE_S", 0.0)
+    monkeypatch.setattr("epochwatchd.inputs.deaths.UNREAPED_GRACE_S", 0.0)
     files = BeatFiles()
     daemon = Daemon(CONFIG, store, files, None, directories=lambda: [tmp_path], committed=lambda: None)
     yield daemon
@@ -186,7 +186,7 @@ def test_what_could_not_be_stored_is_told_when_it_can(daemon, store, start, monk
 
 
 def test_of_too_many_dead_the_first_are_given_up(daemon, store, start, monkeypatch):
-    monkeypatch.setattr("flatlined.service.roster.UNSETTLED_MAX", 0)
+    monkeypatch.setattr("epochwatchd.service.roster.UNSETTLED_MAX", 0)
     process = start("kill -9 $$")
     daemon.tick()
     die(daemon, process)

@@ -1,4 +1,4 @@
--- What the watchdog must not forget. One writer, the daemon; anybody may read (flatlined status).
+-- What the watchdog must not forget. One writer, the daemon; anybody may read (epochwatchd status).
 -- Times are Unix seconds. JSON columns are read whole, never searched.
 
 CREATE TABLE run (

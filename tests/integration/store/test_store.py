@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from builders import WALL, beat, incident, moment, worker
 
-from flatline.wire import Body
-from flatlined.model import Cause, Notification, Pace, Rhythm, Windows
-from flatlined.store import Record, Store, StoreError, read_runs
-from flatlined.store.records import RunRow
+from epochwatch.wire import Body
+from epochwatchd.model import Cause, Notification, Pace, Rhythm, Windows
+from epochwatchd.store import Record, Store, StoreError, read_runs
+from epochwatchd.store.records import RunRow
 
 NOW = moment(100.0)
 ROW = RunRow("run", "digits", "r1", "gpu01", "mina", 42, "running", WALL, None, WALL, WALL, None, {"epoch": 3})
@@ -21,7 +21,7 @@ MESSAGE = Notification(
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "flatline.db"
+    return tmp_path / "epochwatch.db"
 
 
 @pytest.fixture
@@ -161,11 +161,11 @@ def test_the_database_of_an_older_daemon_that_still_runs_can_be_shown(store):
 
 @pytest.mark.usefixtures("store")
 def test_a_second_daemon_is_refused(path):
-    with pytest.raises(StoreError, match="another flatlined"):
+    with pytest.raises(StoreError, match="another epochwatchd"):
         Store(path, "this boot")
 
 
-def test_a_database_of_a_newer_flatlined_is_left_alone(store, path):
+def test_a_database_of_a_newer_epochwatchd_is_left_alone(store, path):
     store.close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
@@ -197,7 +197,7 @@ def test_what_was_missing_is_no_run_that_began(store):
 
 def test_what_is_no_database_is_named(path):
     path.write_bytes(b"this is a diary, not a database" * 100)
-    with pytest.raises(StoreError, match=r"flatline\.db"):
+    with pytest.raises(StoreError, match=r"epochwatch\.db"):
         Store(path, "this boot")
 
 

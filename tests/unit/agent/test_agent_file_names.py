@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flatline import transport, wire
+from epochwatch import transport, wire
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ def test_processes_that_share_a_run_have_files_of_their_own():
 
 
 def test_the_places_are_in_the_order_of_the_contract():
-    env = {"FLATLINE_DIR": "/d", "XDG_RUNTIME_DIR": "/x", "TMPDIR": "/t"}
+    env = {"EPOCHWATCH_DIR": "/d", "XDG_RUNTIME_DIR": "/x", "TMPDIR": "/t"}
     first, system, users, last = transport.directories(env)
-    assert (first, system, users) == ("/d", "/run/flatline", "/x/flatline")
-    assert last.startswith("/t/flatline-")
+    assert (first, system, users) == ("/d", "/run/epochwatch", "/x/epochwatch")
+    assert last.startswith("/t/epochwatch-")
 
 
 def test_no_place_is_named_by_what_is_not_set():

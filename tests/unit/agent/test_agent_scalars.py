@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from flatline import scalars
+from epochwatch import scalars
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from flatline import wire
+from epochwatch import wire
 
 pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings

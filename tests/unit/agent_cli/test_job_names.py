@@ -1,6 +1,6 @@
 import pytest
 
-from flatline.command import job_of
+from epochwatch.command import job_of
 
 
 @pytest.mark.parametrize(

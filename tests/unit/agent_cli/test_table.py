@@ -1,8 +1,8 @@
 import pytest
 
-from flatline import wire
-from flatline.listing import Entry, state_of
-from flatline.table import as_json, duration, number, render
+from epochwatch import wire
+from epochwatch.listing import Entry, state_of
+from epochwatch.table import as_json, duration, number, render
 
 SECOND = 10**9
 NOW = 1_000_000 * SECOND
@@ -10,7 +10,7 @@ NOW = 1_000_000 * SECOND
 
 def entry(job="resnet50", state="running", head=None, **body):
     head = head or wire.Head(epoch=12.0, step=15360000, loss=0.31, time_ns=NOW - 2 * SECOND)
-    return Entry(f"/run/flatline/{job}.beat", wire.Beat(head, wire.Body(job=job, **body)), "mina", state)
+    return Entry(f"/run/epochwatch/{job}.beat", wire.Beat(head, wire.Body(job=job, **body)), "mina", state)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from flatline.tail import LINE_CHARS, LINES, Tail, shown
+from epochwatch.tail import LINE_CHARS, LINES, Tail, shown
 
 STDOUT, STDERR = 1, 2
 

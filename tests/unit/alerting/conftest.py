@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.model import Notification
+from epochwatchd.model import Notification
 
 CRASHED = Notification(
     id="6f1c2d",

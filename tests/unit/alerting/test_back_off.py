@@ -1,7 +1,7 @@
 import pytest
 
-from flatlined.alerting.delivery import Waiting, next_due, retry_after
-from flatlined.model import Delivery
+from epochwatchd.alerting.delivery import Waiting, next_due, retry_after
+from epochwatchd.model import Delivery
 
 
 def test_the_wait_doubles_up_to_five_minutes():

@@ -6,9 +6,9 @@ from email.policy import default
 import pytest
 from pydantic import ValidationError
 
-from flatlined.alerting.channels import email, slack, webhook
-from flatlined.alerting.channels._http import redact, retry_after_s
-from flatlined.alerting.rendering import render
+from epochwatchd.alerting.channels import email, slack, webhook
+from epochwatchd.alerting.channels._http import redact, retry_after_s
+from epochwatchd.alerting.rendering import render
 
 MAIL = email.Options(**{"host": "localhost", "from": "플랫라인 <alerts@example.com>", "to": "mina@example.com"})
 

@@ -5,10 +5,10 @@ import typing
 
 import pytest
 
-from flatlined.alerting.phrases import LANGUAGES, en, ko
-from flatlined.alerting.rendering import render
-from flatlined.alerting.wording import placeholders
-from flatlined.model import Kind
+from epochwatchd.alerting.phrases import LANGUAGES, en, ko
+from epochwatchd.alerting.rendering import render
+from epochwatchd.alerting.wording import placeholders
+from epochwatchd.model import Kind
 
 TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
 TEXTS = ("AT", "RANKED", "CORE_DUMPED", "STANDS")

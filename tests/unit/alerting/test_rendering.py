@@ -2,7 +2,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from flatlined.alerting.rendering import EVIDENCE_LINES, LINE_MAX, headline, payload, render
+from epochwatchd.alerting.rendering import EVIDENCE_LINES, LINE_MAX, headline, payload, render
 
 
 def cause(code, evidence=(), **details):

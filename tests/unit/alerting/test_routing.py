@@ -1,7 +1,7 @@
 import pytest
 
-from flatlined.alerting.routing import channels_for, repeats_due
-from flatlined.config import Match, Route
+from epochwatchd.alerting.routing import channels_for, repeats_due
+from epochwatchd.config import Match, Route
 
 HOURS = 3600.0
 

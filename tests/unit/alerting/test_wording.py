@@ -1,7 +1,7 @@
 import pytest
 
-from flatlined.alerting.phrases import en, ko
-from flatlined.alerting.wording import duration, memory, one_line, say
+from epochwatchd.alerting.phrases import en, ko
+from epochwatchd.alerting.wording import duration, memory, one_line, say
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 import pytest
 
-from flatlined.config.addresses import is_loopback, parse_address
-from flatlined.config.problems import BadValueError
-from flatlined.config.settings import Address
+from epochwatchd.config.addresses import is_loopback, parse_address
+from epochwatchd.config.problems import BadValueError
+from epochwatchd.config.settings import Address
 
 
 @pytest.mark.parametrize(

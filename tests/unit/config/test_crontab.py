@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatlined.config.crontab import parse_crontab
-from flatlined.config.problems import BadValueError
+from epochwatchd.config.crontab import parse_crontab
+from epochwatchd.config.problems import BadValueError
 
 
 @pytest.mark.parametrize(

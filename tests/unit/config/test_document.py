@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatlined.config import ConfigError
-from flatlined.config.document import DEPTH_MAX, read_document
+from epochwatchd.config import ConfigError
+from epochwatchd.config.document import DEPTH_MAX, read_document
 
 
 def problems(data):

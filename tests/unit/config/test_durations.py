@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatlined.config import format_duration, parse_duration
-from flatlined.config.durations import LONGEST_S
-from flatlined.config.problems import BadValueError
+from epochwatchd.config import format_duration, parse_duration
+from epochwatchd.config.durations import LONGEST_S
+from epochwatchd.config.problems import BadValueError
 
 
 @pytest.mark.parametrize(

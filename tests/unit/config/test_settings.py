@@ -3,7 +3,7 @@ from dataclasses import FrozenInstanceError, fields
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from flatlined.config import (
+from epochwatchd.config import (
     ChannelConfig,
     Config,
     ConfigError,
@@ -16,9 +16,9 @@ from flatlined.config import (
     StoreConfig,
     describe,
 )
-from flatlined.config.crontab import parse_crontab
-from flatlined.config.schema import PolicySection
-from flatlined.model import Policy
+from epochwatchd.config.crontab import parse_crontab
+from epochwatchd.config.schema import PolicySection
+from epochwatchd.model import Policy
 
 
 class Options(BaseModel):

@@ -2,7 +2,7 @@
 
 from signal import SIGSTOP
 
-from flatlined.demo.scenarios import Alert, Expected, Scenario, reckon, scenarios
+from epochwatchd.demo.scenarios import Alert, Expected, Scenario, reckon, scenarios
 
 SILENT = Expected("silent", "stopped", "SIGSTOP", "SIGSTOP")
 OVER = Expected("silent", "stopped", "SIGCONT", "SIGCONT", "resolved")

@@ -1,9 +1,9 @@
 import pytest
 from builders import beat, worker
 
-from flatline.wire import EXITING, FAILED, FINISHED, RUNNING, Body
-from flatlined.detection.detectors.ended import detect
-from flatlined.model import Exit, Facts, Policy
+from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Body
+from epochwatchd.detection.detectors.ended import detect
+from epochwatchd.model import Exit, Facts, Policy
 
 AGENT = Body("digits", announces_end=True)
 SCRIPT = Body("digits")

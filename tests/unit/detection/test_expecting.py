@@ -3,7 +3,7 @@
 import pytest
 from builders import WALL, moment
 
-from flatlined.detection.expecting import EARLY_S, Due, missing
+from epochwatchd.detection.expecting import EARLY_S, Due, missing
 
 DUE = Due(WALL + 1000.0, WALL + 1000.0)
 

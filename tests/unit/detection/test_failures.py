@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import pytest
 
-from flatlined.alerting.phrases.failures_en import FAILURES as ENGLISH
-from flatlined.alerting.phrases.failures_ko import FAILURES as KOREAN
-from flatlined.detection.failures import CODES, Failure, classify
-from flatlined.detection.failures.patterns import RAISED, SAID, alternatives, cue
+from epochwatchd.alerting.phrases.failures_en import FAILURES as ENGLISH
+from epochwatchd.alerting.phrases.failures_ko import FAILURES as KOREAN
+from epochwatchd.detection.failures import CODES, Failure, classify
+from epochwatchd.detection.failures.patterns import RAISED, SAID, alternatives, cue
 
 LOGS = Path(__file__).parent / "failure_logs"
 """Excerpts of logs. ``=== CODE STATUS`` begins a case, ``=== CODE STATUS each`` a list of exceptions, one a line.

@@ -3,11 +3,11 @@
 import pytest
 from builders import beat, worker
 
-from flatline.wire import EXITING
-from flatlined.detection import patience
-from flatlined.detection.detectors.frozen import NEWS_FACTOR, detect
-from flatlined.detection.observing import observe
-from flatlined.model import Exit, Facts, Policy
+from epochwatch.wire import EXITING
+from epochwatchd.detection import patience
+from epochwatchd.detection.detectors.frozen import NEWS_FACTOR, detect
+from epochwatchd.detection.observing import observe
+from epochwatchd.model import Exit, Facts, Policy
 
 FIVE = Policy(silent_after_s=5.0)
 AUTO = Policy()

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from flatlined.detection.gpu_habits import Habits, learn
-from flatlined.detection.gpus import idle_limit_s, label, lines, spins, works_as_usual
-from flatlined.detection.xids import XIDS
-from flatlined.model import Gpu, GpuFault, GpuLoad
+from epochwatchd.detection.gpu_habits import Habits, learn
+from epochwatchd.detection.gpus import idle_limit_s, label, lines, spins, works_as_usual
+from epochwatchd.detection.xids import XIDS
+from epochwatchd.model import Gpu, GpuFault, GpuLoad
 
 WORK = GpuLoad(1, 98.0, 40.0, 600.0)
 SPIN = GpuLoad(1, 100.0, 0.0, 130.0)

@@ -3,9 +3,9 @@
 import pytest
 from builders import finding, moment, worker
 
-from flatlined.detection.incidents import advance
-from flatlined.detection.judge import ENDS, Judged
-from flatlined.model import Cause
+from epochwatchd.detection.incidents import advance
+from epochwatchd.detection.judge import ENDS, Judged
+from epochwatchd.model import Cause
 
 SILENT, CRASHED = ("silent", "critical"), ("crashed", "critical")
 NAN, IDLE, LOST_GPU = ("diverged", "warning"), ("stalled", "warning"), ("stalled", "critical")

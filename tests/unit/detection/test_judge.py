@@ -1,9 +1,9 @@
 import pytest
 from builders import beat, finding, steady, worker
 
-from flatline.wire import Body
-from flatlined.detection.judge import Judged, examine, judge
-from flatlined.model import Cause, Exit, Facts, Policy
+from epochwatch.wire import Body
+from epochwatchd.detection.judge import Judged, examine, judge
+from epochwatchd.model import Cause, Exit, Facts, Policy
 
 COMMAND = Body("train", run="r1", pid=1, command_pid=2)
 

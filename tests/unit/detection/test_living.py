@@ -5,9 +5,9 @@ import math
 import pytest
 from builders import beat, steady, worker
 
-from flatline.wire import Body
-from flatlined.detection.detectors import diverged, find, lost, overdue, silent
-from flatlined.model import Facts, Gpu, GpuLoad, Policy, Process
+from epochwatch.wire import Body
+from epochwatchd.detection.detectors import diverged, find, lost, overdue, silent
+from epochwatchd.model import Facts, Gpu, GpuLoad, Policy, Process
 
 FIVE = Policy(silent_after_s=5.0)
 

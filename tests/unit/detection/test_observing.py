@@ -3,8 +3,8 @@ import math
 import pytest
 from builders import beat, steady, worker
 
-from flatline.wire import FINISHED, Body
-from flatlined.detection.observing import eta_s, forgive, observe, plan_is_reached, resume
+from epochwatch.wire import FINISHED, Body
+from epochwatchd.detection.observing import eta_s, forgive, observe, plan_is_reached, resume
 
 PLANNED = Body("digits", epochs=10)
 

@@ -3,10 +3,10 @@
 import pytest
 from builders import beat, worker
 
-from flatline.wire import Body
-from flatlined.detection.detectors import overdue
-from flatlined.detection.observing import observe
-from flatlined.model import Facts, Policy
+from epochwatch.wire import Body
+from epochwatchd.detection.detectors import overdue
+from epochwatchd.detection.observing import observe
+from epochwatchd.model import Facts, Policy
 
 HOUR = 3600.0
 

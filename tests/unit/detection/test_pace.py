@@ -3,9 +3,9 @@
 import pytest
 from builders import beat, worker
 
-from flatline.wire import Body
-from flatlined.detection.observing import forgive, observe, resume
-from flatlined.detection.pace import ENOUGH, NEW_PACE_S, SLOW_KEPT, USUAL_KEPT, slowdown
+from epochwatch.wire import Body
+from epochwatchd.detection.observing import forgive, observe, resume
+from epochwatchd.detection.pace import ENOUGH, NEW_PACE_S, SLOW_KEPT, USUAL_KEPT, slowdown
 
 
 class Training:

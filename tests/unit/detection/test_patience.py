@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from flatline.wire import Head
-from flatlined.detection import patience
-from flatlined.detection.patience import Life, Patience, least_limit_s, limit_s
-from flatlined.detection.patience.limits import ANNOUNCED_FLOOR_S, FLOOR_S
-from flatlined.detection.patience.spread import bound_s, spread_of
+from epochwatch.wire import Head
+from epochwatchd.detection import patience
+from epochwatchd.detection.patience import Life, Patience, least_limit_s, limit_s
+from epochwatchd.detection.patience.limits import ANNOUNCED_FLOOR_S, FLOOR_S
+from epochwatchd.detection.patience.spread import bound_s, spread_of
 
 STEP_S = 0.5
 

@@ -1,10 +1,10 @@
 import pytest
 from builders import beat, steady, worker
 
-from flatline.wire import EXITING, Body
-from flatlined.detection.patience.limits import ANNOUNCED_FLOOR_S, FLOOR_S
-from flatlined.detection.rhythm import is_suspect, silent_from
-from flatlined.model import Policy, Process
+from epochwatch.wire import EXITING, Body
+from epochwatchd.detection.patience.limits import ANNOUNCED_FLOOR_S, FLOOR_S
+from epochwatchd.detection.rhythm import is_suspect, silent_from
+from epochwatchd.model import Policy, Process
 
 AUTO = Policy()
 LATE = 1e7

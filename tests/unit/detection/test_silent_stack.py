@@ -3,8 +3,8 @@
 import pytest
 from builders import worker
 
-from flatlined.detection.detectors import silent
-from flatlined.model import Child, Facts, Policy, Process, Stack
+from epochwatchd.detection.detectors import silent
+from epochwatchd.model import Child, Facts, Policy, Process, Stack
 
 FIVE = Policy(silent_after_s=5.0)
 ASLEEP = Process("S", 0.0)

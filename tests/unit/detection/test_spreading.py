@@ -3,9 +3,9 @@ import random
 import pytest
 from builders import beat, worker
 
-from flatlined.detection.detectors.diverged import detect
-from flatlined.detection.spreading import NEW_LEVEL
-from flatlined.model import Facts, Policy
+from epochwatchd.detection.detectors.diverged import detect
+from epochwatchd.detection.spreading import NEW_LEVEL
+from epochwatchd.model import Facts, Policy
 
 
 def training(*losses):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from flatline.wire import EXITING, FAILED, FINISHED, RUNNING, Body, Head
-from flatlined.detection.detectors.stalled import detect
-from flatlined.model import Exit, Facts, Gpu, GpuFault, Policy, Rhythm, Worker
+from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Body, Head
+from epochwatchd.detection.detectors.stalled import detect
+from epochwatchd.model import Exit, Facts, Gpu, GpuFault, Policy, Rhythm, Worker
 
 NOW = 1000.0
 POLICY = Policy(gpu_stalled_after_s=600.0)

@@ -3,10 +3,10 @@
 import pytest
 from builders import beat, steady, worker
 
-from flatline.wire import EXITING, FINISHED, Body
-from flatlined.detection.observing import observe
-from flatlined.detection.suspicion import suspicion
-from flatlined.model import Exit
+from epochwatch.wire import EXITING, FINISHED, Body
+from epochwatchd.detection.observing import observe
+from epochwatchd.detection.suspicion import suspicion
+from epochwatchd.model import Exit
 
 
 def standing(for_s):

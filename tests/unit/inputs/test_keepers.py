@@ -2,7 +2,7 @@
 
 import pytest
 
-from flatlined.inputs.keepers import keeper
+from epochwatchd.inputs.keepers import keeper
 
 POD = "1f2e3d4c-5b6a-7988-9a0b-1c2d3e4f5a6b"
 ID = "0123456789ab" + "c" * 52

@@ -4,10 +4,10 @@ import signal
 
 import pytest
 
-from flatlined.inputs import py_spy
-from flatlined.inputs.frames import LINES_MAX, parse, stack
-from flatlined.inputs.processes import Signals
-from flatlined.inputs.stacks import Seen, may_ask
+from epochwatchd.inputs import py_spy
+from epochwatchd.inputs.frames import LINES_MAX, parse, stack
+from epochwatchd.inputs.processes import Signals
+from epochwatchd.inputs.stacks import Seen, may_ask
 
 FIRST, START = signal.SIGRTMAX - 4, 7
 BIT, NEXT = 1 << (FIRST - 1), 1 << FIRST

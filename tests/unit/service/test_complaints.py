@@ -1,6 +1,6 @@
 import logging
 
-from flatlined.service.complaints import LINES, QUIET_S, Complaints
+from epochwatchd.service.complaints import LINES, QUIET_S, Complaints
 
 
 def test_all_are_counted_and_one_a_minute_is_logged_of_each_source(caplog):

@@ -3,9 +3,9 @@
 import pytest
 from builders import beat, worker
 
-from flatline.wire import Beat, Body, Head, WireError
-from flatlined.inputs.beat_socket import Datagram
-from flatlined.service.datagrams import RUNS_MAX, Datagrams
+from epochwatch.wire import Beat, Body, Head, WireError
+from epochwatchd.inputs.beat_socket import Datagram
+from epochwatchd.service.datagrams import RUNS_MAX, Datagrams
 
 
 def said(job="digits", *, sealed_ns=0, is_json=True, head=None, **body):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from builders import WALL, beat, finding, moment, worker
 
-from flatline.wire import Body
-from flatlined.config import Config, Heartbeats, Match, Route, StoreConfig
-from flatlined.model import Policy
-from flatlined.service.judging import STALE_END_S, judgement, repeats
-from flatlined.service.runs import Run
+from epochwatch.wire import Body
+from epochwatchd.config import Config, Heartbeats, Match, Route, StoreConfig
+from epochwatchd.model import Policy
+from epochwatchd.service.judging import STALE_END_S, judgement, repeats
+from epochwatchd.service.runs import Run
 
 ALL = (Route(to=("team",)),)
 QUIET_START = (Route(Match(kind=("started",))), *ALL)

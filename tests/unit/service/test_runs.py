@@ -2,8 +2,8 @@
 
 from builders import beat, finding, moment, steady, worker
 
-from flatlined.model import Policy
-from flatlined.service.runs import Run, row, suspicion_changed, suspicion_of
+from epochwatchd.model import Policy
+from epochwatchd.service.runs import Run, row, suspicion_changed, suspicion_of
 
 
 def run(*workers):

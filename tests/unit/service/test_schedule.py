@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatlined.config.crontab import parse_crontab
-from flatlined.service.schedule import latest_due, next_due
+from epochwatchd.config.crontab import parse_crontab
+from epochwatchd.service.schedule import latest_due, next_due
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 """Clocks go from 2:00 to 3:00 on 2026-03-29, and from 3:00 back to 2:00 on 2026-10-25."""

@@ -1,0 +1,23 @@
+"""epochwatch, the agent: one line in the training loop, and the watchdog knows how it goes.
+
+    from epochwatch import agent
+    agent.beat(epoch, loss)
+
+``epochwatch.beat`` is the same call. Importing ``epochwatch`` costs next to nothing: the agent is loaded on first use.
+"""
+
+TYPE_CHECKING = False  # the name is known to type checkers; to import it from typing takes longer than all the rest
+if TYPE_CHECKING:
+    from epochwatch import agent
+    from epochwatch.agent import beat
+
+__all__ = ["agent", "beat"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import epochwatch.agent as module  # noqa: PLC0415 - see above
+
+    found = globals()[name] = module if name == "agent" else module.beat
+    return found

@@ -1,0 +1,7 @@
+"""``python -m epochwatch``."""
+
+import sys
+
+from epochwatch.cli import main
+
+sys.exit(main())

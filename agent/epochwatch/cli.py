@@ -1,0 +1,220 @@
+"""The ``epochwatch`` command: ``run``, ``beat``, ``status``. What one of them needs is imported when it is called."""
+
+import argparse
+import contextlib
+import math
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+
+if TYPE_CHECKING:
+    from epochwatch.listing import Entry
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Do what the command line says and give the exit status: 0, 1 for a failure, 2 for a mistake in the line."""
+    line, command = _split(list(sys.argv[1:] if arguments is None else arguments))
+    options, surplus = _parser().parse_known_args(line)
+    if options.call is _run:
+        options.command += command
+    else:
+        surplus += command
+    if surplus:
+        options.refuse(f"unrecognized arguments: {' '.join(surplus)}")
+    return int(options.call(options))
+
+
+def _split(line: List[str]) -> Tuple[List[str], List[str]]:
+    """Our own part of a command line and what stands behind ``--``, which argparse would not leave as it is."""
+    at = line.index("--") if "--" in line else len(line)
+    return line[:at], line[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="epochwatch",
+        description="Put training under the eye of epochwatch's watchdog, or look at what is there.",
+        epilog="example: epochwatch run --job resnet50 -- python train.py",
+        formatter_class=_Formatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show which version this is")
+    commands = parser.add_subparsers(prog="epochwatch", metavar="COMMAND", dest="command_name", required=True)
+    for add in (_add_run, _add_beat, _add_status):
+        add(commands)
+    return parser
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Asks for the terminal's width itself: argparse would load shutil, zip formats and all, at every start."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns)
+        except (ValueError, OSError):
+            width = 80
+        super().__init__(prog, width=width - 2)
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: the look-up takes longer than all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - see above
+
+        print(f"epochwatch {version('epochwatch')}")
+        parser.exit()
+
+
+def _command(commands: Any, name: str, call: Callable[[argparse.Namespace], int], help_: str, example: str) -> Any:
+    parser = commands.add_parser(
+        name, help=help_, description=f"{help_}.", epilog=f"example: {example}", formatter_class=_Formatter
+    )
+    parser.set_defaults(call=call, refuse=parser.error)
+    return parser
+
+
+def _add_run(commands: Any) -> None:
+    add = _command(
+        commands,
+        "run",
+        _run,
+        "Run a command, and let the watchdog know how it ended and what it wrote last",
+        "epochwatch run --job resnet50 --epochs 90 -- torchrun --nproc-per-node 4 train.py",
+    ).add_argument
+    add("--job", help="the job's name; else $EPOCHWATCH_JOB, else the name of the script that is run")
+    add("--epochs", type=_count, metavar="N", help="how many epochs are planned")
+    add("--steps", type=_count, metavar="N", help="how many steps are planned")
+    add("--tag", type=_pair, action="append", default=[], metavar="K=V", help="a word to find the run by; repeatable")
+    add("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
+
+
+def _add_beat(commands: Any) -> None:
+    add = _command(
+        commands,
+        "beat",
+        _beat,
+        "Send one heartbeat of the shell script that calls this",
+        "epochwatch beat --job backup --epoch 3 --loss 0.21",
+    ).add_argument
+    add("--job", required=True, help="the job's name")
+    add("--epoch", type=_finite, metavar="N", help="the epoch that the script is in")
+    add("--epochs", type=_count, metavar="N", help="how many epochs are planned")
+    add("--step", type=_whole, metavar="N", help="the step that the script is at")
+    add("--loss", type=_number, metavar="X", help="the loss; nan and inf are told as what they are")
+    add("--metric", type=_metric, action="append", default=[], metavar="K=V", help="any other number; repeatable")
+    add("--phase", metavar="NAME", help="a stretch without beats begins, until the next beat")
+    add("--within", type=_duration, metavar="TIME", help="how long the phase may take: 90s, 10m, 1h30m, 2d")
+    add("--event", choices=("beat", "finished", "failed"), default="beat", help="the run's end (default: beat)")
+    add("--reason", metavar="TEXT", help="a word about the end")
+
+
+def _add_status(commands: Any) -> None:
+    add = _command(
+        commands,
+        "status",
+        _status,
+        "Show the heartbeat files of this machine; needs no daemon",
+        "epochwatch status --json",
+    ).add_argument
+    add("--json", action="store_true", help="a list of objects for programs")
+
+
+def _whole(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+    if not -(2**63) <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"must be a number of 64 bits, not {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    number = _whole(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"must be positive, not {text}")
+    return number
+
+
+def _pair(text: str) -> Tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be written NAME=VALUE, not {text!r}")
+    return name, value
+
+
+def _metric(text: str) -> Tuple[str, float]:
+    name, value = _pair(text)
+    return name, _number(value)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+def _finite(text: str) -> float:
+    number = _number(text)
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be finite, not {text}")
+    return number
+
+
+def _duration(text: str) -> float:
+    from epochwatch.scalars import seconds  # noqa: PLC0415 - only for beats
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not options.command:
+        options.refuse("no command; write it behind --")
+    from epochwatch import command  # noqa: PLC0415 - not on Windows, and not for the other commands
+
+    plan = command.Plan(options.command, options.job, options.epochs, options.steps, dict(options.tag) or None)
+    command.run(plan)
+
+
+def _beat(options: argparse.Namespace) -> int:
+    if options.within is not None and not options.phase:
+        options.refuse("--within needs --phase")
+    from epochwatch import script  # noqa: PLC0415 - only here
+
+    fields = {name: getattr(options, name) for name in script.Said._fields if name not in ("metrics", "within_s")}
+    try:
+        script.beat(script.Said(metrics=dict(options.metric), within_s=options.within, **fields))
+    except (OSError, ValueError) as error:  # the calling script goes on, even under `set -e`
+        print(f"epochwatch: no beat was sent: {error}", file=sys.stderr)
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from epochwatch import listing, transport  # noqa: PLC0415 - the other commands are quicker without
+
+    directories = transport.directories(os.environ)
+    entries, faults = listing.entries(directories)
+    for path, reason in faults.items():
+        print(f"epochwatch: {path}: {reason}", file=sys.stderr)
+    if not (entries or options.json):
+        print(f"no heartbeats in {', '.join(directories)}", file=sys.stderr)
+        return 0
+    with contextlib.suppress(BrokenPipeError):  # `epochwatch status | head`
+        print(_shown(entries, as_json=options.json), flush=True)
+    return 0
+
+
+def _shown(entries: "Sequence[Entry]", *, as_json: bool) -> str:
+    from epochwatch import table  # noqa: PLC0415 - only here
+
+    now_ns = time.time_ns()
+    if not as_json:
+        return table.render(entries, now_ns, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    import json  # noqa: PLC0415 - only here
+
+    return json.dumps([table.as_json(entry, now_ns) for entry in entries], indent=2, ensure_ascii=False)

@@ -1,0 +1,158 @@
+"""How a run ends without a word from its user: the interpreter exits, an exception goes uncaught, a child is forked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Callable, Dict
+
+from epochwatch import stacks
+from epochwatch.guard import guarded
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Optional, Protocol, Type
+
+    class Ending(Protocol):
+        """What can be ended here."""
+
+        def fail_with(self, error: BaseException) -> None:
+            """End as failed because of ``error``."""
+
+        def leave(self) -> None:
+            """The interpreter is about to exit, with a status that we cannot know."""
+
+        def inherit(self) -> None:
+            """This process is a new child; the run is its parent's."""
+
+
+TRACEBACK_MAX = 16 * 1024
+_MESSAGE_MAX = 500
+_runs: Dict[int, Ending] = {}
+_installed = False
+_child_installed = False
+_left = False
+_hook: Any = None
+_hooked: Any = None
+
+
+def has_left() -> bool:
+    """Whether the interpreter has begun to exit: no new run begins then."""
+    return _left
+
+
+def watch(run: Ending) -> None:
+    """See to it that ``run`` learns of its end."""
+    _install()
+    if not _runs:
+        _hook_up()
+    _runs[id(run)] = run
+
+
+def forget(run: Ending) -> None:
+    """``run`` has ended and been recorded. With the last one, ``sys.excepthook`` is again what it was before."""
+    _runs.pop(id(run), None)
+    if not _runs:
+        _unhook()
+
+
+def _install() -> None:
+    global _installed, _child_installed  # noqa: PLW0603 - once an interpreter, once a child
+    if not _installed:
+        import atexit  # noqa: PLC0415 - with the first run
+
+        atexit.register(_leave)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_inherit)
+        _installed = True
+    if not _child_installed and _is_multiprocessing_child():
+        from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already
+
+        # Such a child leaves by os._exit, without atexit, and keeps its exceptions from sys.excepthook. (From Python
+        # 3.13 on it forgets them before it comes here: the watchdog then has the exit status to go by.)
+        Finalize(None, _leave_child, exitpriority=0)
+        _child_installed = True
+
+
+def _is_multiprocessing_child() -> bool:
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
+
+
+def _hook_up() -> None:
+    """Put a hook on top of ``sys.excepthook``: always a new one, since what is on top may be chained to an old one."""
+    global _hook, _hooked  # noqa: PLW0603 - there is one sys.excepthook
+    _hooked = sys.excepthook
+    _hook = sys.excepthook = _chained_to(_hooked)
+
+
+def _unhook() -> None:
+    if sys.excepthook is _hook:
+        sys.excepthook = _hooked
+
+
+def _chained_to(previous: Callable[..., Any]) -> Callable[..., Any]:
+    def epochwatch_excepthook(kind: Type[BaseException], value: BaseException, trace: Optional[TracebackType]) -> None:
+        with guarded():
+            if not is_interactive():
+                _fail(value)
+        previous(kind, value, trace)
+
+    return epochwatch_excepthook
+
+
+def is_interactive() -> bool:
+    """Whether somebody types: an exception is then no end."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def _fail(error: BaseException) -> None:
+    for run in list(_runs.values()):
+        run.fail_with(error)
+
+
+def _leave() -> None:
+    global _left  # noqa: PLW0603 - once an interpreter
+    _left = True
+    stacks.withdraw()
+    for run in list(_runs.values()):
+        run.leave()
+
+
+def _leave_child() -> None:
+    error = sys.exc_info()[1]
+    if error is not None and not isinstance(error, SystemExit):
+        _fail(error)
+    _leave()
+
+
+def _inherit() -> None:
+    global _child_installed  # noqa: PLW0603 - once a child
+    _child_installed = False
+    for run in _runs.values():
+        run.inherit()
+
+
+def told_by(error: BaseException) -> Dict[str, Any]:
+    """The body's fields for an exception that ended a run."""
+    if isinstance(error, KeyboardInterrupt):
+        # Without a traceback: loading what formats it runs eval, upon which Python forgets to exit as interrupted.
+        return {"exception": "KeyboardInterrupt", "reason": "interrupted"}
+    fields = {"exception": _headline(error)}
+    with guarded():  # with no descriptor left, neither the module nor the source lines can be read
+        from traceback import format_exception  # noqa: PLC0415 - only at an end
+
+        fields["traceback"] = "".join(format_exception(type(error), error, error.__traceback__))[-TRACEBACK_MAX:]
+    return fields
+
+
+def _headline(error: BaseException) -> str:
+    kind = type(error)
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    try:
+        message = str(error)[:_MESSAGE_MAX]
+    except Exception:
+        message = "(its message cannot be read)"
+    return f"{name}: {message}" if message else name

@@ -1,0 +1,146 @@
+"""Who am I: the job, the run, the process, its rank, host and GPUs. No resolver and no directory service is asked."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from epochwatch import scalars, wire
+from epochwatch.guard import report
+from epochwatch.processes import start_ticks
+
+_RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
+"""Where torchrun, Open MPI and Slurm say a process's rank and how many there are."""
+PLAN = ("epochs", "steps", "tags")
+"""What a forked child has of its parent's run."""
+_RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+_claimed: Dict[str, int] = {}
+
+
+def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
+    """This process as the body of a heartbeat; ``fields`` are laid over it (``epochs``, ``steps``, ``tags``, …)."""
+    rank, world_size = _rank(os.environ)
+    body = wire.Body(
+        job=job_name(job),
+        run=_run_id(job_name(job), world_size),
+        pid=os.getpid(),
+        start=start_ticks(os.getpid()),
+        boot=_boot_id(),
+        pidns=_pid_namespace(),
+        host=_host()[:256],
+        user=_user()[:256],
+        rank=rank,
+        world_size=world_size,
+        argv=tuple(str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())),
+        python="{}.{}.{}".format(*sys.version_info),
+        gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
+        announces_end=True,
+        began_ns=time.time_ns(),
+    )
+    return body._replace(**fields)
+
+
+def job_name(job: Optional[str] = None) -> str:
+    """The job's name: ``job``, ``EPOCHWATCH_JOB``, or what the interpreter was started with (``python`` if by hand)."""
+    name = scalars.text(job, wire.JOB_MAX) if job is not None else ""
+    return name or os.environ.get("EPOCHWATCH_JOB", "")[: wire.JOB_MAX] or _program()[: wire.JOB_MAX] or "python"
+
+
+def _program() -> str:
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:  # python -m package.module
+        package, main_of_package, _ = str(spec.name).rpartition(".__main__")
+        return package if main_of_package else str(spec.name)
+    stem, extension = os.path.splitext(os.path.basename(str(getattr(main, "__file__", None) or "")))
+    return stem if extension == ".py" else stem + extension
+
+
+def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, Any]:
+    """The body's fields for what a user said of a run; what makes no sense is reported and left out."""
+    fields: Dict[str, Any] = {}
+    for name, value in {"epochs": epochs, "steps": steps, "tags": tags}.items():
+        try:
+            if value is not None:
+                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, least=0)
+        except ValueError as error:
+            report(error)
+    return fields
+
+
+def _tags(tags: Any) -> Dict[str, str]:
+    items = scalars.of_user(lambda given: list(dict(given).items()), tags, "tags")
+    return {scalars.text(name, 256): scalars.text(value, 4096) for name, value in items}
+
+
+def _run_id(job: str, world_size: Optional[int]) -> str:
+    """A new run's id. One that is shared, by processes started together, goes to the first run of each."""
+    given = given_run_id() or (_launch_id(job, os.environ) if world_size and world_size > 1 else None)
+    if given and _claimed.get(given) != os.getpid():
+        _claimed[given] = os.getpid()
+        return given
+    return os.urandom(6).hex()
+
+
+def _launch_id(job: str, env: Mapping[str, str]) -> Optional[str]:
+    """The run id of the ranks that one launch started: the same in each of them, also after a restart of some.
+
+    On one machine they are children of one launcher. Across machines they have the scheduler's names, or the address
+    where they meet.
+    """
+    if env.get("SLURM_JOB_ID") and "SLURM_STEP_ID" in env:
+        launch = [env.get(name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")]
+    elif env.get("PMIX_NAMESPACE"):
+        launch = [env["PMIX_NAMESPACE"]]
+    elif env.get("LOCAL_WORLD_SIZE") == env.get("WORLD_SIZE") or "MASTER_ADDR" not in env:
+        launch = [_boot_id(), str(os.getppid()), str(start_ticks(os.getppid()))]
+    else:
+        launch = [env.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")]
+    import hashlib  # noqa: PLC0415 - only ranks need it
+
+    return hashlib.blake2b(repr((job, launch)).encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
+def given_run_id() -> Optional[str]:
+    """The run id of ``EPOCHWATCH_RUN``, which several processes may share."""
+    given = os.environ.get("EPOCHWATCH_RUN", "")
+    return given if _RUN_ID.match(given) else None
+
+
+def _rank(env: Mapping[str, str]) -> Tuple[Optional[int], Optional[int]]:
+    for rank, size in _RANKS:
+        if env.get(rank, "").isdecimal():
+            return int(env[rank][:9]), int(env[size][:9]) if env.get(size, "").isdecimal() else None
+    return None, None
+
+
+def _boot_id() -> Optional[str]:
+    return _read("/proc/sys/kernel/random/boot_id").strip()[:64] or None
+
+
+def _pid_namespace() -> Optional[int]:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # no /proc
+        return None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:  # no /proc
+        return ""
+
+
+def _host() -> str:
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+
+
+def _user() -> str:
+    """For people only: the watchdog goes by the file's owner. The password database may lie behind a network."""
+    names = (os.environ.get(name) for name in ("LOGNAME", "USER", "USERNAME"))
+    return next(filter(None, names), str(os.getuid()) if hasattr(os, "getuid") else "")

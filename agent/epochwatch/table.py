@@ -1,0 +1,115 @@
+"""Heartbeats as a table for people and as JSON for programs. Pure: the time is an argument."""
+
+import math
+import unicodedata
+from typing import Any, Dict, List, Optional, Sequence
+
+from epochwatch.listing import Entry
+
+HEADINGS = ("JOB", "RUN", "PID", "STATE", "EPOCH", "STEP", "LOSS", "PHASE", "BEAT", "USER")
+_STATE = HEADINGS.index("STATE")
+_RIGHT = {HEADINGS.index(name) for name in ("PID", "EPOCH", "STEP", "LOSS", "BEAT")}
+_CELL_MAX = 40
+_COLOURS = {"running": 32, "finished": 34, "failed": 31, "gone": 31, "exiting": 33, "exited": 34, "unknown": 33}
+_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
+
+
+def render(entries: Sequence[Entry], now_ns: int, *, colour: bool = False) -> str:
+    """An aligned table with one line an entry. ``now_ns`` is Unix time in nanoseconds."""
+    rows = [list(HEADINGS), *(_row(entry, now_ns) for entry in entries)]
+    widths = [max(_width(row[i]) for row in rows) for i in range(len(HEADINGS))]
+    lines = [[_pad(cell, widths[i], right=i in _RIGHT) for i, cell in enumerate(row)] for row in rows]
+    if colour:
+        for line, entry in enumerate(entries, 1):
+            lines[line][_STATE] = f"\x1b[{_COLOURS[entry.state]}m{lines[line][_STATE]}\x1b[0m"
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _row(entry: Entry, now_ns: int) -> List[str]:
+    head, body = entry.beat
+    cells = (
+        body.job,
+        body.run,
+        body.pid,
+        entry.state,
+        _progress(head.epoch, body.epochs),
+        _progress(head.step, body.steps),
+        number(head.loss),
+        head.phase,
+        duration((now_ns - head.time_ns) / 1e9),
+        entry.owner,
+    )
+    return [_cell(cell) for cell in cells]
+
+
+def as_json(entry: Entry, now_ns: int) -> Dict[str, Any]:
+    """One entry as an object whose keys are always the same; what is not known is null."""
+    head, body = entry.beat
+    return {
+        "job": body.job,
+        "run": body.run,
+        "pid": body.pid,
+        "command_pid": body.command_pid,
+        "state": entry.state,
+        "epoch": head.epoch,
+        "epochs": body.epochs,
+        "step": head.step,
+        "steps": body.steps,
+        "loss": _json_number(head.loss),
+        "metrics": {name: _json_number(value) for name, value in (body.metrics or {}).items()},
+        "phase": head.phase,
+        "within_s": head.within_s,
+        "beat_age_s": round((now_ns - head.time_ns) / 1e9, 3),
+        "host": body.host,
+        "user": entry.owner,
+        "rank": body.rank,
+        "reason": body.reason,
+        "exit_status": body.exit_status,
+        "file": entry.path,
+    }
+
+
+def number(value: Optional[float]) -> str:
+    """A number in at most five significant digits, empty for None."""
+    return "" if value is None else f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: ``0.4s``, ``12s``, ``3m20s``, ``1h30m``, ``2d``; never negative."""
+    if seconds < 1:
+        return f"{max(seconds, 0.0):.1f}s"
+    whole = int(seconds)
+    for size, unit, smaller, smaller_unit in _UNITS:
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size}{unit}" + (f"{rest}{smaller_unit}" if rest else "")
+    return f"{whole}s"
+
+
+def _progress(done: Optional[float], planned: Optional[int]) -> str:
+    if done is None:
+        return "" if planned is None else f"-/{planned}"
+    return f"{done:.15g}" if planned is None else f"{done:.15g}/{planned}"
+
+
+def _cell(value: Any) -> str:
+    """One line of printable text; the file may be anybody's."""
+    text = "" if value is None else " ".join(str(value).split())
+    return text if len(text) <= _CELL_MAX else text[: _CELL_MAX - 1] + "…"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Korean, Chinese and Japanese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _pad(text: str, width: int, *, right: bool) -> str:
+    space = " " * (width - _width(text))
+    return space + text if right else text + space
+
+
+def _json_number(value: Optional[float]) -> Any:
+    """JSON has no NaN and no infinity: they become the texts that ``epochwatch.wire`` uses."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

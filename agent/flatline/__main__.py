@@ -1,7 +1,0 @@
-"""``python -m flatline``."""
-
-import sys
-
-from flatline.cli import main
-
-sys.exit(main())

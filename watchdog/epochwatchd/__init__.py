@@ -1,0 +1,1 @@
+"""epochwatchd, the watchdog: watches trainings by their heartbeats, judges, and alerts."""

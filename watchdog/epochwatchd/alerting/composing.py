@@ -1,0 +1,83 @@
+"""The notification of an incident: its facts gathered into the message of the contract. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Any
+
+from epochwatchd.detection.observing import eta_s
+from epochwatchd.model import Cause, Incident, Moment, Notification, Reason, Status, Worker
+
+
+def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment) -> Notification:
+    """What to tell of ``incident`` now, not yet said in words; ``worker`` is the one it is found in."""
+    finding, body = incident.finding, worker.body
+    return Notification(
+        id=incident.id,
+        kind=finding.kind,
+        status=_status(finding.kind, reason),
+        reason=reason,
+        severity=finding.severity,
+        job=body.job,
+        run=run,
+        host=body.host or "",
+        user=worker.user,
+        pid=body.command_pid or body.pid,
+        rank=body.rank,
+        since=stamp(moment.wall_of(finding.since)),
+        detected_at=stamp(moment.wall),
+        cause=_cause(finding.cause),
+        progress=progress(worker),
+        elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
+    )
+
+
+def stamp(wall: float) -> str:
+    """A Unix time as RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(wall, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def progress(worker: Worker) -> dict[str, Any]:
+    """How far a worker has come, as the contract's ``progress``."""
+    head, body = worker.head, worker.body
+    return {
+        "epoch": _plain(head.epoch),
+        "epochs": body.epochs,
+        "step": head.step,
+        "loss": _plain(head.loss, keep_float=True),
+        "metrics": {name: _plain(value, keep_float=True) for name, value in (body.metrics or {}).items()},
+        "eta_s": _rounded(eta_s(worker)),
+    }
+
+
+def _status(kind: str, reason: Reason) -> Status:
+    if reason == "resolved":
+        return "resolved"
+    return "notice" if kind in ("finished", "started") else "firing"
+
+
+def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
+    if incident.finding.kind == "missing":  # it has not run for a moment
+        return worker.started_at
+    ended = incident.finding.kind in ("finished", "crashed")
+    return max(worker.beat_at, incident.finding.since) if ended else moment.mono
+
+
+def _cause(cause: Cause | None) -> dict[str, Any] | None:
+    if cause is None:
+        return None
+    return {"code": cause.code, "details": dict(cause.details), "evidence": list(cause.evidence)}
+
+
+def _plain(value: float | None, *, keep_float: bool = False) -> float | int | str | None:
+    """A number for JSON: NaN and infinity, which it lacks, as texts; whole epochs as integers."""
+    if value is None or isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if keep_float or not value.is_integer() else int(value)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)

@@ -1,0 +1,243 @@
+"""English."""
+
+from epochwatchd.alerting.phrases import failures_en
+
+FAILURES: dict[str, tuple[str, str]] = failures_en.FAILURES
+
+KINDS: dict[str, str] = {
+    "running": "running",
+    "finished": "finished",
+    "crashed": "crashed",
+    "silent": "silent",
+    "stalled": "stalled",
+    "diverged": "diverged",
+    "lost": "out of contact",
+    "overdue": "overdue",
+    "missing": "missing",
+    "started": "started",
+}
+
+HEADLINES: dict[str, str] = {
+    "firing": "{job} is {kind}{at}",
+    "firing.crashed": "{job} crashed{at}",
+    "firing.silent": "{job} has been silent for {age}{at}",
+    "firing.stalled": "{job} has stalled{at}",
+    "firing.diverged": "{job} diverged{at}",
+    "firing.lost": "lost contact with {job}{at}",
+    "firing.overdue": "{job} is overdue{at}",
+    "firing.missing": "{job} never began{at}",
+    "resolved": "{job} is no longer {kind}{at}, after {age}",
+    "resolved.silent": "{job} beats again{at}, after {age} of silence",
+    "resolved.crashed": "{job} is running again{at}, after {age}",
+    "resolved.diverged": "{job} no longer diverges{at}, after {age}",
+    "resolved.lost": "{job} is back in contact{at}, after {age}",
+    "resolved.missing": "{job} began after all{at}, {age} late",
+    "notice": "{job} is {kind}{at}",
+    "notice.finished": "{job} finished{at} after {elapsed}",
+    "notice.started": "{job} started{at}",
+}
+
+REASONS: dict[str, str] = {
+    "repeat": "Still: {headline}",
+    "escalated": "Now worse: {headline}",
+    "amended": "Now known: {headline}",
+}
+
+TIMES: dict[str, str] = {
+    "firing": "since {since} ({age}), running for {elapsed}",
+    "firing.crashed": "{since}, after {elapsed}",
+    "firing.missing": "expected since {since}",
+    "resolved": "from {since} to {detected} ({age})",
+    "notice": "{since}",
+    "notice.finished": "{since}, after {elapsed}",
+}
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
+    "exception.KeyboardInterrupt": ("interrupted from the keyboard (Ctrl-C)",),
+    "exit_code": ("it exited with status {status}", "it exited by itself"),
+    "exit_code.0": ("it left with status 0 before its end, as os._exit does",),
+    "signal": ("killed by {signal} ({core})", "killed by {signal}", "killed by a signal"),
+    "oom_kill": ("killed by {signal}: the kernel ran out of memory", "killed: the kernel ran out of memory"),
+    "terminated": ("asked to end by {signal}", "asked to end by a signal"),
+    "interrupted": ("interrupted from the keyboard ({signal})", "interrupted from the keyboard"),
+    "reported": ("it reported: {reason}", "it reported a failure"),
+    "reboot": ("the machine went down while it was running",),
+    "crashed.unknown": ("the process is gone, and how it ended cannot be known",),
+    "unknown.unreaped": ("the process is dead, and how it ended is not known yet",),
+    "stopped": (
+        "its worker process {child} is stopped (SIGSTOP, Ctrl-Z or a debugger)",
+        "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",
+    ),
+    "stopped.prompt": ("the process waits at a prompt or in a debugger",),
+    "deadlock": (
+        "the process waits and uses no CPU, and its worker process {child} was killed by {child_signal}",
+        "the process waits and uses no CPU, as in a deadlock",
+    ),
+    "busy": (
+        "its worker process {child} uses the CPU, but the process does not beat",
+        "the process uses the CPU but does not beat",
+    ),
+    "busy.gpu": ("a GPU works for the process, which does not beat",),
+    "io_wait": (
+        "its worker process {child} waits in the kernel for a disk or a network file system",
+        "the process waits in the kernel for a disk or a network file system",
+    ),
+    "io_wait.moving": ("the process still reads or writes data, but does not beat",),
+    "exec": (
+        "the process has become another program, which does not beat: {program}",
+        "the process has become another program, which does not beat",
+    ),
+    "finished.exec": (
+        "by then it was another program, which ended with status 0: {program}",
+        "by then it was another program, which ended with status 0",
+    ),
+    "silent.unknown": ("the process is there, and why it does not beat is not known",),
+    "gpu_idle": (
+        "GPU {gpus} has done no work for {idle_s} while {memory_mib} of its memory are held",
+        "GPU {gpus} has done no work for {idle_s}",
+        "its GPU does no work",
+    ),
+    "gpu_lost": ("GPU {gpus} has fallen off the bus", "its GPU has fallen off the bus"),
+    "gpu_spin": ("GPU {gpus} spins: fully busy on paper, and idle in truth", "its GPU spins without working"),
+    "gpu_error": ("GPU {gpus} reported Xid {xid}", "GPU {gpus} reported an error", "its GPU reported an error"),
+    "gpu_error.hardware": (
+        "GPU {gpus} is failing (Xid {xid})",
+        "the memory of GPU {gpus} is failing",
+        "its GPU is failing",
+    ),
+    "gpu_error.noted": ("GPU {gpus} had to mend its memory (Xid {xid})", "its GPU had to mend its memory"),
+    "gpu_driver": (
+        "the NVIDIA driver has not answered for {waiting_s}, how GPU {gpus} does cannot be known",
+        "the NVIDIA driver does not answer",
+    ),
+    "step_frozen": (
+        "it beats, but step {step} has not advanced for {stood_s}",
+        "it beats, but its step does not advance",
+    ),
+    "loss_nan": ("the loss is NaN",),
+    "loss_inf": ("the loss is infinite",),
+    "loss_exploded": ("the loss has exploded, far above what was usual",),
+    "unreachable": ("its datagrams stopped: the process, the machine or the network is down",),
+    "overdue": ("it has run longer than {limit_s}", "it has run longer than planned"),
+    "past_estimate": (
+        "at its first pace it would have taken {estimate_s}",
+        "it takes far longer than its first pace said",
+    ),
+    "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
+    "stopped_early": (
+        "stopped early at epoch {epoch} of {epochs}",
+        "stopped early at step {step} of {steps}",
+        "stopped early",
+    ),
+    "unseen_status": (
+        "it left in order, but its exit status was not seen (stopped early at epoch {epoch} of {epochs})",
+        "it left in order, but its exit status was not seen (stopped early at step {step} of {steps})",
+        "it left in order, but its exit status was not seen",
+    ),
+    "too_fast": ("suspiciously fast, as it was to take at least {least_s}", "suspiciously fast"),
+    "finished.reported": (
+        "{reason} (stopped early at epoch {epoch} of {epochs})",
+        "{reason} (stopped early at step {step} of {steps})",
+        "{reason}",
+    ),
+    "test": ("this is a test, the channel works",),
+    "unknown": ("the cause is not known",),
+}
+
+ADVICE: dict[str, tuple[str, ...]] = {
+    "exception": ("the traceback's last line in your own code is where to look.",),
+    "exception.OutOfMemoryError": (
+        "lower the batch size, or see with `nvidia-smi` whether another process holds the GPU's memory.",
+    ),
+    "exception.ModuleNotFoundError": ("is it the right environment? `python -m pip list` in it tells.",),
+    "exception.KeyboardInterrupt": (),
+    "exit_code": ("the end of the job's own log should say why it left.",),
+    "signal": ("`python -X faulthandler` prints the Python line at which such a signal strikes.",),
+    "signal.SIGKILL": (
+        "`kill -9`, a scheduler or the kernel short of memory does this; `journalctl -k` tells of the last.",
+    ),
+    "oom_kill": (
+        "fewer DataLoader workers or smaller batches need less memory; `journalctl -k` lists who held how much.",
+    ),
+    "terminated": ("a scheduler's preemption or time limit, a shutdown or a person's `kill` does this.",),
+    "reboot": ("`journalctl -b -1 -e` shows the last words before the machine went down.",),
+    "crashed.unknown": ("see the end of the job's own log; `journalctl -k` tells of a kill by the kernel.",),
+    "stopped": (
+        "`kill -CONT {child_pid}` lets it go on.",
+        "`kill -CONT {pid}` lets it go on.",
+        "`kill -CONT` lets it go on.",
+    ),
+    "stopped.prompt": ("answer it in its terminal; a `breakpoint()` left in the code does this.",),
+    "exec": ("start such a program by `epochwatch run`, or let it beat itself.",),
+    "finished.exec": (),
+    "deadlock": (
+        "what {at} waits for is what to look at; the stack above leads there.",
+        "`py-spy dump --pid {pid}` shows what each thread waits for.",
+        "`py-spy dump` shows what each thread waits for.",
+    ),
+    "busy": (
+        "`py-spy dump --pid {child_pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
+        "if {at} is meant to take so long, announce it with `agent.phase(...)`.",
+        "`py-spy dump --pid {pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
+        "announce long stretches with `agent.phase(...)`.",
+    ),
+    "io_wait": (
+        "`cat /proc/{pid}/stack` shows where it waits; is the disk or network file system healthy?",
+        "is the disk or network file system healthy?",
+    ),
+    "silent.unknown": (
+        "`py-spy dump --pid {pid}` shows what each thread does.",
+        "look at the end of the job's own log.",
+    ),
+    "gpu_idle": (
+        "`py-spy dump --pid {pid}` shows what it waits for, often the data loader.",
+        "see what it waits for, often the data loader.",
+    ),
+    "gpu_lost": ("`dmesg | grep -i xid` names the fault; the machine mostly has to be restarted.",),
+    "gpu_spin": ("it probably waits for another rank: look at the slowest one.",),
+    "gpu_error": ("`dmesg | grep -i xid` names the fault.",),
+    "gpu_error.program": (
+        "it is mostly the program's own fault: `CUDA_LAUNCH_BLOCKING=1` shows the call that does it.",
+    ),
+    "gpu_error.hardware": ("save what can be saved, and take the GPU out of use until it was reset and checked.",),
+    "gpu_error.noted": ("the run may go on; reset the GPU when it is free, and have it checked if this comes often.",),
+    "gpu_driver": ("does `nvidia-smi` hang too? Then the machine mostly has to be restarted; `dmesg | grep -i nvrm`.",),
+    "step_frozen": (
+        "`py-spy dump --pid {pid}` shows what it repeats; announce long evaluations with `agent.phase(...)`.",
+        "announce long evaluations with `agent.phase(...)`.",
+    ),
+    "loss_nan": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "loss_inf": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "loss_exploded": ("go back to the last good checkpoint, lower the learning rate, check the last batch.",),
+    "unreachable": ("is the machine up? `ping {host}`", "is the machine up?"),
+    "overdue": ("let it go on, or raise `max_runtime` for this job.",),
+    "past_estimate": ("see what slows it down: other jobs on the machine, the data loader, a hot GPU.",),
+    "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),
+    "unseen_status": ("the end of the job's own log should say whether all went well.",),
+    "too_fast": ("was the data there, and did a checkpoint say that all was done? The job's log should tell.",),
+}
+
+PROGRESS: tuple[tuple[str, ...], ...] = (
+    ("epoch {epoch}/{epochs}", "epoch {epoch}"),
+    ("step {step}",),
+    ("loss {loss}",),
+    ("{metrics}",),
+    ("about {eta_s} to go",),
+)
+PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("user {user}",))
+AT = " on {host}"
+RANKED = "{job} (rank {rank})"
+CORE_DUMPED = "core dumped"
+STANDS = "{sentence}; its main thread is in {at}"
+
+LABELS: dict[str, str] = {
+    "when": "When: {text}",
+    "progress": "Progress: {text}",
+    "place": "Where: {text}",
+    "evidence": "Evidence:",
+    "evidence_cut": "Evidence (the last {count} lines):",
+    "advice": "Next: {text}",
+}
+
+DURATIONS: dict[str, str] = {"d": "{n} d", "h": "{n} h", "m": "{n} min", "s": "{n} s"}

@@ -1,0 +1,236 @@
+"""Korean. Sentences end in nouns and names come first, so that no particle depends on how a name is pronounced."""
+
+from epochwatchd.alerting.phrases import failures_ko
+
+FAILURES: dict[str, tuple[str, str]] = failures_ko.FAILURES
+
+KINDS: dict[str, str] = {
+    "running": "실행 중",
+    "finished": "완료",
+    "crashed": "비정상 종료",
+    "silent": "무응답",
+    "stalled": "학습 정체",
+    "diverged": "손실 발산",
+    "lost": "연락 두절",
+    "overdue": "예정 시간 초과",
+    "missing": "미시작",
+    "started": "시작",
+}
+
+HEADLINES: dict[str, str] = {
+    "firing": "{at}{job} {kind}",
+    "firing.crashed": "{at}{job} 비정상 종료",
+    "firing.silent": "{at}{job} {age}째 응답 없음",
+    "firing.stalled": "{at}{job} 학습 정체",
+    "firing.diverged": "{at}{job} 손실 발산",
+    "firing.lost": "{at}{job} 연락 두절",
+    "firing.overdue": "{at}{job} 예정 시간 초과",
+    "firing.missing": "{at}{job} 시작되지 않음",
+    "resolved": "{at}{job} {kind} 해소 ({age} 지속)",
+    "resolved.silent": "{at}{job} 응답 재개 ({age} 동안 무응답)",
+    "resolved.crashed": "{at}{job} 다시 실행 중 ({age} 만에)",
+    "resolved.diverged": "{at}{job} 손실 발산 해소 ({age} 지속)",
+    "resolved.lost": "{at}{job} 연락 복구 ({age} 만에)",
+    "resolved.missing": "{at}{job} 뒤늦게 시작됨 ({age} 지연)",
+    "notice": "{at}{job} {kind}",
+    "notice.finished": "{at}{job} 학습 완료 (소요 시간 {elapsed})",
+    "notice.started": "{at}{job} 학습 시작",
+}
+
+REASONS: dict[str, str] = {
+    "repeat": "[계속] {headline}",
+    "escalated": "[악화] {headline}",
+    "amended": "[원인 확인] {headline}",
+}
+
+TIMES: dict[str, str] = {
+    "firing": "{since}부터 {age}째, 실행 시간 {elapsed}",
+    "firing.crashed": "{since}, 실행 {elapsed} 만에",
+    "firing.missing": "예정 시각 {since}",
+    "resolved": "{since}부터 {detected}까지 ({age})",
+    "notice": "{since}",
+    "notice.finished": "{since}, 실행 시간 {elapsed}",
+}
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "exception": ("{type}: {message}", "{type}", "처리되지 않은 예외"),
+    "exception.KeyboardInterrupt": ("키보드로 중단됨 (Ctrl-C)",),
+    "exit_code": ("종료 코드 {status}", "스스로 종료됨"),
+    "exit_code.0": ("끝까지 실행되지 않고 종료 코드 0으로 종료됨 (os._exit 등)",),
+    "signal": ("{signal} 시그널로 강제 종료됨 ({core})", "{signal} 시그널로 강제 종료됨", "시그널로 강제 종료됨"),
+    "oom_kill": ("메모리 부족으로 커널이 강제 종료함 ({signal})", "메모리 부족으로 커널이 강제 종료함"),
+    "terminated": ("{signal} 시그널로 종료 요청을 받음", "종료 요청 시그널을 받음"),
+    "interrupted": ("키보드로 중단됨 ({signal})", "키보드로 중단됨"),
+    "reported": ("작업이 실패를 알림: {reason}", "작업이 실패를 알림"),
+    "reboot": ("실행 도중 서버가 꺼지거나 재부팅됨",),
+    "crashed.unknown": ("프로세스가 사라졌고, 어떻게 끝났는지 알 수 없음",),
+    "unknown.unreaped": ("프로세스가 종료되었으나, 어떻게 끝났는지는 아직 알 수 없음",),
+    "stopped": (
+        "워커 프로세스 {child} 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
+        "프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
+    ),
+    "stopped.prompt": ("프로세스가 프롬프트나 디버거에서 입력을 기다리는 중",),
+    "deadlock": (
+        "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
+        "프로세스가 CPU를 쓰지 않고 대기 중, 교착 상태로 보임",
+    ),
+    "busy": (
+        "워커 프로세스 {child}: CPU는 쓰고 있지만 프로세스의 하트비트가 없음",
+        "프로세스가 CPU는 쓰고 있지만 하트비트가 없음",
+    ),
+    "busy.gpu": ("GPU는 작업 중이지만 프로세스의 하트비트가 없음",),
+    "io_wait": (
+        "워커 프로세스 {child}: 커널에서 디스크나 네트워크 파일 시스템을 기다리는 중",
+        "프로세스가 커널에서 디스크나 네트워크 파일 시스템을 기다리는 중",
+    ),
+    "io_wait.moving": ("프로세스가 데이터를 계속 읽고 쓰지만 하트비트가 없음",),
+    "exec": (
+        "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜: {program}",
+        "프로세스가 하트비트를 보내지 않는 다른 프로그램으로 바뀜",
+    ),
+    "finished.exec": (
+        "다른 프로그램으로 바뀐 뒤 종료 코드 0으로 종료됨: {program}",
+        "다른 프로그램으로 바뀐 뒤 종료 코드 0으로 종료됨",
+    ),
+    "silent.unknown": ("프로세스는 살아 있지만 하트비트가 없는 이유를 알 수 없음",),
+    "gpu_idle": (
+        "GPU {gpus}: {idle_s}째 유휴 상태, 메모리 {memory_mib} 점유 중",
+        "GPU {gpus}: {idle_s}째 유휴 상태",
+        "GPU 유휴 상태",
+    ),
+    "gpu_lost": ("GPU {gpus}: 버스에서 이탈함", "GPU가 버스에서 이탈함"),
+    "gpu_spin": ("GPU {gpus} 공회전, 사용률은 100%지만 실제 작업이 없음", "GPU 공회전: 실제 작업이 없음"),
+    "gpu_error": ("GPU {gpus}: Xid {xid} 오류", "GPU {gpus}: 오류", "GPU 오류"),
+    "gpu_error.hardware": ("GPU {gpus}: 하드웨어 고장 (Xid {xid})", "GPU {gpus}: 메모리 고장", "GPU 하드웨어 고장"),
+    "gpu_error.noted": ("GPU {gpus}: 메모리 자체 복구 발생 (Xid {xid})", "GPU 메모리 자체 복구 발생"),
+    "gpu_driver": (
+        "NVIDIA 드라이버가 {waiting_s}째 응답하지 않아 GPU {gpus}의 상태를 알 수 없음",
+        "NVIDIA 드라이버가 응답하지 않음",
+    ),
+    "step_frozen": (
+        "하트비트는 오지만 스텝 {step}에서 {stood_s}째 진행 없음",
+        "하트비트는 오지만 스텝이 진행되지 않음",
+    ),
+    "loss_nan": ("손실 값이 NaN",),
+    "loss_inf": ("손실 값이 무한대",),
+    "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
+    "unreachable": ("데이터그램이 끊김: 프로세스, 서버 또는 네트워크 장애",),
+    "overdue": ("제한 시간 {limit_s} 초과", "예정된 시간을 초과함"),
+    "past_estimate": ("초반 속도 기준 예상 소요 시간은 {estimate_s}", "초반 속도로 예상한 시간을 크게 초과함"),
+    "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
+    "stopped_early": (
+        "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
+        "계획보다 일찍 종료됨 (스텝 {step}/{steps})",
+        "계획보다 일찍 종료됨",
+    ),
+    "unseen_status": (
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함 (계획보다 일찍 종료됨: 에폭 {epoch}/{epochs})",
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함 (계획보다 일찍 종료됨: 스텝 {step}/{steps})",
+        "정상적으로 종료 절차를 밟았으나 종료 코드를 확인하지 못함",
+    ),
+    "too_fast": ("지나치게 빨리 끝남 (최소 {least_s} 예상)", "지나치게 빨리 끝남"),
+    "finished.reported": (
+        "{reason} (계획보다 일찍 종료됨: 에폭 {epoch}/{epochs})",
+        "{reason} (계획보다 일찍 종료됨: 스텝 {step}/{steps})",
+        "{reason}",
+    ),
+    "test": ("테스트 메시지입니다. 이 채널은 정상 동작합니다",),
+    "unknown": ("원인을 알 수 없음",),
+}
+
+ADVICE: dict[str, tuple[str, ...]] = {
+    "exception": ("트레이스백에서 직접 작성한 코드의 마지막 줄을 확인하세요.",),
+    "exception.OutOfMemoryError": (
+        "배치 크기를 줄이거나, `nvidia-smi`로 다른 프로세스가 GPU 메모리를 점유하고 있는지 확인하세요.",
+    ),
+    "exception.ModuleNotFoundError": ("실행 환경이 맞나요? 그 환경에서 `python -m pip list`로 확인하세요.",),
+    "exception.KeyboardInterrupt": (),
+    "exit_code": ("작업 로그의 마지막 부분에서 종료 이유를 확인하세요.",),
+    "signal": ("`python -X faulthandler`로 실행하면 시그널이 발생한 Python 코드 줄이 출력됩니다.",),
+    "signal.SIGKILL": (
+        "`kill -9`, 스케줄러, 또는 메모리가 부족한 커널이 보낼 수 있습니다. 커널의 기록은 `journalctl -k`에 있습니다.",
+    ),
+    "oom_kill": ("DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",),
+    "terminated": ("스케줄러의 선점이나 시간 제한, 시스템 종료, 또는 누군가의 `kill` 때문일 수 있습니다.",),
+    "reboot": ("`journalctl -b -1 -e`로 서버가 꺼지기 직전의 기록을 확인하세요.",),
+    "crashed.unknown": ("작업 로그의 마지막 부분을 확인하세요. 커널이 종료했다면 `journalctl -k`에 기록이 남습니다.",),
+    "stopped": (
+        "`kill -CONT {child_pid}`로 다시 진행시킬 수 있습니다.",
+        "`kill -CONT {pid}`로 다시 진행시킬 수 있습니다.",
+        "`kill -CONT`로 다시 진행시킬 수 있습니다.",
+    ),
+    "stopped.prompt": ("해당 터미널에서 입력해 주세요. 코드에 남은 `breakpoint()`가 원인일 수 있습니다.",),
+    "exec": ("이런 프로그램은 `epochwatch run`으로 시작하거나, 직접 하트비트를 보내게 하세요.",),
+    "finished.exec": (),
+    "deadlock": (
+        "{at}에서 무엇을 기다리는지 확인하세요. 거기까지의 호출 스택은 위에 있습니다.",
+        "`py-spy dump --pid {pid}`로 각 스레드가 무엇을 기다리는지 확인하세요.",
+        "`py-spy dump`로 각 스레드가 무엇을 기다리는지 확인하세요.",
+    ),
+    "busy": (
+        "`py-spy dump --pid {child_pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
+        "{at}에서 오래 걸리는 것이 정상이라면 `agent.phase(...)`로 알려 주세요.",
+        "`py-spy dump --pid {pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
+        "긴 구간은 `agent.phase(...)`로 알려 주세요.",
+    ),
+    "io_wait": (
+        "`cat /proc/{pid}/stack`으로 어디서 기다리는지 보고, 디스크나 네트워크 파일 시스템을 점검하세요.",
+        "디스크나 네트워크 파일 시스템을 점검하세요.",
+    ),
+    "silent.unknown": (
+        "`py-spy dump --pid {pid}`로 각 스레드의 상태를 확인하세요.",
+        "작업 로그의 마지막 부분을 확인하세요.",
+    ),
+    "gpu_idle": (
+        "`py-spy dump --pid {pid}`로 무엇을 기다리는지 확인하세요. 데이터 로더인 경우가 많습니다.",
+        "무엇을 기다리는지 확인하세요. 데이터 로더인 경우가 많습니다.",
+    ),
+    "gpu_lost": ("`dmesg | grep -i xid`에서 오류 번호를 확인하세요. 대개 서버를 재부팅해야 합니다.",),
+    "gpu_spin": ("다른 랭크를 기다리는 중일 가능성이 큽니다. 가장 느린 랭크를 확인하세요.",),
+    "gpu_error": ("`dmesg | grep -i xid`에서 오류 번호를 확인하세요.",),
+    "gpu_error.program": (
+        "대개 프로그램 자체의 오류입니다. `CUDA_LAUNCH_BLOCKING=1`로 실행하면 문제를 일으킨 호출을 알 수 있습니다.",
+    ),
+    "gpu_error.hardware": ("저장할 수 있는 것은 저장하고, 초기화와 점검이 끝날 때까지 이 GPU를 사용하지 마세요.",),
+    "gpu_error.noted": ("학습은 계속될 수 있습니다. GPU가 비면 초기화하고, 자주 반복되면 점검을 맡기세요.",),
+    "gpu_driver": (
+        "`nvidia-smi`도 멈추나요? 그렇다면 대개 서버를 재부팅해야 합니다. `dmesg | grep -i nvrm`도 확인하세요.",
+    ),
+    "step_frozen": (
+        "`py-spy dump --pid {pid}`로 무엇을 반복하는지 확인하고, 긴 평가 구간은 `agent.phase(...)`로 알려 주세요.",
+        "긴 평가 구간은 `agent.phase(...)`로 알려 주세요.",
+    ),
+    "loss_nan": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
+    "loss_inf": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
+    "loss_exploded": ("정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",),
+    "unreachable": ("서버가 켜져 있나요? `ping {host}`", "서버가 켜져 있나요?"),
+    "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
+    "past_estimate": ("느려진 원인을 확인하세요: 같은 서버의 다른 작업, 데이터 로더, GPU 과열 등.",),
+    "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
+    "unseen_status": ("작업 로그의 마지막 부분에서 정상적으로 끝났는지 확인하세요.",),
+    "too_fast": ("데이터가 제대로 있었는지, 체크포인트가 이미 완료 상태였는지 작업 로그에서 확인하세요.",),
+}
+
+PROGRESS: tuple[tuple[str, ...], ...] = (
+    ("에폭 {epoch}/{epochs}", "에폭 {epoch}"),
+    ("스텝 {step}",),
+    ("손실 {loss}",),
+    ("{metrics}",),
+    ("남은 시간 약 {eta_s}",),
+)
+PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("사용자 {user}",))
+AT = "[{host}] "
+RANKED = "{job} (랭크 {rank})"
+CORE_DUMPED = "코어 덤프 저장됨"
+STANDS = "{sentence} (메인 스레드 위치: {at})"
+
+LABELS: dict[str, str] = {
+    "when": "시각: {text}",
+    "progress": "진행: {text}",
+    "place": "위치: {text}",
+    "evidence": "근거:",
+    "evidence_cut": "근거 (마지막 {count}줄):",
+    "advice": "다음: {text}",
+}
+
+DURATIONS: dict[str, str] = {"d": "{n}일", "h": "{n}시간", "m": "{n}분", "s": "{n}초"}

@@ -1,0 +1,207 @@
+"""A notification in a person's words: headline, then when, how far, where, the evidence, and what to look at next.
+
+Pure. Whatever a user or a process wrote (job, exception, output) is filled in as it is and never interpreted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+from datetime import timezone, tzinfo
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from epochwatchd.alerting import wording
+from epochwatchd.alerting.phrases import LANGUAGES, Language, Phrases
+
+if TYPE_CHECKING:
+    from epochwatchd.model import Notification
+
+ICONS: Mapping[str, str] = {
+    "crashed": "💀",
+    "silent": "🔇",
+    "stalled": "🐌",
+    "diverged": "📈",
+    "lost": "📡",
+    "overdue": "⏰",
+    "missing": "👻",
+    "finished": "🏁",
+    "started": "🚀",
+}
+EVIDENCE_LINES = 15
+LINE_MAX = 200
+HEADLINE_MAX = 400
+CAUSE_MAX = 300
+METRICS_MAX = 8
+METRIC_NAME_MAX = 40
+
+_PARTICULARS = ("type", "status", "signal", "blame")
+"""Details of a cause for which there may be words of their own."""
+
+_T = TypeVar("_T")
+
+
+def render(notification: Notification, language: Language, zone: tzinfo = timezone.utc) -> Notification:
+    """The same notification with its ``text`` and its cause's ``text`` said in ``language``, with times of ``zone``.
+
+    The cause's ``details``, from which the sentence is made, are left out: what comes back is the contract's message.
+    """
+    phrases = LANGUAGES[language]
+    cause = _cause(notification, phrases)
+    words = _words(notification, phrases, zone)
+    paragraphs = [
+        [_headline(notification, cause, words, phrases)],
+        [*_facts(notification, words, phrases)],
+        [*_evidence(cause, phrases)] if notification.status != "resolved" else [],
+        [*_advice(notification, words, phrases)] if notification.status != "resolved" else [],
+    ]
+    text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+    return replace(notification, cause=cause, text=text)
+
+
+def headline(notification: Notification) -> str:
+    """The first line of a rendered notification."""
+    return notification.text.partition("\n")[0]
+
+
+def payload(notification: Notification) -> dict[str, Any]:
+    """The contract's JSON object."""
+    return {"version": notification.version, **asdict(notification)}
+
+
+def _first(table: Mapping[str, _T], *keys: str) -> _T | None:
+    return next((table[key] for key in keys if key in table), None)
+
+
+def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[str, str]:
+    """Everything that may be filled into a template, as text; what is not known is absent."""
+    since, detected = (wording.moment(at).astimezone(zone) for at in (notification.since, notification.detected_at))
+    known = {
+        "kind": phrases.KINDS.get(notification.kind, notification.kind),
+        "host": notification.host,
+        "user": notification.user,
+        "run": notification.run,
+        "pid": notification.pid,
+        "rank": notification.rank,
+        "since": f"{since:%Y-%m-%d %H:%M:%S %Z}",
+        "detected": f"{detected:%Y-%m-%d %H:%M:%S %Z}",
+        "age": wording.duration((detected - since).total_seconds(), phrases.DURATIONS),
+        "elapsed": wording.duration(notification.elapsed_s, phrases.DURATIONS),
+    }
+    words = {name: str(value) for name, value in known.items() if value not in (None, "")}
+    words["job"] = _job(notification, phrases)
+    words["at"] = wording.say([phrases.AT], words) or ""
+    return words
+
+
+def _job(notification: Notification, phrases: Phrases) -> str:
+    job = wording.one_line(notification.job, LINE_MAX)
+    return job if notification.rank is None else phrases.RANKED.format(job=job, rank=notification.rank)
+
+
+def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | None:
+    """The contract's cause: code, one sentence, evidence. A code without a sentence speaks for itself."""
+    if notification.cause is None:
+        return None
+    code = notification.cause["code"]
+    variants = _first(phrases.CAUSES, *_keys(notification.kind, notification.cause)) or ()
+    details = _details(notification.cause, phrases)
+    sentence = wording.say(variants, details) or notification.cause.get("text") or code
+    if "at" in details:
+        sentence = phrases.STANDS.format(sentence=sentence, at=details["at"])
+    failure = _failure(notification.cause, phrases)
+    if failure and failure[0] != sentence:
+        sentence = f"{failure[0]}: {sentence}"
+    return {
+        "code": code,
+        "text": wording.one_line(sentence, CAUSE_MAX),
+        "evidence": list(notification.cause.get("evidence", ())),
+    }
+
+
+def _failure(cause: Mapping[str, Any], phrases: Phrases) -> tuple[str, str] | None:
+    """What the class of a failure is called, and the advice for it."""
+    return phrases.FAILURES.get(cause.get("details", {}).get("failure", ""))
+
+
+def _keys(kind: str, cause: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Under what to look for the words on a cause: its class, exit status, signal, blame; its verdict; its code."""
+    code, details = cause["code"], cause.get("details", {})
+    particular = next((details[name] for name in _PARTICULARS if details.get(name) is not None), "")
+    return f"{code}.{str(particular).rpartition('.')[2]}", f"{kind}.{code}", code
+
+
+def _details(cause: Mapping[str, Any], phrases: Phrases) -> dict[str, str]:
+    details = {
+        k: v for k, v in cause.get("details", {}).items() if v is not None and v is not False and v not in ("", (), [])
+    }
+    if "core" in details:
+        details["core"] = phrases.CORE_DUMPED
+    return {name: wording.detail(name, value, phrases.DURATIONS) for name, value in details.items()}
+
+
+def _headline(
+    notification: Notification, cause: Mapping[str, Any] | None, words: Mapping[str, str], phrases: Phrases
+) -> str:
+    status, kind = notification.status, notification.kind
+    sentence = phrases.HEADLINES.get(f"{status}.{kind}", phrases.HEADLINES[status]).format_map(words)
+    if cause and status != "resolved":
+        sentence = f"{sentence}: {cause['text']}"
+    if notification.reason in phrases.REASONS:
+        sentence = phrases.REASONS[notification.reason].format(headline=sentence)
+    icon = "🟢" if status == "resolved" else ICONS.get(kind, "🔔")
+    return wording.one_line(f"{icon} {sentence}", HEADLINE_MAX)
+
+
+def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrases) -> Iterable[str]:
+    """When it happened, how far the run has come, where it runs: a line each."""
+    when = phrases.TIMES.get(f"{notification.status}.{notification.kind}", phrases.TIMES[notification.status])
+    yield phrases.LABELS["when"].format(text=when.format_map(words))
+    for label, parts, known in (
+        ("progress", phrases.PROGRESS, _progress(notification, phrases)),
+        ("place", phrases.PLACE, words),
+    ):
+        said = [text for part in parts if (text := wording.say(part, known))]
+        if said:
+            yield phrases.LABELS[label].format(text=" · ".join(said))
+
+
+def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
+    formats: dict[str, Any] = {
+        "epoch": lambda n: f"{n:g}",
+        "epochs": lambda n: f"{n:g}",
+        "step": lambda n: f"{n:,}",
+        "loss": wording.figure,
+        "metrics": _metrics,
+        "eta_s": lambda s: wording.duration(s, phrases.DURATIONS),
+    }
+    known = {name: value for name, value in notification.progress.items() if name in formats and value is not None}
+    if notification.kind in ("finished", "crashed"):
+        known.pop("eta_s", None)
+    return {name: said for name, value in known.items() if (said := formats[name](value))}
+
+
+def _metrics(metrics: Mapping[str, float | str]) -> str:
+    shown = list(metrics.items())[:METRICS_MAX]
+    said = [f"{wording.one_line(name, METRIC_NAME_MAX)} {wording.figure(value)}" for name, value in shown]
+    return " · ".join([*said, "…"] if len(metrics) > METRICS_MAX else said)
+
+
+def _evidence(cause: Mapping[str, Any] | None, phrases: Phrases) -> Iterable[str]:
+    lines = [line.rstrip() for item in (cause or {}).get("evidence", ()) for line in item.splitlines() if line.strip()]
+    if not lines:
+        return
+    shown = lines[-EVIDENCE_LINES:]
+    label = "evidence" if len(shown) == len(lines) else "evidence_cut"
+    yield phrases.LABELS[label].format(count=len(shown))
+    yield from (f"  {line if len(line) <= LINE_MAX else line[: LINE_MAX - 1] + '…'}" for line in shown)
+
+
+def _advice(notification: Notification, words: Mapping[str, str], phrases: Phrases) -> Iterable[str]:
+    """Where to look next."""
+    if notification.cause is None:
+        return
+    variants = _first(phrases.ADVICE, *_keys(notification.kind, notification.cause)) or ()
+    failure = _failure(notification.cause, phrases)
+    advice = failure[1] if failure else wording.say(variants, {**words, **_details(notification.cause, phrases)})
+    if advice:
+        yield phrases.LABELS["advice"].format(text=advice)

@@ -1,0 +1,72 @@
+"""The command ``epochwatchd``. This file is read by any Python, so that a wrong one is told what to do."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from importlib.metadata import version
+
+EXTRA_MISSING = "epochwatchd: {name} is missing: install the watchdog in its source's folder: `pip install '.[daemon]'`"
+DESCRIPTION = (
+    "The watchdog: watches the trainings of this machine and alerts when one dies, hangs, starves or finishes."
+)
+COMMANDS = {
+    "serve": ("run the daemon in the foreground", "epochwatchd serve -c /etc/epochwatch/config.yaml"),
+    "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
+    "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
+    "status": ("show the runs, their verdicts and progress", "epochwatchd status --json"),
+    "demo": ("watch real trainings be killed, frozen and finished, in under a minute", "epochwatchd demo"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; gives the exit status: 0 success, 1 failure, 2 a mistake of the user's."""
+    if sys.version_info < (3, 10):
+        print("epochwatchd: the watchdog needs Python 3.10 or newer (the agent runs on 3.8)", file=sys.stderr)
+        return 1
+    arguments = _parser().parse_args(argv)
+    try:
+        from epochwatchd import commands  # noqa: PLC0415 - after the check above, and only where it is needed
+    except ModuleNotFoundError as e:
+        print(EXTRA_MISSING.format(name=e.name), file=sys.stderr)
+        return 1
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another language still gets a table
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = commands.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as e:
+        print(f"epochwatchd: {e}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("epochwatchd", description=DESCRIPTION, epilog="example: epochwatchd demo")
+    parser.add_argument("--version", action="version", version=f"epochwatchd {version('epochwatch')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (what, example) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {example}"
+        )
+        if name != "demo":
+            command.add_argument(
+                "-c", "--config", metavar="FILE", help="the configuration (see README for the default)"
+            )
+        if name == "serve":
+            command.add_argument("-v", "--verbose", action="store_true", help="log every step")
+        if name == "test-alert":
+            command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="one JSON list, for programs")
+            command.add_argument("--all", action="store_true", help="ended runs too, not only those of the last day")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

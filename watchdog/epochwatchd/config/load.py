@@ -1,0 +1,96 @@
+"""From a file to a Config, or to every mistake in it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from epochwatchd.config.channels import Kinds, channel_names, read_channels
+from epochwatchd.config.document import Document, read_document
+from epochwatchd.config.problems import BadValueError, ConfigError, Problem
+from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
+from epochwatchd.config.secrets import Surroundings, expand, read_file
+from epochwatchd.config.settings import ChannelConfig, Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
+from epochwatchd.config.validation import validated
+from epochwatchd.model import Policy
+
+FILE_MAX_BYTES = 1024 * 1024
+
+
+def find(env: Mapping[str, str], home: Path) -> Path | None:
+    """The configuration to use when none is named: ``$EPOCHWATCHD_CONFIG``, the user's, the machine's, or None."""
+    if env.get("EPOCHWATCHD_CONFIG"):
+        return Path(env["EPOCHWATCHD_CONFIG"])
+    places = (home / ".config/epochwatch/config.yaml", Path("/etc/epochwatch/config.yaml"))
+    return next((place for place in places if place.exists()), None)
+
+
+def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
+    """The configuration in ``path``; None: the built-in defaults.
+
+    Args:
+        path: The YAML file.
+        kinds: Each kind of channel with the pydantic model of its options; secrets are SecretStr fields.
+        env: The environment, for ``${NAME}``, ``CREDENTIALS_DIRECTORY`` and ``HOME``.
+
+    Raises:
+        ConfigError: with every mistake, in the order of their lines.
+    """
+    document = _read(path)
+    expand(document, env)
+    surroundings = Surroundings(env, path.parent if path else Path())
+    data = document.value if isinstance(document.value, dict) else {}
+    channels = read_channels(data.get("channels"), document, kinds, surroundings)
+    context = {"surroundings": surroundings, "channels": channel_names(data.get("channels"))}
+    file = validated(FileSection, {} if document.value is None else document.value, document, (), context)
+    if file is None or document.problems:
+        raise ConfigError(document.problems.values())
+    return _config(file, channels, path)
+
+
+def _read(path: Path | None) -> Document:
+    if path is None:
+        return read_document(b"", "built-in defaults")
+    try:
+        return read_document(read_file(path, FILE_MAX_BYTES), str(path))
+    except BadValueError as e:
+        raise ConfigError([Problem(str(path), 1, "", e.message, e.hint)]) from None
+
+
+def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Path | None) -> Config:
+    routes = default_routes(tuple(channels)) if file.routes is None else tuple(map(_route, file.routes))
+    defaults = Policy(**file.defaults.overrides())
+    return Config(
+        heartbeats=_heartbeats(file.heartbeats),
+        defaults=defaults,
+        jobs=tuple(_rule(rule, defaults) for rule in file.jobs),
+        channels=channels,
+        routes=routes,
+        store=StoreConfig(file.store.path, file.store.keep),
+        language=file.language,
+        source=source,
+    )
+
+
+def default_routes(channels: tuple[str, ...]) -> tuple[Route, ...]:
+    """The routes when none are given: a start is told to nobody, everything else to every channel."""
+    return (Route(Match(kind=("started",))), Route(to=channels))
+
+
+def _heartbeats(section: HeartbeatsSection) -> Heartbeats:
+    by_default = "udp" not in section.model_fields_set
+    return Heartbeats(section.directories, section.udp, by_default, section.key_file)
+
+
+def _rule(section: JobSection, defaults: Policy) -> JobRule:
+    """A rule; a run that is expected is given the time to its first beat, before which it may not be known."""
+    rule = JobRule(section.match, section.overrides())
+    if section.expected is None:
+        return rule
+    within_s = section.start_within or rule.over(defaults).first_beat_within_s
+    return replace(rule, expected=Expected(section.expected, within_s))
+
+
+def _route(section: RouteSection) -> Route:
+    return Route(Match(**dict(section.match)), section.to, section.repeat_every, section.continue_)

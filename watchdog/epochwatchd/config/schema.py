@@ -1,0 +1,166 @@
+"""What may stand in the file, section by section: names as written, values already in seconds, paths and addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+
+from epochwatchd.config.addresses import is_loopback, parse_address
+from epochwatchd.config.crontab import Crontab, parse_crontab
+from epochwatchd.config.durations import parse_duration
+from epochwatchd.config.problems import BadValueError, did_you_mean
+from epochwatchd.config.secrets import Surroundings
+from epochwatchd.config.settings import Address, Language, StoreConfig
+from epochwatchd.model import Policy, Severity, Status
+
+DEFAULT_UDP = Address("127.0.0.1", 8765)
+
+NotifiedKind = Literal["started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing"]
+"""The kinds of model.Kind that anybody is told of: ``running`` is not."""
+
+
+def _auto_or_duration(value: Any) -> float | None:
+    return None if value == "auto" else parse_duration(value)
+
+
+def _silent_after(value: Any) -> float | None:
+    try:
+        return _auto_or_duration(value)
+    except BadValueError as e:
+        raise BadValueError(e.message, f"{e.hint}, or auto") from None
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _path(value: Any, info: ValidationInfo) -> Any:
+    return _surroundings(info).path(value) if isinstance(value, str) else value
+
+
+def _key(value: Any, info: ValidationInfo) -> Any:
+    return None if value is None else _surroundings(info).secret(value)
+
+
+def _surroundings(info: ValidationInfo) -> Surroundings:
+    return cast("Surroundings", cast("dict[str, Any]", info.context)["surroundings"])
+
+
+def _udp(value: Any, info: ValidationInfo) -> Address | None:
+    """Without a readable key file the address must be one that only this machine reaches."""
+    if value in ("off", False):
+        return None
+    try:
+        address = parse_address(value)
+    except BadValueError as e:
+        raise BadValueError(e.message, f"{e.hint}, or off") from None
+    if info.data.get("key_file", b"unreadable") is None and not is_loopback(address):
+        raise BadValueError(f"{address} can be reached by others", "give a key_file, or listen on 127.0.0.1")
+    return address
+
+
+def _crontab(value: Any) -> Crontab | None:
+    return None if value is None else parse_crontab(value)
+
+
+def _of_expected(value: float | None, info: ValidationInfo) -> float | None:
+    if value is not None and info.data.get("expected", "a mistake") is None:
+        raise BadValueError("nothing is expected that could start", 'give the time as well: expected: "30 2 * * *"')
+    return value
+
+
+def _known_channel(name: str, info: ValidationInfo) -> str:
+    channels = cast("dict[str, Any]", info.context)["channels"]
+    if name not in channels:
+        raise BadValueError(f"there is no channel {name}", did_you_mean(name, channels))
+    return name
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+FilePath = Annotated[Path, BeforeValidator(_path)]
+Text = Annotated[str, Field(min_length=1)]
+Patterns = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many)]
+Channels = Annotated[tuple[Annotated[str, AfterValidator(_known_channel)], ...], BeforeValidator(_one_or_many)]
+
+
+class Section(BaseModel):
+    """A mapping of known keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, hide_input_in_errors=True)
+
+
+class HeartbeatsSection(Section):
+    """Where beats come from. The key stands first: the address is judged by it."""
+
+    key_file: Annotated[bytes | None, BeforeValidator(_key)] = None
+    directories: tuple[FilePath, ...] = ()
+    udp: Annotated[Address | None, BeforeValidator(_udp)] = DEFAULT_UDP
+
+
+class PolicySection(Section):
+    """What jobs ask for. Key by key the fields of model.Policy, without their unit."""
+
+    silent_after: Annotated[float | None, BeforeValidator(_silent_after)] = Policy().silent_after_s
+    first_beat_within: Duration = Policy().first_beat_within_s
+    max_runtime: Duration | None = Policy().max_runtime_s
+    gpu_stalled_after: Duration = Policy().gpu_stalled_after_s
+    min_runtime: Duration | None = Policy().min_runtime_s
+
+    def overrides(self) -> dict[str, Any]:
+        """The fields of Policy that were given."""
+        names = self.model_fields_set & PolicySection.model_fields.keys()
+        return {f"{name}_s": getattr(self, name) for name in sorted(names)}
+
+
+class JobSection(PolicySection):
+    """A rule for the jobs that match. What is expected stands before the time within which it is."""
+
+    match: Text
+    expected: Annotated[Crontab | None, BeforeValidator(_crontab)] = None
+    start_within: Annotated[Duration | None, AfterValidator(_of_expected)] = None
+
+
+class MatchSection(Section):
+    """Which notifications a route takes."""
+
+    severity: Annotated[tuple[Severity, ...] | None, BeforeValidator(_one_or_many)] = None
+    kind: Annotated[tuple[NotifiedKind, ...] | None, BeforeValidator(_one_or_many)] = None
+    status: Annotated[tuple[Status, ...] | None, BeforeValidator(_one_or_many)] = None
+    job: Patterns | None = None
+    user: Patterns | None = None
+    host: Patterns | None = None
+
+
+class RouteSection(Section):
+    """Who is told of what matches."""
+
+    match: MatchSection = MatchSection()
+    to: Channels
+    repeat_every: Duration | None = None
+    continue_: bool = Field(default=False, alias="continue")
+
+
+class StoreSection(Section):
+    """Where verdicts are kept, and for how long."""
+
+    path: FilePath | None = None
+    keep: Duration = StoreConfig().keep_s
+
+
+class FileSection(Section):
+    """The whole file. Channels are checked by the models of their kinds, before the rest."""
+
+    heartbeats: HeartbeatsSection = HeartbeatsSection()
+    defaults: PolicySection = PolicySection()
+    jobs: tuple[JobSection, ...] = ()
+    channels: Any = None
+    routes: tuple[RouteSection, ...] | None = None
+    store: StoreSection = StoreSection()
+    language: Language = "en"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, data: Any) -> Any:
+        return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else data

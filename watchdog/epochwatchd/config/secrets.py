@@ -1,0 +1,92 @@
+"""Values that stand elsewhere: in environment variables and in files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from epochwatchd.config.document import Document
+from epochwatchd.config.problems import BadValueError, Loc
+
+SECRET_MAX_BYTES = 64 * 1024
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a configuration may refer to: the environment, and the folder that relative names start from."""
+
+    env: Mapping[str, str]
+    base: Path
+
+    def path(self, text: str) -> Path:
+        """The path that ``text`` means: ``~/`` is the user's home, relative names start beside the configuration."""
+        if text.startswith("~/"):
+            return Path(self.env.get("HOME", "~")).expanduser() / text[2:]
+        return self.base / text
+
+    def secret(self, text: Any) -> bytes:
+        """What the secret file named ``text`` holds, without its last line end. Raises BadValueError.
+
+        A relative name is looked for in ``$CREDENTIALS_DIRECTORY`` (systemd's LoadCredential=) first.
+        """
+        if not isinstance(text, str) or not text or "://" in text:
+            raise BadValueError("takes the name of a file", "leave out _file to give the value itself")
+        credentials = self.env.get("CREDENTIALS_DIRECTORY")
+        places = [Path(credentials) / text] if credentials else []
+        path = next((place for place in places if place.exists()), self.path(text))
+        content = read_file(path, SECRET_MAX_BYTES).rstrip(b"\r\n")
+        if not content:
+            raise BadValueError(f"{path} is empty")
+        return content
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a file. Raises BadValueError where it cannot be read or is longer than ``limit``."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as e:
+        raise BadValueError(f"cannot read {path}: {e.strerror}") from None
+    except ValueError as e:
+        raise BadValueError(f"not the name of a file: {e}") from None
+    if len(content) > limit:
+        raise BadValueError(f"{path} is longer than {limit} bytes")
+    return content
+
+
+def expand(document: Document, env: Mapping[str, str]) -> None:
+    """Put environment variables in place of every ``${NAME}`` of a document; ``$${`` stands for ``${``."""
+    document.value = _expanded(document, document.value, (), env)
+
+
+def _expanded(document: Document, value: Any, loc: Loc, env: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _expanded(document, child, (*loc, key), env) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_expanded(document, child, (*loc, at), env) for at, child in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def lookup(reference: re.Match[str]) -> str:
+        return _variable(document, reference, loc, env)
+
+    return _REFERENCE.sub(lookup, value)
+
+
+def _variable(document: Document, reference: re.Match[str], loc: Loc, env: Mapping[str, str]) -> str:
+    name = reference["name"]
+    if name is None:
+        return "${"
+    if not reference["end"] or not _NAME.fullmatch(name):
+        document.report(loc, "${ begins no name of a variable", "write $${ for the text ${")
+    elif name not in env:
+        document.report(loc, f"the environment variable {name} is not set", "write $${ for the text ${")
+    else:
+        document.hide(env[name])
+    return env.get(name, "")

@@ -1,0 +1,136 @@
+"""The configuration as the rest of the watchdog sees it: frozen, complete, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from epochwatchd.config.crontab import Crontab
+from epochwatchd.model import Kind, Policy, Severity, Status
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+Language = Literal["en", "ko"]
+
+POLICIES_REMEMBERED = 16_384
+"""Job names come from datagrams: the cache of policies must not grow with whatever is sent."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where datagrams are received. Port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Heartbeats:
+    """Where beats come from. ``directories`` are watched besides the default places; no ``udp``: no datagrams.
+
+    ``udp_is_default``: nobody asked for that address, so that failing to bind it is no mistake of the user's.
+    """
+
+    directories: tuple[Path, ...] = ()
+    udp: Address | None = None
+    udp_is_default: bool = False
+    key: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """When a run must begin, and how many seconds after that it is missing."""
+
+    at: Crontab
+    within_s: float
+
+
+@dataclass(frozen=True)
+class JobRule:
+    """What jobs whose name fits the shell pattern ``match`` ask for instead; ``overrides`` are fields of Policy.
+
+    ``expected``: when a run of such a job must begin; of any that fits, whichever rule it takes its policy from.
+    """
+
+    match: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    expected: Expected | None = None
+
+    def over(self, defaults: Policy) -> Policy:
+        """This rule laid over the defaults."""
+        return replace(defaults, **self.overrides)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a route takes: every condition must hold, None holds always. Job, user and host are shell patterns."""
+
+    severity: tuple[Severity, ...] | None = None
+    kind: tuple[Kind, ...] | None = None
+    status: tuple[Status, ...] | None = None
+    job: tuple[str, ...] | None = None
+    user: tuple[str, ...] | None = None
+    host: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """Notifications that fit ``match`` go to the channels ``to``; with ``continue_`` later routes are tried too."""
+
+    match: Match = Match()
+    to: tuple[str, ...] = ()
+    repeat_every_s: float | None = None
+    continue_: bool = False
+
+
+@dataclass(frozen=True)
+class ChannelConfig:
+    """A channel's kind, and its options as the kind's own model has checked them."""
+
+    kind: str
+    options: BaseModel
+
+
+@dataclass(frozen=True)
+class StoreConfig:
+    """Where verdicts are kept (None: the service's or user's state folder), and for how many seconds."""
+
+    path: Path | None = None
+    keep_s: float = 90 * 86_400.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole, checked configuration. ``source`` is None where the built-in defaults were taken."""
+
+    heartbeats: Heartbeats
+    defaults: Policy
+    jobs: tuple[JobRule, ...]
+    channels: Mapping[str, ChannelConfig]
+    routes: tuple[Route, ...]
+    store: StoreConfig
+    language: Language
+    source: Path | None = None
+
+    def policy(self, job: str) -> Policy:
+        """What the job asks for: the first rule that matches its name, laid over the defaults."""
+        return self._policy_of(job)
+
+    @cached_property
+    def _policy_of(self) -> Callable[[str], Policy]:
+        @lru_cache(maxsize=POLICIES_REMEMBERED)
+        def policy_of(job: str) -> Policy:
+            rule = next((rule for rule in self.jobs if fnmatchcase(job, rule.match)), None)
+            return rule.over(self.defaults) if rule else self.defaults
+
+        return policy_of

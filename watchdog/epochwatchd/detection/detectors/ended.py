@@ -1,0 +1,161 @@
+"""``finished`` and ``crashed``: how a run ended, by its own last words or by what the kernel says of its process."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from functools import lru_cache
+
+from epochwatch.wire import EXITING, FAILED, FINISHED, Body
+from epochwatchd.detection.failures import Failure, classify
+from epochwatchd.detection.observing import plan_is_reached, progress_of
+from epochwatchd.model import SHELL_SIGNAL, Cause, Exit, Facts, Finding, Policy, Worker
+
+BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals with which a person, a scheduler or a closing terminal ends a program."""
+TRACEBACK_LINES = 30
+EARLY_STRIDES = 2.0
+"""Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
+
+
+def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
+    """A finding if the run is over: by word first, by its process's end otherwise."""
+    state, end = worker.head.state, worker.exit
+    if state not in (FINISHED, FAILED) and end is None:
+        return None
+    since = end.at if end else worker.beat_at
+    if state == FINISHED:
+        return _finished(worker, policy, since)
+    if state == FAILED:
+        cause = _classified(_in_its_own_words(worker), worker.body, worker.body.exit_status)
+        return Finding("crashed", "critical", since, cause)
+    assert end is not None
+    if _ended_well(worker, end):
+        return _finished(worker, policy, since)
+    return Finding("crashed", "critical", since, _classified(_by_its_exit(end), worker.body, end.status))
+
+
+def _ended_well(worker: Worker, end: Exit) -> bool:
+    """An orderly shutdown ended well unless its status says otherwise (``sys.exit``, a fault while it left).
+
+    So did a silent exit 0 when all was done: a sender that announces its end and then leaves with status 0 without a
+    word (``os._exit``) did not, unless it was another program by then (``exec``), which had nothing to announce.
+    """
+    if worker.head.state == EXITING:
+        return end.status in (0, None)
+    return end.status == 0 and (not worker.body.announces_end or end.program is not None or plan_is_reached(worker))
+
+
+def _finished(worker: Worker, policy: Policy, since: float) -> Finding:
+    """A finish, with what is worth a note: what the run says itself, and that it took less than it was to.
+
+    One that left in order, but with a status that nobody saw, may have failed: with less done than planned, it is a
+    warning.
+    """
+    note, early, took_s = worker.body.reason, _stopped_early(worker), since - worker.started_at
+    end = worker.exit if worker.head.state == EXITING else None
+    unseen = end is not None and end.status is None
+    if policy.min_runtime_s is not None and took_s < policy.min_runtime_s:
+        said = [f"its last word: {note}"] if note else ["its exit status was not seen"] if unseen else []
+        evidence = (f"it took {took_s:,.1f} s", *said)
+        return Finding("finished", "warning", since, Cause("too_fast", {"least_s": policy.min_runtime_s}, evidence))
+    if note:
+        return Finding("finished", "info", since, Cause("reported", {"reason": note, **early}))
+    if worker.exit is not None and worker.exit.program is not None:
+        return Finding("finished", "info", since, Cause("exec", {"program": worker.exit.program}))
+    if end is not None and unseen:
+        cause = Cause("unseen_status", early, end.evidence)
+        return Finding("finished", "warning" if early else "info", since, cause)
+    return Finding("finished", "info", since, Cause("stopped_early", early) if early else None)
+
+
+def _stopped_early(worker: Worker) -> dict[str, str]:
+    """Where a run stopped that had planned more; nothing if it did not.
+
+    The last beat may come a beat's stride before the end, and a plan may not be a whole number of strides: what is left
+    must be more than two.
+    """
+    head, body = worker.head, worker.body
+    progress = progress_of(head, body)
+    if progress is None or progress[1] - progress[0] <= EARLY_STRIDES * progress[0] / max(1, head.seq):
+        return {}
+    if body.epochs and head.epoch is not None:
+        return {"epoch": f"{head.epoch:g}", "epochs": f"{body.epochs}"}
+    return {"step": f"{head.step:,}", "steps": f"{body.steps:,}"}
+
+
+def _in_its_own_words(worker: Worker) -> Cause:
+    body = worker.body
+    if body.exception:
+        kind, _, message = body.exception.partition(": ")
+        lines = tuple((body.traceback or "").splitlines()[-TRACEBACK_LINES:])
+        return Cause("exception", {"type": kind, "message": message}, lines or body.tail[-TRACEBACK_LINES:])
+    if worker.exit is not None and worker.exit.oom is not None:
+        oom = worker.exit.oom
+        return replace(oom, evidence=(*body.tail[-TRACEBACK_LINES:], *oom.evidence))
+    if body.exit_status is not None:
+        seen = worker.exit.evidence if worker.exit is not None else ()
+        return by_status(body.exit_status, core_dumped=False, evidence=(*body.tail[-TRACEBACK_LINES:], *seen))
+    return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
+
+
+def _classified(cause: Cause, body: Body, exit_status: int | None) -> Cause:
+    """The cause with the class of failure that exception, output and exit status prove together, if they prove one.
+
+    A kill for want of memory, a reboot and what is not known keep their name alone.
+    """
+    if cause.code not in ("exception", "reported", "exit_code", "signal", "terminated"):
+        return cause
+    failure = _failure_of(body.exception or body.reason, body.traceback, body.tail, exit_status)
+    if failure is None or (failure.code == "keyboard_interrupt" and cause.code == "terminated"):
+        return cause
+    proof = () if any(line.startswith(failure.evidence) for line in cause.evidence) else (failure.evidence,)
+    details = {**cause.details, "failure": failure.code}
+    return replace(cause, details=details, evidence=(*proof, *cause.evidence))
+
+
+@lru_cache(maxsize=256)
+def _failure_of(
+    exception: str | None, traceback: str | None, tail: tuple[str, ...], exit_status: int | None
+) -> Failure | None:
+    """``classify``, remembered: a run of many processes is judged every second until all have ended."""
+    return classify(exception=exception, traceback=traceback, tail=tail, exit_status=exit_status)
+
+
+def _by_its_exit(end: Exit) -> Cause:
+    if end.oom is not None:
+        return end.oom
+    if end.rebooted:
+        return Cause("reboot", {}, ("the machine has been started anew since the last beat", *end.evidence))
+    if end.unreaped_by is not None:
+        told = f"the process is dead, and its parent, process {end.unreaped_by}, has not asked yet how it ended"
+        return Cause("unknown", {"status": "unreaped"}, (told, *end.evidence))
+    if end.status is None:
+        return Cause("unknown", {}, ("the process is gone; how it ended could not be learned", *end.evidence))
+    became = () if end.program is None else (f"it had become another program: {end.program}",)
+    return by_status(end.status, core_dumped=end.core_dumped, evidence=(*end.evidence, *became))
+
+
+def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> Cause:
+    """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
+    if status >= 0:
+        return Cause("exit_code", {"status": status}, (*evidence, _exit_status(status)))
+    name = signal_name(-status)
+    code = "terminated" if -status in BY_REQUEST else "signal"
+    dumped = " (core dumped)" if core_dumped else ""
+    return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
+
+
+def _exit_status(status: int) -> str:
+    """An exit status in words; shells return 128 + n for a program that a signal ended."""
+    number = status - SHELL_SIGNAL
+    known = number in set(signal.Signals)
+    return f"exit status {status} = 128 + {number}, {signal_name(number)}" if known else f"exit status {status}"
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

@@ -1,0 +1,184 @@
+"""From what the detectors find in each worker to what is wrong with the run."""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
+
+from epochwatch.wire import RUNNING
+from epochwatchd.detection.detectors import Detector
+from epochwatchd.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, Policy, Worker
+
+ENDS = ("finished", "crashed")
+RANKS_NAMED = 4
+_RUNNING = "running"
+_SAID = ("exception", "reported", "stopped_early", "too_fast")
+_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
+"""Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
+_WAITING = ("deadlock", "gpu_spin", "unknown")
+"""Causes of a silence that waiting for another rank has too."""
+
+Found: TypeAlias = tuple[Finding, Worker]
+
+
+class Failure(NamedTuple):
+    """A detector that broke on a worker."""
+
+    detector: str
+    worker_key: str
+    error: Exception
+
+
+def examine(
+    worker: Worker, facts: Facts, policy: Policy, now: float, detectors: Mapping[str, Detector]
+) -> tuple[list[Finding], list[Failure]]:
+    """What each detector finds in one worker, and which of them broke on it."""
+    try:
+        return [f for detect in detectors.values() if (f := detect(worker, facts, policy, now)) is not None], []
+    except Exception:  # noqa: BLE001 - said below, for each that breaks; here all are asked at the least cost
+        return _examine_singly(worker, facts, policy, now, detectors)
+
+
+def _examine_singly(
+    worker: Worker, facts: Facts, policy: Policy, now: float, detectors: Mapping[str, Detector]
+) -> tuple[list[Finding], list[Failure]]:
+    findings, failures = [], []
+    for name, detect in detectors.items():
+        try:
+            finding = detect(worker, facts, policy, now)
+        except Exception as e:  # noqa: BLE001 - a broken plug-in is isolated: named in the log by the caller
+            failures.append(Failure(name, worker.key, e))
+        else:
+            if finding is not None:
+                findings.append(finding)
+    return findings, failures
+
+
+class Judged(NamedTuple):
+    """What is wrong with a run, the worst first; and whether it is over, so that nothing more will come of it."""
+
+    found: list[Found]
+    is_over: bool = False
+
+
+def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
+    """What is wrong with a run of these workers; nothing for ``running``.
+
+    A crash of one worker is told at once, the earliest first; the run is over when all have ended. A rank that was
+    started anew stands for the one before. Where ``epochwatch run`` wraps the run, the command's own end is the truth.
+    """
+    ends = {w.key: f for w, findings in found for f in findings if f.kind in ENDS}
+    workers = _present(w for w, _ in found if w.body.command_pid is None)
+    command = next((w for w, _ in reversed(found) if _speaks_for_run(w, workers)), None)
+    if command is not None:
+        if command.key in ends:
+            return Judged([_command_end(command, workers, ends)], is_over=True)
+        crashed = []
+    else:
+        crashed = sorted(((ends[w.key], w) for w in workers if _is_crash(ends.get(w.key))), key=_since)
+        if workers and all(w.key in ends for w in workers):
+            last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_since)]
+            return Judged(_with_others(last, workers, found, ends), is_over=True)
+    living = {w.key for w in workers} - ends.keys()
+    others = [(f, w) for w, findings in found if w.key in living for f in findings]
+    return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
+
+
+def _speaks_for_run(worker: Worker, inside: Sequence[Worker]) -> bool:
+    """Whether a worker is a wrapper; one that was itself killed, and said nothing, leaves that to those inside."""
+    was_killed = worker.exit is not None and worker.head.state == RUNNING
+    return worker.body.command_pid is not None and not (was_killed and inside)
+
+
+def _present(workers: Iterable[Worker]) -> list[Worker]:
+    """The workers, without those whose rank was started anew, or is no longer needed in a launch of another size."""
+    latest: dict[object, Worker] = {}
+    for worker in sorted(workers, key=lambda w: w.started_at):
+        latest[worker.key if worker.body.rank is None else worker.body.rank] = worker
+    size = worker.body.world_size if latest else None
+    return [w for w in latest.values() if w.exit is None or w.body.world_size == size]
+
+
+def _is_crash(finding: Finding | None) -> bool:
+    return finding is not None and finding.kind == "crashed"
+
+
+def _since(one: Found) -> float:
+    return one[0].since
+
+
+def _rank(one: Found) -> tuple[int, int, float, bool, float]:
+    """The worst first; of ranks alike the one that is furthest behind, or does not just wait as the others do."""
+    finding, worker = one
+    step = math.inf if worker.body.rank is None or worker.head.step is None else worker.head.step
+    waits = finding.cause is None or finding.cause.code in _WAITING
+    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), step, waits, finding.since
+
+
+def _with_others(
+    said: list[Found],
+    workers: Sequence[Worker],
+    found: Sequence[tuple[Worker, Sequence[Finding]]],
+    ends: Mapping[str, Finding],
+) -> list[Found]:
+    """What is said, with a line on how the other ranks look, where there are several."""
+    if not said or len(workers) < 2:  # noqa: PLR2004 - the others
+        return said
+    worst = {
+        w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
+    }
+    finding, worker = said[0]
+    looks: dict[str, list[Worker]] = defaultdict(list)
+    for other in workers:
+        if other.key != worker.key:
+            looks[_look(worst[other.key], other)].append(other)
+    by_number = sorted(looks.items(), key=lambda look: -len(look[1]))
+    said_of = [f"{len(who)} {look}{_whose(who, look)}" for look, who in by_number]
+    line = f"the other processes of the run: {', '.join(said_of)}"
+    cause = finding.cause or Cause("unknown")
+    if finding.kind == "finished":
+        return said
+    return [(replace(finding, cause=replace(cause, evidence=(*cause.evidence, line))), worker), *said[1:]]
+
+
+def _whose(workers: Sequence[Worker], look: str) -> str:
+    """Which ranks they are, where they are few and not just running."""
+    ranks = [str(w.body.rank) for w in workers if w.body.rank is not None]
+    return f" (rank {', '.join(ranks)})" if look != _RUNNING and 0 < len(ranks) <= RANKS_NAMED else ""
+
+
+def _look(finding: Finding | None, worker: Worker) -> str:
+    if finding is None:
+        return _RUNNING
+    at = f" at step {worker.head.step}" if finding.kind == "silent" and worker.head.step is not None else ""
+    return (f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind) + at
+
+
+def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, Finding]) -> Found:
+    """The end of a wrapped command, told with the exception of the worker inside if it left one."""
+    end = ends[command.key]
+    if not inside:
+        return end, command
+    told = [w for w in inside if w.key in ends and _says_why(ends[w.key], end)]
+    speaker = min(told, key=lambda w: ends[w.key].since) if told else max(inside, key=lambda w: w.beat_at)
+    return replace(end, cause=ends[speaker.key].cause if told else end.cause), speaker
+
+
+def _says_why(inside: Finding, end: Finding) -> bool:
+    """Whether the end of a worker tells more than the status with which its command left: a shell says 128 + n."""
+    if inside.kind != end.kind or inside.cause is None:
+        return False
+    is_status = end.cause is not None and end.cause.code == "exit_code"
+    return inside.cause.code in _SAID or (
+        is_status and (inside.cause.code == "oom_kill" or _is_passed_on(inside.cause, end.cause))
+    )
+
+
+def _is_passed_on(inside: Cause, end: Cause | None) -> bool:
+    """Whether a command left with the status that shells have for the signal that ended a worker inside."""
+    number = getattr(signal, str(inside.details.get("signal")), None)
+    return number is not None and end is not None and end.details.get("status") == SHELL_SIGNAL + number

@@ -1,0 +1,203 @@
+"""What a beat adds to what is known of a worker."""
+
+from __future__ import annotations
+
+import math
+
+from epochwatch.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
+from epochwatchd.detection import pace as paces
+from epochwatchd.detection import patience, spreading
+from epochwatchd.detection.patience import Patience
+from epochwatchd.model import Pace, Rhythm, Worker
+
+ENOUGH_BEATS = 3
+"""A run that was seen to beat less often has taught nothing."""
+PACE_UNITS, PACE_SHARE = 3.0, 0.2
+"""So many epochs or steps, and so much of what was left when it was first seen, tell how long a run will take."""
+
+
+def meet(
+    key: str, beat: Beat, now: float, *, user: str, local: bool, started_at: float, keeps_alive: bool = False
+) -> Worker:
+    """A worker from its first beat."""
+    head, body = beat
+    return Worker(
+        key=key,
+        head=head,
+        body=body,
+        user=user,
+        local=local,
+        started_at=started_at,
+        beat_at=now,
+        heard_at=now,
+        phase_at=now,
+        keeps_alive=keeps_alive,
+        pace_from=_pace_from(head, body, now),
+        not_finite_at=_not_finite_at(None, head, now),
+        met_at=now,
+        patience=Patience(),
+        pace=paces.begin(beat, now),
+    )
+
+
+def observe(worker: Worker, beat: Beat, now: float) -> Worker:
+    """The worker after ``beat``; one without progress (a keep-alive) says that it was heard, an older one nothing."""
+    head, body = beat
+    old = worker.head
+    if head.seq < old.seq or (head.seq == old.seq and head.state < old.state):  # overtaken on its way
+        return worker
+    phase_changed = head.phase != old.phase or head.phase_time_ns != old.phase_time_ns
+    progress = head.seq != old.seq or head.state != old.state or phase_changed
+    pace = paces.learn(worker, beat, now)
+    if not progress:
+        not_finite_at = _not_finite_at(worker.not_finite_at, head, now)
+        return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at, pace=pace)
+    is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
+    rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
+    known = _patience(worker, head, now, is_gap=is_gap)
+    pace_from, estimate_s = worker.pace_from, worker.estimate_s
+    if body.epochs or body.steps:
+        pace_from, estimate_s = _timed(worker, head, body, now)
+    return Worker(
+        worker.key,
+        head,
+        body,
+        worker.user,
+        worker.local,
+        worker.started_at,
+        now,
+        now,
+        now if phase_changed else worker.phase_at,
+        worker.keeps_alive,
+        worker.beats + 1,
+        rhythm,
+        pace_from,
+        _not_finite_at(worker.not_finite_at, head, now),
+        worker.exit,
+        worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
+        worker.met_at,
+        known if pace is worker.pace else _after_stand(known, worker, pace),
+        estimate_s,
+        pace,
+    )
+
+
+def _rhythm(rhythm: Rhythm, gap_s: float) -> Rhythm:
+    return Rhythm(gap_s) if gap_s > rhythm.longest_s else rhythm
+
+
+def life_of(worker: Worker, grace_s: float = patience.Life(0.0, 0).grace_s) -> patience.Life:
+    """How old the worker was at its last beat, and how often it was seen to beat."""
+    return patience.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
+
+
+def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
+    """What is known, with what a step that stood still and now went on has taught."""
+    stood_at = worker.pace.stood_at
+    if stood_at is None or pace.stood_at is not None:
+        return known
+    return patience.learn_stand(known, worker.beat_at - max(stood_at, worker.phase_at), worker.head)
+
+
+def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patience:
+    """What the silence that ends now, or the phase, has taught."""
+    known: Patience = worker.patience
+    old, gap_s = worker.head, now - worker.beat_at
+    if is_gap:
+        after = head if head.seq != old.seq else old  # a phase begins: no epoch has ended yet
+        return (
+            patience.learn(known, gap_s, old, after, life_of(worker)) if patience.teaches(gap_s, old, after) else known
+        )
+    if old.phase is not None and head.phase != old.phase:
+        return patience.learn_phase(known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0)
+    return known
+
+
+def lesson_of(worker: Worker, now: float) -> Patience | None:
+    """What the next run of the job begins with, after this one; None if it has hardly beaten."""
+    if worker.beats < ENOUGH_BEATS:
+        return None
+    known: Patience = worker.patience
+    if worker.head.state in (FINISHED, EXITING):
+        known = patience.learn_end(known, now - worker.beat_at, worker.head, life_of(worker))
+    return patience.next_run(known, worker.beat_at - worker.met_at)
+
+
+def resume(worker: Worker, now: float) -> Worker:
+    """The worker as if it had just beaten: nobody was there to hear it."""
+    return worker._replace(beat_at=now, heard_at=now, pace=paces.shifted(worker.pace, now - worker.beat_at, now))
+
+
+def forgive(worker: Worker, pause_s: float, now: float) -> Worker:
+    """The worker as if ``pause_s`` had not passed: the watchdog was itself away and may hold nothing against it."""
+    return worker._replace(
+        beat_at=min(now, worker.beat_at + pause_s),
+        heard_at=min(now, worker.heard_at + pause_s),
+        phase_at=min(now, worker.phase_at + pause_s),
+        met_at=min(now, worker.met_at + pause_s),
+        pace=paces.shifted(worker.pace, pause_s, now),
+    )
+
+
+def progress_of(head: Head, body: Body) -> tuple[float, float] | None:
+    """How much is done and how much is planned, in epochs or else in steps; None where nothing is planned or said.
+
+    Epochs are counted from 0, so epoch 11 of 90 means 12 done.
+    """
+    if body.epochs and head.epoch is not None:
+        return head.epoch + 1, float(body.epochs)
+    if body.steps and head.step is not None:
+        return head.step + 1.0, float(body.steps)
+    return None
+
+
+def eta_s(worker: Worker) -> float | None:
+    """Seconds left at the worker's own pace since it was first seen; None where that cannot be said yet."""
+    progress = progress_of(worker.head, worker.body)
+    if progress is None or worker.pace_from is None:
+        return None
+    done, planned = progress
+    done_at_first, first_at = worker.pace_from
+    if done <= done_at_first or worker.beat_at <= first_at:
+        return 0.0 if done >= planned else None
+    return max(0.0, (planned - done) * (worker.beat_at - first_at) / (done - done_at_first))
+
+
+def plan_is_reached(worker: Worker) -> bool:
+    """Whether the last planned epoch or step has been beaten for."""
+    progress = progress_of(worker.head, worker.body)
+    return progress is not None and progress[0] >= progress[1]
+
+
+def _timed(worker: Worker, head: Head, body: Body, now: float) -> tuple[tuple[float, float] | None, float | None]:
+    """``pace_from`` and ``estimate_s`` after a beat of a run with a plan."""
+    pace_from = worker.pace_from
+    if pace_from is None or _begins_anew(worker, head, body):
+        return _pace_from(head, body, now), None
+    progress = progress_of(head, body) if worker.estimate_s is None else None
+    if progress is None:
+        return pace_from, worker.estimate_s
+    worked, all_of_it = progress[0] - pace_from[0], progress[1] - pace_from[0]
+    if worked < PACE_UNITS or worked < PACE_SHARE * all_of_it or all_of_it <= 0:
+        return pace_from, None
+    return pace_from, (now - pace_from[1]) * all_of_it / worked
+
+
+def _begins_anew(worker: Worker, head: Head, body: Body) -> bool:
+    """Whether the plan is another, or what was done is done again, as in a search: that is timed anew."""
+    old, was = worker.head, worker.body
+    if body is not was and (body.epochs, body.steps) != (was.epochs, was.steps):
+        return True
+    done, before = (head.epoch, old.epoch) if body.epochs else (head.step, old.step)
+    return done is not None and before is not None and done < before
+
+
+def _pace_from(head: Head, body: Body, now: float) -> tuple[float, float] | None:
+    progress = progress_of(head, body)
+    return None if progress is None else (progress[0], now)
+
+
+def _not_finite_at(known: float | None, head: Head, now: float) -> float | None:
+    if head.loss is None:
+        return known
+    return None if math.isfinite(head.loss) else (now if known is None else known)

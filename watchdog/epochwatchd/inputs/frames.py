@@ -1,0 +1,92 @@
+"""Python stacks, whoever wrote them, as a few lines of evidence and as one short place. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import PurePath
+from typing import NamedTuple
+
+from epochwatchd.model import Stack
+
+LINES_MAX, INNER, OUTER = 10, 5, 2
+"""Lines of evidence in all; of a longer stack, the frames shown of its inner and of its outer end."""
+_THREAD = re.compile(r"^(Current thread|Thread|Stack)\b.* \(most recent call first\):$")
+_FRAME = re.compile(r'^  File "(.*)", line (\S+) in (.*)$')
+_INSTALLED = re.compile(r"/(site|dist)-packages/")
+_PYTHONS = re.compile(r"/lib(64)?/python\d[^/]*/(?!(site|dist)-packages/)|^<")
+
+_PROMPTS = re.compile(
+    r"/(pdb|cmd|code|getpass)\.py:.* in [\w.]*(cmdloop|interaction|raw_input|getpass)$"
+    r"|/IPython/terminal/.* in [\w.]*(cmdloop|prompt_for_code)$|/ipykernel/.* in [\w.]*_input_request$"
+    r"|/(debugpy|pydevd|_pydevd\w*)\b.* in [\w.]*do_wait_suspend$"
+)
+"""The functions in which debuggers and prompts wait for a person. ``input`` is C code, and no frame of a stack.
+``py-spy`` puts the class before a method's name."""
+
+
+class Frame(NamedTuple):
+    """A line of code that is being run."""
+
+    file: str
+    line: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.name}"
+
+    @property
+    def short(self) -> str:
+        """Without the folder."""
+        return str(self._replace(file=PurePath(self.file).name))
+
+
+class Thread(NamedTuple):
+    """A thread's frames, the innermost first."""
+
+    is_main: bool
+    frames: Sequence[Frame]
+
+
+def parse(text: str) -> list[Thread]:
+    """The threads in a text as ``faulthandler`` writes it; the one that wrote it is the main thread."""
+    threads: list[tuple[bool, list[Frame]]] = []
+    for line in text.splitlines():
+        if thread := _THREAD.match(line):
+            threads.append((thread[1] != "Thread", []))
+        elif threads and (frame := _FRAME.match(line)):
+            threads[-1][1].append(Frame(*frame.groups()))
+    return [Thread(*thread) for thread in threads]
+
+
+def stack(threads: Iterable[Thread]) -> Stack:
+    """The main thread's frames, then where the others are. Without a main thread nothing is known."""
+    known = [thread for thread in threads if thread.frames]
+    main = next((thread.frames for thread in known if thread.is_main), None)
+    if main is None:
+        return Stack()
+    frames = [str(frame) for frame in main]
+    shown = frames if len(frames) <= INNER + OUTER + 1 else [*frames[:INNER], "…", *frames[-OUTER:]]
+    others = Counter(", from ".join(map(str, thread.frames[:2])) for thread in known if not thread.is_main)
+    lines = [f"main thread: {shown[0]}", *(f"    {frame}" for frame in shown[1:])]
+    lines += [f"{n} other threads: {at}" if n > 1 else f"another thread: {at}" for at, n in others.items()]
+    return Stack(tuple(lines[:LINES_MAX]), _place(main), _is_prompt(main))
+
+
+def _is_own(frame: Frame) -> bool:
+    return not _PYTHONS.search(frame.file) and not _INSTALLED.search(frame.file)
+
+
+def _is_prompt(frames: Sequence[Frame]) -> bool:
+    """Whether the user's own code has led to a prompt; what started that code is further out, and may be a debugger."""
+    return any(_PROMPTS.search(str(frame)) for frame in takewhile(lambda frame: not _is_own(frame), frames))
+
+
+def _place(frames: Sequence[Frame]) -> str:
+    """The innermost frame of the user's own code, and what it led to: an installed library, or else Python's own."""
+    foreign = [frame for frame in frames if not _PYTHONS.search(frame.file)]
+    own = next(filter(_is_own, frames), None)
+    inner = foreign[0] if foreign and foreign[0] is not own else frames[0]
+    return inner.short if own in (None, inner) else f"{own.short} → {inner.short}"

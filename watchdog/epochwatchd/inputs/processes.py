@@ -1,0 +1,238 @@
+"""Processes of this machine: who they are, what they do, and whether a beat speaks of one of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from epochwatch.wire import Body
+
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""PROC_PID_INIT_INO of linux/proc_ns.h: the namespace of the whole machine, which sees all others."""
+_CAP_SYS_PTRACE = 1 << 19
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+class Stat(NamedTuple):
+    """What ``/proc/PID/stat`` says: state letter, parent, start in ticks since boot, CPU used, wait status, name."""
+
+    state: str
+    parent: int
+    start: int
+    cpu_s: float
+    wait_status: int
+    name: str = ""
+
+
+def read_stat(pid: int) -> Stat | None:
+    """The stat of a process, or None if there is none, or if it cannot be read now."""
+    try:
+        return stat_of(pid)
+    except OSError:  # no descriptor is left, say
+        return None
+
+
+def stat_of(pid: int) -> Stat | None:
+    """The stat of a process, or None if there surely is none. Raises OSError where that cannot be known."""
+    try:
+        data = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name_end = data.rindex(b")")
+    name = data[data.index(b"(") + 1 : name_end].decode("utf-8", "replace")
+    fields = data[name_end + 2 :].split()
+    cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), cpu_s, int(fields[49]), name)
+
+
+def owners(pid: int) -> set[int]:
+    """The real and effective uid of a process; empty if it is gone."""
+    for line in _status_lines(pid):
+        if line.startswith("Uid:"):
+            return {int(uid) for uid in line.split()[1:3]}
+    return set()
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's name for this boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@cache
+def _own_pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116 - the link is followed to the namespace itself
+
+
+def sees_namespace(inode: int | None) -> bool:
+    """Whether living processes of a pid namespace (by inode; None: not said) are surely in our process table."""
+    return inode in (None, _own_pid_namespace()) or _own_pid_namespace() == _FIRST_PID_NAMESPACE
+
+
+def find(body: Body) -> int | None:
+    """The pid, as seen from here, of the process that a beat speaks of; None if it is not on this machine or gone.
+
+    It is the same process only if its start time agrees; one that is dead and not yet reaped is still there. A process
+    in a container knows another pid of itself; it is found by the pid in its innermost namespace. Raises OSError where
+    that cannot be known now.
+    """
+    if body.pid is None or body.start is None or body.boot not in (None, boot_id()):
+        return None
+    is_ours = body.pidns in (None, _own_pid_namespace())
+    candidates = [body.pid] if is_ours else _by_inner_pid(int(time.monotonic())).get(body.pid, [])
+    for pid in candidates:
+        stat = stat_of(pid)
+        if stat is not None and stat.start == body.start and stat.state != "X":
+            return pid
+    return None
+
+
+def outer_pid(body: Body) -> int | None:
+    """The pid that the process of a beat had here, dead or alive (of a wrapper: its command); None if not known."""
+    is_ours = body.pidns in (None, _own_pid_namespace()) and body.boot == boot_id()
+    return (body.command_pid or body.pid) if is_ours else None
+
+
+def command_of(body: Body, pid: int) -> int | None:
+    """The pid, as seen from here, of the command that a process with this ``pid`` here wraps; None if not known."""
+    if not body.command_pid or body.pidns in (None, _own_pid_namespace()):
+        return body.command_pid or None
+    return next((child for child in children_of(pid) if _inner_pid(child) == body.command_pid), None)
+
+
+@lru_cache(maxsize=1)
+def _by_inner_pid(second: int) -> dict[int, list[int]]:  # noqa: ARG001 - the whole table is looked through once a second
+    """The processes of other pid namespaces, by the pid that they know themselves by."""
+    found: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        inner = _inner_pid(pid)
+        if inner is not None:
+            found.setdefault(inner, []).append(pid)
+    return found
+
+
+def _inner_pid(pid: int) -> int | None:
+    """The pid that a process of another pid namespace knows itself by; None if it is of ours, or gone."""
+    for line in _status_lines(pid):
+        if line.startswith("NSpid:") and len(line.split()) > 2:  # noqa: PLR2004 - more than one namespace
+            return int(line.split()[-1])
+    return None
+
+
+def _status_lines(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return []
+
+
+def started_at(start_ticks: int) -> float:
+    """The monotonic time of a start given in clock ticks since boot."""
+    boot_age_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic() - (boot_age_s - start_ticks / _TICKS_PER_S)
+
+
+def lineage(pid: int) -> Iterator[int]:
+    """A process and those above it, up to the first of the machine."""
+    while pid > 0:
+        yield pid
+        stat = read_stat(pid)
+        pid = stat.parent if stat else 0
+
+
+def children() -> dict[int, list[int]]:
+    """The children of every process, from one look at the whole process table."""
+    result: dict[int, list[int]] = {}
+    for pid in psutil.pids():
+        stat = read_stat(pid)
+        if stat is not None:
+            result.setdefault(stat.parent, []).append(pid)
+    return result
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    """The children that the main thread of a process has started; empty where the kernel does not list them."""
+    try:
+        return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
+    except OSError:  # it is gone, or the kernel was built without
+        return ()
+
+
+def wchan(pid: int) -> str | None:
+    """The kernel function a process waits in, where the kernel shows it to us."""
+    try:
+        name = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return None
+    return name if name not in ("", "0") else None
+
+
+def moved_bytes(pid: int) -> int:
+    """What a process has read and written since it began; 0 where that is kept from us.
+
+    ``rchar`` and ``wchar`` are what its calls moved, also through pipes; the pages of mapped files are in
+    ``read_bytes`` alone.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    counts = dict(line.split(": ") for line in lines)
+    return sum(int(counts[name]) for name in ("rchar", "wchar", "read_bytes"))
+
+
+class Signals(NamedTuple):
+    """What becomes of signals that a process gets, as masks with bit ``n - 1`` for signal ``n``."""
+
+    caught: int
+    ignored: int
+    blocked: int
+    pending: int
+
+
+def signals(pid: int) -> Signals | None:
+    """What a process does with signals (``blocked``: by its main thread), or None if there is no such process."""
+    masks = dict(line.split(":\t") for line in _status_lines(pid) if line.startswith(("Sig", "ShdPnd")))
+    if not masks:
+        return None
+    caught, ignored, blocked, own, shared = (
+        int(masks[name], 16) for name in ("SigCgt", "SigIgn", "SigBlk", "SigPnd", "ShdPnd")
+    )
+    return Signals(caught, ignored, blocked, own | shared)
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process, or else its name; empty if it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
+    except OSError:
+        return ""
+    stat = read_stat(pid)
+    return words.decode("utf-8", "replace") or (stat.name if stat else "")
+
+
+def exit_status_of_zombie(pid: int) -> int | None:
+    """The wait status of a process that has exited but was not yet reaped, where the kernel shows it to us."""
+    with suppress(OSError):  # no descriptor is left, say: then it is asked again when the parent has reaped it
+        stat = stat_of(pid)
+        if stat is not None and stat.state == "Z" and may_inspect(pid):
+            return stat.wait_status
+    return None
+
+
+def may_inspect(pid: int) -> bool:
+    """Whether the kernel shows us what it guards of a process; if not, it says 0 in ``stat``, a good exit status."""
+    return owners(pid) == {os.geteuid()} or _may_trace_any()
+
+
+@cache
+def _may_trace_any() -> bool:
+    lines = _status_lines(os.getpid())
+    return any(line.startswith("CapEff:") and int(line.split()[1], 16) & _CAP_SYS_PTRACE for line in lines)

@@ -1,0 +1,350 @@
+"""The words of the watchdog, as data. No input or output, no clock.
+
+Times named ``at`` or ``since`` are seconds of the receiver's monotonic clock; ``wall`` in a name means Unix time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from epochwatch.wire import Body, Head
+
+Kind = Literal[
+    "running", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "started"
+]
+Severity = Literal["info", "warning", "critical"]
+Status = Literal["firing", "resolved", "notice"]
+Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+SHELL_SIGNAL = 128
+"""A shell returns this and the number of the signal for a program that a signal ended."""
+
+
+class EpochwatchError(Exception):
+    """Any fault the watchdog knows the meaning of."""
+
+
+class ChannelError(EpochwatchError):
+    """A channel did not take a notification. ``permanent``: trying the same again cannot help."""
+
+    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+class Moment(NamedTuple):
+    """One reading of both clocks: decide with ``mono``, show ``wall``."""
+
+    mono: float
+    wall: float
+
+    def wall_of(self, at: float) -> float:
+        """The Unix time of a monotonic time."""
+        return self.wall - (self.mono - at)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
+
+    ``oom`` is the cause where the kernel killed it for want of memory. ``unreaped_by``: it is not known yet, because
+    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings. ``program``: the
+    command line of what it had become by ``exec``, as far as that was seen. ``went_on``: by ``exec`` too, but that has
+    a run of its own, which tells the end.
+    """
+
+    at: float
+    status: int | None = None
+    core_dumped: bool = False
+    rebooted: bool = False
+    oom: Cause | None = None
+    unreaped_by: int | None = None
+    evidence: tuple[str, ...] = ()
+    went_on: bool = False
+    program: str | None = None
+
+
+class Rhythm(NamedTuple):
+    """What a run's beats taught so far: the longest gap between two of them, in seconds."""
+
+    longest_s: float = 0.0
+
+
+class Spread(NamedTuple):
+    """How a run's loss usually varies: a running mean and variance of the last dozens.
+
+    ``above`` counts how often in a row it was far above, ``above_at`` is when that began.
+    """
+
+    seen: int = 0
+    mean: float = 0.0
+    variance: float = 0.0
+    above: int = 0
+    above_at: float = 0.0
+
+
+class Windows(NamedTuple):
+    """What steps took of late, in seconds a step, over stretches of time.
+
+    ``from_place`` and ``from_at``: where and when the present stretch began. ``usual`` are the latest at the usual
+    pace, ``slow`` those since then, one after the other, that were much slower; ``slow_at`` is when these began.
+    """
+
+    from_place: int = 0
+    from_at: float = 0.0
+    usual: tuple[float, ...] = ()
+    slow: tuple[float, ...] = ()
+    slow_at: float = 0.0
+
+
+class Pace(NamedTuple):
+    """How a run's work goes on, besides its beats.
+
+    ``stood_at`` is when the present step was first told, None if only one beat has told it so far; ``news_at`` is when
+    another number last changed since then, ``calm_s`` the longest time before that in which none did. ``advances``: its
+    step was seen to advance.
+    """
+
+    stood_at: float | None = None
+    news_at: float = 0.0
+    calm_s: float = 0.0
+    advances: bool = False
+    windows: Windows = Windows()
+
+
+class Worker(NamedTuple):
+    """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
+
+    ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
+    progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came, ``met_at`` when it was first
+    seen. ``beats`` counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
+    ``estimate_s`` how long the plan was to take from there by the pace of its first fifth, once that is known,
+    ``not_finite_at`` since when the loss is NaN or infinite. ``patience`` is what its job's silences have taught;
+    ``detection.patience`` alone knows what is in it.
+    """
+
+    key: str
+    head: Head
+    body: Body
+    user: str
+    local: bool
+    started_at: float
+    beat_at: float
+    heard_at: float
+    phase_at: float
+    keeps_alive: bool = False
+    beats: int = 0
+    rhythm: Rhythm = Rhythm()
+    pace_from: tuple[float, float] | None = None
+    not_finite_at: float | None = None
+    exit: Exit | None = None
+    spread: Spread = Spread()
+    met_at: float = 0.0
+    patience: Any = None
+    estimate_s: float | None = None
+    pace: Pace = Pace()
+
+
+class Child(NamedTuple):
+    """A process below a watched one, of note: dead (state ``Z``), stopped, in the kernel (``D``) or computing (``R``).
+
+    ``status`` is how it ended, as ``Exit`` has it. ``is_worker``: it bears the name of the watched process itself, of
+    Python, or of a worker of PyTorch; others may be helpers that the run does well without.
+    """
+
+    pid: int
+    name: str
+    state: str
+    status: int | None = None
+    is_worker: bool = False
+
+
+class Stack(NamedTuple):
+    """Where Python code stands: lines of evidence, and in short where the main thread does; empty if not known.
+
+    ``is_prompt``: it waits for a person, at a prompt or in a debugger.
+    """
+
+    lines: tuple[str, ...] = ()
+    at: str = ""
+    is_prompt: bool = False
+
+
+UNKNOWN_STACK = Stack()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
+
+    ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands,
+    None while it was asked and the answer is awaited. ``moved_at``: when they last read or wrote in earnest;
+    ``gpu_at``: when a GPU last worked for them; ``gpu_works``: one works as hard as it did while beats came. ``below``:
+    those of note among its children and theirs. ``program``: the name of what it has become by ``exec``.
+    ``went_on``: it beats, but in the name of a later run.
+    """
+
+    state: str
+    active_at: float
+    wchan: str | None = None
+    stack: Stack | None = UNKNOWN_STACK
+    moved_at: float = -math.inf
+    gpu_at: float = -math.inf
+    gpu_works: bool = False
+    below: tuple[Child, ...] = ()
+    program: str | None = None
+    went_on: bool = False
+
+    @property
+    def worked_at(self) -> float:
+        """When anything of it last worked."""
+        return max(self.active_at, self.moved_at, self.gpu_at)
+
+
+class GpuLoad(NamedTuple):
+    """How hard a GPU worked: the mean of so many looks."""
+
+    looks: int
+    utilization_pct: float
+    memory_pct: float
+    power_w: float
+
+
+class GpuFault(NamedTuple):
+    """What the driver told of a GPU at ``at``: an Xid and its number, or that its memory failed so many times.
+
+    ``ours``: whoever held memory on the GPU then is of the worker, and is still there: nobody else's fault explains it.
+    """
+
+    at: float
+    what: Literal["xid", "ecc", "remap"]
+    number: int
+    ours: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A look at one GPU (or MIG ``instance`` of it) a worker holds memory on; what the driver does not tell is None.
+
+    ``busy_at``: when it was last seen working for that worker; ``longest_idle_s``: how long it did not, at most, before
+    it worked again. ``lost``: it has fallen off the bus. ``usual``: its load in stretches that ended with a beat;
+    ``lately``: in the last half minute; both None where others use it too. ``notes``: what is out of order, in words.
+    ``unanswered_since``: the driver has not answered since, and all else is of before.
+    """
+
+    index: int
+    name: str
+    memory_mib: float | None
+    busy_at: float
+    held_since: float
+    utilization_pct: float | None = None
+    power_w: float | None = None
+    lost: bool = False
+    instance: int | None = None
+    longest_idle_s: float = 0.0
+    usual: GpuLoad | None = None
+    lately: GpuLoad | None = None
+    faults: tuple[GpuFault, ...] = ()
+    notes: tuple[str, ...] = ()
+    unanswered_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a worker besides its beats; empty where nothing was looked at."""
+
+    process: Process | None = None
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one job asks for. None for ``silent_after_s``: learned from its own rhythm."""
+
+    silent_after_s: float | None = None
+    first_beat_within_s: float = 1800.0
+    max_runtime_s: float | None = None
+    gpu_stalled_after_s: float = 600.0
+    min_runtime_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why, as a code of the contract; ``details`` fill rendering's sentence for it, ``evidence`` is verbatim."""
+
+    code: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a detector says of a worker: a verdict other than ``running``, since when, and why."""
+
+    kind: Kind
+    severity: Severity
+    since: float
+    cause: Cause | None = None
+
+
+class Suspicion(NamedTuple):
+    """What may become a fault of a run that is still called running: shown, never alerted. ``text``: one line."""
+
+    code: Literal["silent", "stalled", "slow"]
+    since: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One fault of one run, from the message that opens it to the one that resolves it.
+
+    ``gone_at``: since when it is no longer found, while it is not yet called over.
+    ``notified_wall``: when each channel was last told of it.
+    """
+
+    id: str
+    run_key: str
+    finding: Finding
+    opened_wall: float
+    gone_at: float | None = None
+    notified_wall: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """The message of the contract, exactly as the webhook posts it; ``text`` is its rendering, headline first."""
+
+    id: str
+    kind: Kind
+    status: Status
+    reason: Reason
+    severity: Severity
+    job: str
+    run: str
+    host: str
+    user: str
+    pid: int | None
+    rank: int | None
+    since: str
+    detected_at: str
+    cause: Mapping[str, Any] | None
+    progress: Mapping[str, Any]
+    elapsed_s: float
+    text: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A notification on its way to one channel."""
+
+    id: int
+    channel: str
+    notification: Notification
+    attempts: int = 0

@@ -1,0 +1,106 @@
+"""The runs being watched, as the daemon holds them in memory, and their rows in the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from epochwatch.wire import RUNNING
+from epochwatchd.alerting.composing import progress, stamp
+from epochwatchd.detection.suspicion import suspicion
+from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
+from epochwatchd.store.records import RunRow
+
+SUSPICIONS = ("silent", "stalled", "slow")
+"""The worst first."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run: its workers by key, its open incidents, and what the store knows of it.
+
+    ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot. ``set_aside``: detectors that
+    broke on a worker, and until when they are not asked. ``suspected``: of what, as the store has it.
+    """
+
+    key: str
+    run: str
+    policy: Policy
+    workers: dict[str, Worker] = field(default_factory=dict)
+    incidents: dict[Kind, Incident] = field(default_factory=dict)
+    is_new: bool = True
+    stored_beats: int = 0
+    set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
+    suspected: str | None = None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a worker has said an end or is gone."""
+        return any(w.head.state != RUNNING or w.exit is not None for w in self.workers.values())
+
+    @property
+    def beats(self) -> int:
+        """Beats seen of all workers."""
+        return sum(w.beats for w in self.workers.values())
+
+    @property
+    def speaker(self) -> Worker:
+        """The worker that stands for the run: not a mere wrapper if there is another, and the latest to beat."""
+        return max(self.workers.values(), key=lambda w: (w.body.command_pid is None, w.beat_at))
+
+    def worst(self) -> Incident | None:
+        """The open incident that gives the run its verdict."""
+        return max(self.incidents.values(), key=lambda i: SEVERITIES.index(i.finding.severity), default=None)
+
+
+def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is_over: bool = False) -> RunRow:
+    """The run's row with this verdict (None: running), told by ``worker``."""
+    since = worker.started_at if finding is None else finding.since
+    body = worker.body
+    return RunRow(
+        key=run.key,
+        job=body.job,
+        run=run.run,
+        host=body.host or "",
+        user=worker.user,
+        pid=body.command_pid or body.pid,
+        verdict="running" if finding is None else finding.kind,
+        since_wall=moment.wall_of(since),
+        cause=finding.cause.code if finding and finding.cause else None,
+        started_wall=moment.wall_of(min(w.started_at for w in run.workers.values())),
+        seen_wall=moment.wall_of(worker.heard_at),
+        ended_wall=moment.wall if is_over else None,
+        progress=progress(worker),
+        suspected=_shown(suspicion_of(run, moment.mono), moment) if finding is None else None,
+    )
+
+
+def suspicion_of(run: Run, now: float) -> Suspicion | None:
+    """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
+    worst = None
+    for worker in run.workers.values():
+        found = suspicion(worker, now)
+        if found is not None and (worst is None or _rank(found) < _rank(worst)):
+            worst = found
+    return worst
+
+
+def _rank(suspected: Suspicion) -> tuple[int, float]:
+    return SUSPICIONS.index(suspected.code), suspected.since
+
+
+def suspicion_changed(run: Run, now: float) -> bool:
+    """Whether a suspicion has begun or ended since the run's row was stored."""
+    suspected = suspicion_of(run, now)
+    return run.suspected != (suspected.code if suspected is not None else None)
+
+
+def _shown(suspected: Suspicion | None, moment: Moment) -> dict[str, str] | None:
+    if suspected is None:
+        return None
+    return {"code": suspected.code, "since": stamp(moment.wall_of(suspected.since)), "text": suspected.text}
+
+
+def current_row(run: Run, moment: Moment) -> RunRow:
+    """The run's row as it stands now."""
+    incident = run.worst()
+    return row(run, run.speaker, incident.finding if incident else None, moment)

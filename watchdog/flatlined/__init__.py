@@ -1,1 +1,0 @@
-"""flatlined, the watchdog: watches trainings by their heartbeats, judges, and alerts."""
