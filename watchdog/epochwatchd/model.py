@@ -340,11 +340,12 @@ class Notification:
     version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A notification on its way to one channel."""
+class Delivery(NamedTuple):
+    """A notification on its way to one channel: whose it is, without what it says."""
 
     id: int
     channel: str
-    notification: Notification
+    incident: str
+    user: str
+    critical: bool
     attempts: int = 0

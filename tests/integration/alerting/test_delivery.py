@@ -17,15 +17,19 @@ DEADLINE_S = 10.0
 class ListOutbox:
     """Keeps what the store's outbox keeps, in the order it was put there, and refuses what the store would."""
 
-    def __init__(self, *deliveries):
-        self.rows = {delivery.id: delivery for delivery in deliveries}
+    def __init__(self, *posts):
+        self.rows = {post[0].id: post for post in posts}
         self.delivered, self.failed, self.dead = [], [], []
         self.is_broken = False
         self.changed = asyncio.Event()
 
     def pending(self, channel, after=0):
         self._work()
-        return [d for d in self.rows.values() if d.channel == channel and d.id > after][:2]
+        return [d for d, _ in self.rows.values() if d.channel == channel and d.id > after][:2]
+
+    def notification(self, delivery_id):
+        self._work()
+        return self.rows[delivery_id][1]
 
     def mark_delivered(self, delivery_id):
         self._work()
@@ -98,10 +102,10 @@ async def delivering(outbox, **given):
 
 @pytest.fixture
 def post(crash):
-    """A delivery to the channel ``team``; its run's name is its number, so that a peer can tell them apart."""
+    """A delivery to the channel ``team`` and its message, whose run is named by the number: peers can tell them apart."""
 
     def make(number, incident="x", channel="team"):
-        return Delivery(number, channel, replace(crash, id=incident, run=str(number)))
+        return Delivery(number, channel, incident, "mina", critical=True), replace(crash, id=incident, run=str(number))
 
     return make
 

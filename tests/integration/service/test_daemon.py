@@ -59,7 +59,7 @@ def write(path, *, job="digits", seq=1, **head):
 
 
 def told(store):
-    return [(d.notification.job, d.notification.kind) for d in store.pending("team")]
+    return [(n.job, n.kind) for n in (store.notification(d.id) for d in store.pending("team"))]
 
 
 def test_a_tick_finds_runs_and_stores_them(daemon, store, beats):
@@ -83,17 +83,23 @@ def test_the_file_of_a_run_that_is_over_is_removed_when_others_had_time_to_read_
     assert not path.exists()
 
 
-def test_progress_in_the_store_follows_the_beats(daemon, store, beats):
+def test_progress_in_the_store_follows_the_beats_every_ten_seconds(daemon, store, beats, monkeypatch):
+    begun = time.monotonic()
     path = write(beats / "a.beat", epoch=1.0)
-    daemon.tick()
-    write(path, seq=2, epoch=2.0)
-    daemon.tick()
-    assert [row.progress["epoch"] for row in read_runs(store.path)] == [2]
+    shown = []
+    for later_s in (0.0, 1.0, 9.0, 11.0, 12.0):
+        now = Moment(begun + later_s, time.time())
+        monkeypatch.setattr("epochwatchd.service.daemon.read_clocks", lambda now=now: now)
+        daemon._last_tick_at = now.mono
+        write(path, seq=2 + int(later_s), epoch=later_s)
+        daemon.tick()
+        shown += [row.progress["epoch"] for row in read_runs(store.path)]
+    assert shown == [0, 0, 0, 11, 11]
 
 
 def test_a_suspicion_is_stored_when_it_begins_and_ends_and_not_between(daemon, store, beats, monkeypatch):
     written = []
-    monkeypatch.setattr(store, "record", lambda items, _: written.extend(i.run for i in items))
+    monkeypatch.setattr(store, "record", lambda items, _: written.extend(i.run for i in items) or [])
     clock = iter(range(1000, 2000))
     monkeypatch.setattr("epochwatchd.service.daemon.read_clocks", lambda: Moment(float(next(clock)), time.time()))
     path = write(beats / "a.beat")
@@ -102,10 +108,7 @@ def test_a_suspicion_is_stored_when_it_begins_and_ends_and_not_between(daemon, s
     assert [(row.verdict, row.suspected_of) for row in written] == [("running", None), ("running", "silent")]
     write(path, seq=2)
     daemon.tick()
-    assert [(row.verdict, row.suspected_of) for row in written[2:]] == [
-        ("running", None),
-        ("running", None),
-    ]  # progress
+    assert [(row.verdict, row.suspected_of) for row in written[2:]] == [("running", None)]
 
 
 def test_a_suspicion_is_known_after_a_restart_and_can_end(store, beats, daemon):
@@ -148,7 +151,7 @@ def test_verdicts_that_cannot_be_stored_are_reached_again_when_they_can(daemon, 
     daemon.tick()
     write(path, seq=2, loss=float("nan"))
     with monkeypatch.context() as broken:
-        broken.setattr(store, "_record", fails)
+        broken.setattr("epochwatchd.store.writing.write", fails)
         daemon.tick()
         assert daemon.complaints.counts["store"] >= 1
     assert told(store) == [("digits", "started")]

@@ -35,7 +35,7 @@ class Watch:
         self.config = config(*(rules or (NIGHTLY,)), **more)
         self.store = Store(path, "this boot")
         self.expected = Expectations(self.config, self.store)
-        for row, [stand_in], incidents in self.store.unfinished(moment(at)):
+        for row, [stand_in], incidents in self.store.unfinished(moment(at))[0]:
             assert is_expected(row.key)
             run = Run(row.key, row.run, Policy(), is_new=False, incidents={i.finding.kind: i for i in incidents})
             self.expected.take_up(run, stand_in, moment(at))
@@ -184,7 +184,7 @@ def test_what_nobody_expects_any_more_is_missing_no_more(watches):
     other = JobRule("weekly-*", expected=NIGHTLY.expected)
     watch = watches(OVER + HOUR, other)
     assert watch.shown() == [("nightly-*", "missing", OVER + HOUR)]
-    assert watch.store.unfinished(moment(OVER + HOUR)) == []
+    assert watch.store.unfinished(moment(OVER + HOUR)) == ([], [])
     assert watches(OVER + 10 * DAY).look(OVER + 10 * DAY + HOUR) == []
 
 

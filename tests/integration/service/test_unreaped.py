@@ -88,8 +88,12 @@ def reap(daemon, process):
     daemon.processes_died()
 
 
+def messages(store):
+    return [store.notification(delivery.id) for delivery in store.pending("team")]
+
+
 def told(store):
-    said = [d.notification for d in store.pending("team")]
+    said = messages(store)
     return [(n.kind, n.reason, n.cause and n.cause["code"]) for n in said if n.kind != "started"]
 
 
@@ -98,7 +102,7 @@ def test_the_signal_is_told_when_it_is_known(daemon, store, start):
     daemon.tick()
     die(daemon, process)
     assert told(store) == [("crashed", "first", "unknown")]
-    [first] = [d.notification for d in store.pending("team") if d.notification.kind == "crashed"]
+    [first] = [n for n in messages(store) if n.kind == "crashed"]
     assert first.cause["text"] == "the process is dead, and how it ended is not known yet"
     assert f"its parent, process {os.getpid()}, has not asked yet" in first.cause["evidence"][0]
     [before] = read_runs(store.path)
@@ -106,7 +110,7 @@ def test_the_signal_is_told_when_it_is_known(daemon, store, start):
     reap(daemon, process)
 
     assert told(store) == [("crashed", "first", "unknown"), ("crashed", "amended", "signal")]
-    last = store.pending("team")[-1].notification
+    last = messages(store)[-1]
     assert (last.id, last.text.splitlines()[0]) == (first.id, "💀 Now known: digits crashed: killed by SIGKILL")
     [after] = read_runs(store.path)
     assert (before.cause, after.cause) == ("unknown", "signal")
@@ -120,7 +124,7 @@ def test_one_that_died_while_nobody_watched_is_told_at_once_and_again_when_it_is
     assert told(store) == [("crashed", "first", "unknown")]
     reap(daemon, process)
     assert told(store) == [("crashed", "first", "unknown"), ("crashed", "amended", "signal")]
-    assert "while nobody watched" in store.pending("team")[-1].notification.text
+    assert "while nobody watched" in messages(store)[-1].text
 
 
 def test_nothing_is_said_twice_where_nothing_new_is_known(daemon, store, start, tmp_path):
@@ -178,7 +182,7 @@ def test_what_could_not_be_stored_is_told_when_it_can(daemon, store, start, monk
     daemon.tick()
     die(daemon, process)
     with monkeypatch.context() as broken:
-        broken.setattr(daemon._verdicts, "_stored", lambda *_: False)
+        broken.setattr(daemon._verdicts, "_stored", lambda *_: None)
         reap(daemon, process)
         assert told(store) == [("crashed", "first", "unknown")]
     daemon.tick()
@@ -201,4 +205,4 @@ def test_a_signal_not_of_memory_stays_one(daemon, store, start):
     die(daemon, process)
     reap(daemon, process)
     assert told(store)[-1] == ("crashed", "amended", "terminated")
-    assert signal.SIGTERM.name in store.pending("team")[-1].notification.text
+    assert signal.SIGTERM.name in messages(store)[-1].text

@@ -21,7 +21,9 @@ QUEUES = [
 
 
 @pytest.mark.parametrize(("queue", "now", "chosen", "at"), [q[1:] for q in QUEUES], ids=[q[0] for q in QUEUES])
-def test_what_is_tried_next(notification, queue, now, chosen, at):
-    waiting = [Waiting(Delivery(number, "team", notification(id=incident)), due) for number, incident, due in queue]
+def test_what_is_tried_next(queue, now, chosen, at):
+    waiting = [
+        Waiting(Delivery(number, "team", incident, "mina", critical=True), due) for number, incident, due in queue
+    ]
     found, when = next_due(waiting, now)
     assert (found and found.delivery.id, when) == (chosen, at)

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -35,7 +35,10 @@ class Outbox(Protocol):
     """What is still to be delivered. Called on the loop's thread, so every call must be fast."""
 
     def pending(self, channel: str, after: int = 0) -> list[Delivery]:
-        """The oldest undelivered, not dead deliveries of a channel whose ids are above ``after``, in order."""
+        """The undelivered, not dead deliveries of a channel whose ids are above ``after``, in order."""
+
+    def notification(self, delivery_id: int) -> Notification | None:
+        """What is to be delivered; None if it is gone or cannot be read."""
 
     def mark_delivered(self, delivery_id: int) -> None:
         """The channel took it."""
@@ -65,7 +68,7 @@ def next_due(queue: Iterable[Waiting], now: float) -> tuple[Waiting | None, floa
     held: set[str] = set()
     earliest: float | None = None
     for waiting in queue:
-        incident = waiting.delivery.notification.id
+        incident = waiting.delivery.incident
         if incident in held:
             continue
         if waiting.due_at <= now:
@@ -146,7 +149,11 @@ class Deliverer:
             await asyncio.wait_for(lane.woken.wait(), timeout)
 
     async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
-        error = await _in_thread(lambda: _tried(lane.send, delivery.notification), f"channel {lane.name}")
+        notification = await self._stored(lambda: self._outbox.notification(delivery.id))
+        if notification is None:
+            del lane.queue[delivery.id]
+            return
+        error = await _in_thread(lambda: _tried(lane.send, notification), f"channel {lane.name}")
         if error is None:
             await self._stored(lambda: self._outbox.mark_delivered(delivery.id))
             del lane.queue[delivery.id]
@@ -155,9 +162,9 @@ class Deliverer:
         await self._stored(lambda: self._outbox.mark_failed(delivery.id, str(error), dead=error.permanent))
         if error.permanent:
             del lane.queue[delivery.id]
-            _log_dead(lane, delivery, error)
+            _log_dead(lane, notification, error)
         else:
-            self._put_off(lane, replace(delivery, attempts=delivery.attempts + 1), error)
+            self._put_off(lane, delivery._replace(attempts=delivery.attempts + 1), error)
 
     def _put_off(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
         """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either."""
@@ -228,8 +235,7 @@ def _log_failure(lane: Lane, error: ChannelError) -> None:
     lane.is_failing = True
 
 
-def _log_dead(lane: Lane, delivery: Delivery, error: ChannelError) -> None:
-    notification = delivery.notification
+def _log_dead(lane: Lane, notification: Notification, error: ChannelError) -> None:
     log.error(
         "channel %s: %s; the message on %s (%s) is a dead letter: mend it, then try `epochwatchd test-alert %s`",
         lane.name, error, notification.job, notification.kind, lane.name,

@@ -8,7 +8,7 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
@@ -24,7 +24,7 @@ from epochwatchd.service.gpu_watch import GpuWatch
 from epochwatchd.service.places import beat_directories, make_own_directory, store_path
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
-from epochwatchd.store import Store
+from epochwatchd.store import Store, StoreError
 
 log = logging.getLogger("epochwatchd")
 
@@ -32,6 +32,9 @@ GPU_INTERVAL_S = 5.0
 STATUS_INTERVAL_S = 10.0
 CHECKPOINT_INTERVAL_S = 20.0
 PRUNE_INTERVAL_S = 6 * 3600.0
+PRUNED_AT_ONCE = 100
+"""Rows that are forgotten in one slice of a few milliseconds."""
+PRUNE_PAUSE_S = 0.05
 STOP_S = 10.0
 
 
@@ -48,6 +51,7 @@ def serve(config: Config, env: Mapping[str, str] = os.environ) -> None:
     with ExitStack() as stack:
         store = Store(store_path(config, env), processes.boot_id())
         stack.callback(store.close)
+        store.open()
         asyncio.run(_run(config, store, env))
 
 
@@ -79,9 +83,14 @@ async def _run(config: Config, store: Store, env: Mapping[str, str]) -> None:
         daemon.restore(read_clocks())
         deliverer.start()
         _listen(loop, daemon, files, socket)
-        timetable = _timetable(loop, daemon, store, config, env)
+        timetable = _timetable(loop, daemon, store, env)
         timetable.start()
         stack.callback(timetable.stop)
+        for every_s, chore in (
+            (CHECKPOINT_INTERVAL_S, lambda: asyncio.to_thread(store.checkpoint)),
+            (PRUNE_INTERVAL_S, lambda: _forget_what_is_old(store, config.store.keep_s)),
+        ):
+            stack.callback(loop.create_task(_now_and_then(every_s, chore)).cancel)
         notify(f"READY=1\nSTATUS={_watching(daemon)}", env)
         log.info("%s; %s", _watching(daemon), _where(files, socket, config))
         await stopping.wait()
@@ -111,9 +120,7 @@ def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, s
         loop.add_reader(socket.fileno(), daemon.receive)
 
 
-def _timetable(
-    loop: asyncio.AbstractEventLoop, daemon: Daemon, store: Store, config: Config, env: Mapping[str, str]
-) -> Timetable:
+def _timetable(loop: asyncio.AbstractEventLoop, daemon: Daemon, store: Store, env: Mapping[str, str]) -> Timetable:
     gpus = GpuWatch(loop, daemon)
 
     def tell_systemd() -> None:
@@ -130,10 +137,26 @@ def _timetable(
     timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))
     timetable.every(GPU_INTERVAL_S, gpus.look)
     timetable.every(STATUS_INTERVAL_S, tell_systemd, daemon.remind)
-    timetable.every(CHECKPOINT_INTERVAL_S, lambda: loop.run_in_executor(None, store.checkpoint))
     timetable.every(PRUNE_INTERVAL_S, gc.collect)
-    timetable.every(PRUNE_INTERVAL_S, lambda: store.prune(read_clocks().wall - config.store.keep_s))
     return timetable
+
+
+async def _now_and_then(every_s: float, chore: Callable[[], Awaitable[None]]) -> None:
+    """Do a chore, again and again; one that fails is told and done again."""
+    while True:
+        try:
+            await chore()
+        except StoreError as e:
+            log.warning("%s; it is tried again in %.0f s", e, every_s)
+        except Exception:
+            log.exception("a chore failed; it is tried again in %.0f s", every_s)
+        await asyncio.sleep(every_s)
+
+
+async def _forget_what_is_old(store: Store, keep_s: float) -> None:
+    """Prune the store slice by slice: what is urgent comes in between."""
+    while store.prune(read_clocks().wall - keep_s, PRUNED_AT_ONCE):  # noqa: ASYNC110 - there is no event to await
+        await asyncio.sleep(PRUNE_PAUSE_S)
 
 
 def _watching(daemon: Daemon) -> str:

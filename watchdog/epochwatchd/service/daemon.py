@@ -100,11 +100,14 @@ class Daemon:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
         self._evidence.begin(moment.mono, looks=float("inf"))
         watched_wall = self._store.watched_wall()
-        for stored, workers, incidents in self._store.unfinished(moment):
+        known = self._store.unfinished(moment)
+        for key, error in known.unreadable:
+            self.complaints.note("store.run", f"the run {key!r} in the store", repr(error), moment.mono)
+        for stored, workers, incidents in known.runs:
             run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
             run.suspected = stored.suspected_of
             run.incidents = {i.finding.kind: i for i in incidents}
-            if is_expected(run.key):
+            if is_expected(run.key) and workers:
                 self._expected.take_up(run, workers[0], moment)
                 continue
             self.roster.take_up(run, workers, moment, watched_wall=watched_wall)

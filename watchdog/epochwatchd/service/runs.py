@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING
@@ -18,8 +19,9 @@ SUSPICIONS = ("silent", "stalled", "slow")
 class Run:
     """One run: its workers by key, its open incidents, and what the store knows of it.
 
-    ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot. ``set_aside``: detectors that
-    broke on a worker, and until when they are not asked. ``suspected``: of what, as the store has it.
+    ``is_new``: not in the store yet. ``stored_beats``, ``stored_at``: the beats at the last snapshot, and when it was
+    stored. ``set_aside``: detectors that broke on a worker, and until when they are not asked. ``suspected``: of what,
+    as the store has it.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Run:
     incidents: dict[Kind, Incident] = field(default_factory=dict)
     is_new: bool = True
     stored_beats: int = 0
+    stored_at: float = -math.inf
     set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
     suspected: str | None = None
 

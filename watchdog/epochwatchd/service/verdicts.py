@@ -23,6 +23,8 @@ log = logging.getLogger("epochwatchd")
 ROWS_PER_TICK = 20
 ROWS_WITHIN_TICKS = 60
 """Progress in the store is refreshed in turn: at least so many rows a tick, and every run's within so many ticks."""
+REFRESH_S = 10.0
+"""And no run's more often than this: each row is some thousand bytes on the disk."""
 SET_ASIDE_S = 3600.0
 
 
@@ -89,29 +91,38 @@ class Verdicts:
 
     def _apply(self, judgements: Sequence[Judgement], moment: Moment) -> None:
         """Store, then believe: what could not be stored is judged again at the next tick."""
-        records = [j.record for j in judgements if j.record is not None]
-        if records and not self._stored(records, moment):
-            return
+        stored = self._stored([j.record for j in judgements if j.record is not None], moment) or {}
         for judged in judgements:
+            if judged.record is not None and id(judged.record) not in stored:
+                continue
             judged.run.incidents = dict(judged.incidents)
             if judged.run.is_new:
                 self._expected.began(judged.run, moment)
             judged.run.is_new = False
             if judged.record is not None:
                 judged.run.suspected = judged.record.run.suspected_of
+                if judged.record.workers:
+                    _mark_stored(judged.run, moment)
             if judged.ended and judged.record is not None:
                 judged.run.incidents = _end_told(judged.record)
                 self._ended(judged.run, moment)
-        if any(record.notices for record in records):
+        if any(record.notices for record in stored.values()):
             self._committed()
 
-    def _stored(self, records: Sequence[Record], moment: Moment) -> bool:
+    def _stored(self, records: Sequence[Record], moment: Moment) -> dict[int, Record] | None:
+        """Store what can be stored; gives that, by the ``id()`` of each; None while the store cannot be used."""
+        if not records:
+            return {}
         try:
-            self._store.record(records, moment)
+            refused = self._store.record(records, moment)
         except StoreError as e:
             self._complaints.note("store", "the store", f"{e}; verdicts are kept back until it works", moment.mono)
-            return False
-        return True
+            return None
+        stored = {id(record): record for record in records}
+        for record, error in refused:
+            del stored[id(record)]
+            self._complaints.note("store.run", f"the run {record.run.key!r} cannot be stored", repr(error), moment.mono)
+        return stored
 
     def remind(self, moment: Moment) -> None:
         """Repeat what is still wrong, where a route asks for it."""
@@ -122,7 +133,7 @@ class Verdicts:
 
     def save(self, moment: Moment) -> None:
         """Before stopping: what the runs have learned goes into the store. Raises StoreError."""
-        self._store.record([self._record(run, moment) for run in self._roster.runs.values()], moment)
+        self._store.record([_record(run, moment) for run in self._roster.runs.values()], moment)
 
     def amend(self, moment: Moment) -> None:
         """Tell what has become known of ends that were told before; what cannot be stored is tried again."""
@@ -131,10 +142,12 @@ class Verdicts:
             found, _ = findings_of(run, {}, moment.mono, self.detectors)
             record = amendment(run, found, moment, self._config)
             if record is not None:
-                if not self._stored([record], moment):
+                stored = self._stored([record], moment)
+                if stored is None:
                     return
-                run.incidents = _end_told(record)
-                self._committed()
+                if stored:
+                    run.incidents = _end_told(record)
+                    self._committed()
             del self._roster.settled[0]
 
     def _set_aside(self, run: Run, failure: Failure, moment: Moment) -> None:
@@ -146,22 +159,28 @@ class Verdicts:
         )  # fmt: skip
 
     def refresh_rows(self, moment: Moment) -> None:
-        """Bring some of the rows of runs that went on up to date, in turn."""
-        records = []
+        """Bring some of the rows of runs that went on up to date, in turn, and none of them too often."""
+        due = []
         share = len(self._rotation) // ROWS_WITHIN_TICKS
         for _ in range(min(max(ROWS_PER_TICK, share), len(self._rotation))):
             run = self._rotation.popleft()
             if self._roster.runs.get(run.key) is not run:
                 continue
             self._rotation.append(run)
-            if run.beats != run.stored_beats:
-                records.append(self._record(run, moment))
-        if records:
-            self._stored(records, moment)
+            if run.beats != run.stored_beats and moment.mono - run.stored_at >= REFRESH_S:
+                due.append((run, _record(run, moment)))
+        stored = self._stored([record for _, record in due], moment) or {}
+        for run, record in due:
+            if id(record) in stored:
+                _mark_stored(run, moment)
 
-    def _record(self, run: Run, moment: Moment) -> Record:
-        run.stored_beats = run.beats
-        return Record(current_row(run, moment), workers=list(run.workers.values()))
+
+def _record(run: Run, moment: Moment) -> Record:
+    return Record(current_row(run, moment), workers=list(run.workers.values()))
+
+
+def _mark_stored(run: Run, moment: Moment) -> None:
+    run.stored_beats, run.stored_at = run.beats, moment.mono
 
 
 def _end_told(record: Record) -> dict[Kind, Incident]:
