@@ -13,7 +13,6 @@ from stored import MESSAGE, NOW, ROW
 from epochwatchd.model import Pace
 from epochwatchd.store import Record, Store, StoreRefused, StoreUnusable, read_runs
 
-
 OLDEST = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 IS_STRICT = sqlite3.sqlite_version_info >= (3, 37)
 NEWER = {
@@ -118,7 +117,7 @@ def test_a_new_format_that_fails_half_way_leaves_the_old_one(store, monkeypatch)
 def test_a_database_of_a_newer_epochwatchd_is_left_alone(store, path):
     store.record([Record(ROW)], NOW)
     store.close()
-    with closing(sqlite3.connect(path)) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
     with pytest.raises(StoreRefused, match="newer"):
@@ -144,7 +143,7 @@ def test_a_strict_database_is_left_alone_by_an_sqlite_that_knows_no_strict_table
         db.execute("PRAGMA user_version = 1")
         db.execute("PRAGMA writable_schema = ON")
         db.execute("UPDATE sqlite_master SET sql = sql || ' STRICT'")
-    with pytest.raises(StoreRefused, match="3.37"):
+    with pytest.raises(StoreRefused, match=r"3\.37"):
         Store(path, "this boot").open()
 
 

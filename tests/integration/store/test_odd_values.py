@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
-from builders import WALL, beat, worker
+from builders import beat, worker
 from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body

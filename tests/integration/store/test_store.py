@@ -8,7 +8,7 @@ from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
 from epochwatchd.model import Cause, Pace, Rhythm, Windows
-from epochwatchd.store import Record, Store, StoreRefused, read_runs
+from epochwatchd.store import Record, Store, StoreRefused
 
 
 def reopened(store, boot="this boot"):
