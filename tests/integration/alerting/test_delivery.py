@@ -102,7 +102,7 @@ async def delivering(outbox, **given):
 
 @pytest.fixture
 def post(crash):
-    """A delivery to the channel ``team`` and its message, whose run has the number for a name: peers know it by that."""
+    """A delivery to the channel ``team`` and its message, whose run has its number for a name: peers see that."""
 
     def make(number, incident="x", channel="team"):
         return Delivery(number, channel, incident, "mina", critical=True), replace(crash, id=incident, run=str(number))
