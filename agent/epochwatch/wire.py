@@ -112,6 +112,7 @@ class Body(NamedTuple):
     began_ns: Optional[int] = None
     stack_signal: Optional[int] = None
     stack_fd: Optional[int] = None
+    unknown: Tuple[str, ...] = ()
 
 
 class Beat(NamedTuple):

@@ -49,7 +49,7 @@ HOW_TO_EXPECT = '(write five fields: minute, hour, day, month, weekday; "30 2 * 
 HOW_TO_START = '(give the time as well: expected: "30 2 * * *")'
 DEFAULTS = "first_beat_within, gpu_stalled_after, max_runtime, min_runtime, silent_after"
 HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
-KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue' or 'missing'"
+KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue', 'missing' or 'watchdog'"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from epochwatchd.config.durations import format_duration
@@ -20,6 +21,7 @@ def describe(config: Config) -> list[str]:
         f"configuration: {config.source or 'built-in defaults'}",
         f"heartbeat files: {places}",
         f"datagrams: {f'{heartbeats.udp}, {key}' if heartbeats.udp else 'off'}",
+        f"datagrams of known senders: {_socket(heartbeats.socket)}",
         f"every job: {_policy(config.defaults)}",
         *(f"jobs {rule.match}: {_policy(rule.over(config.defaults))}{_expected(rule)}" for rule in config.jobs),
         *(f"channel {name}: {_channel(channel)}" for name, channel in config.channels.items()),
@@ -28,6 +30,10 @@ def describe(config: Config) -> list[str]:
         f"language: {config.language}",
         *(f"note: {note}" for note in _notes(config)),
     ]
+
+
+def _socket(path: Path | str | None) -> str:
+    return "in the runtime folder" if path == "auto" else str(path or "off")
 
 
 def _policy(policy: Policy) -> str:

@@ -80,7 +80,7 @@ def default_routes(channels: tuple[str, ...]) -> tuple[Route, ...]:
 
 def _heartbeats(section: HeartbeatsSection) -> Heartbeats:
     by_default = "udp" not in section.model_fields_set
-    return Heartbeats(section.directories, section.udp, by_default, section.key_file)
+    return Heartbeats(section.directories, section.udp, by_default, section.key_file, section.socket)
 
 
 def _rule(section: JobSection, defaults: Policy) -> JobRule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -15,9 +16,13 @@ from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import Address, Language, StoreConfig
 from epochwatchd.model import Policy, Severity, Status
 
+SOCKET_PATH_MAX = 107
+"""Of a Unix socket's address: sun_path less its end (unix(7))."""
 DEFAULT_UDP = Address("127.0.0.1", 8765)
 
-NotifiedKind = Literal["started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing"]
+NotifiedKind = Literal[
+    "started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "watchdog"
+]
 """The kinds of model.Kind that anybody is told of: ``running`` is not."""
 
 
@@ -61,6 +66,16 @@ def _udp(value: Any, info: ValidationInfo) -> Address | None:
     return address
 
 
+def _socket(value: Any, info: ValidationInfo) -> Any:
+    """Where a path would be too long for the kernel, to say so here is kinder."""
+    if value in ("off", False):
+        return None
+    path = value if value == "auto" else _path(value, info)
+    if len(os.fsencode(str(path))) > SOCKET_PATH_MAX:
+        raise BadValueError("the path is too long", f"the kernel takes {SOCKET_PATH_MAX} bytes; or off")
+    return path
+
+
 def _crontab(value: Any) -> Crontab | None:
     return None if value is None else parse_crontab(value)
 
@@ -97,6 +112,7 @@ class HeartbeatsSection(Section):
     key_file: Annotated[bytes | None, BeforeValidator(_key)] = None
     directories: tuple[FilePath, ...] = ()
     udp: Annotated[Address | None, BeforeValidator(_udp)] = DEFAULT_UDP
+    socket: Annotated[Path | Literal["auto"] | None, BeforeValidator(_socket)] = "auto"
 
 
 class PolicySection(Section):

@@ -38,6 +38,8 @@ class Address:
 class Heartbeats:
     """Where beats come from. ``directories`` are watched besides the default places; no ``udp``: no datagrams.
 
+    ``socket``: the Unix socket for datagrams whose sender is known, in the usual place where it is ``auto``.
+
     ``udp_is_default``: nobody asked for that address, so that failing to bind it is no mistake of the user's.
     """
 
@@ -45,6 +47,7 @@ class Heartbeats:
     udp: Address | None = None
     udp_is_default: bool = False
     key: bytes | None = field(default=None, repr=False)
+    socket: Path | Literal["auto"] | None = "auto"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from epochwatch import transport
 from epochwatchd.config import Config
 
+SOCKET_NAME = "beats"
 STORE_NAME = "epochwatch.db"
 SERVICE_STATE = Path("/var/lib/epochwatch")
 
@@ -32,6 +33,17 @@ def make_own_directory(env: Mapping[str, str]) -> None:
     """Make the folder that this user's agents fall back to, so that even their first run is seen when it appears."""
     with suppress(OSError):  # there already, or not to be had: then the agent makes it, or goes without
         Path(transport.directories(env)[-1]).mkdir(mode=0o700)
+
+
+def socket_path(config: Config, env: Mapping[str, str]) -> Path | None:
+    """Where datagrams of known senders come in: as configured, else in the service's runtime folder, or the user's."""
+    if config.heartbeats.socket != "auto":
+        return config.heartbeats.socket
+    if env.get("RUNTIME_DIRECTORY"):
+        return Path(env["RUNTIME_DIRECTORY"].split(":")[0]) / SOCKET_NAME
+    if env.get("XDG_RUNTIME_DIR"):
+        return Path(env["XDG_RUNTIME_DIR"]) / "epochwatchd" / SOCKET_NAME
+    return Path("/run/epochwatchd") / SOCKET_NAME if os.geteuid() == 0 else None
 
 
 def store_path(config: Config, env: Mapping[str, str]) -> Path:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from epochwatchd.detection import patience
 from epochwatchd.detection.patience import Patience
@@ -37,6 +37,29 @@ REVIVE_DEAD_S = 2 * 86400.0
 
 class StoreError(EpochwatchError):
     """The database cannot be used; the text says why and what to do."""
+
+
+class StoreRefused(StoreError):
+    """The daemon must not start with it: it is another's, or of a newer format."""
+
+
+class StoreUnusable(StoreError):
+    """It cannot be used now (full disk, no permission, locked, …), which may pass by itself."""
+
+
+class StoredRun(NamedTuple):
+    """A run that has not ended, as it was stored."""
+
+    row: RunRow
+    workers: list[Worker]
+    incidents: list[Incident]
+
+
+class Unfinished(NamedTuple):
+    """The runs that have not ended, and the keys of those that cannot be read, with why."""
+
+    runs: list[StoredRun]
+    unreadable: list[tuple[str, Exception]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +88,18 @@ class Store:
         self.path = path
         self._boot = boot
         self._resources = ExitStack()
+        self.replaced: str | None = None
+        self.generation = 0
         try:
             self._db = self._open()
         except BlockingIOError:
             self.close()
-            raise StoreError(f"{path}: another epochwatchd is using this database; stop it or set store.path") from None
+            raise StoreRefused(
+                f"{path}: another epochwatchd is using this database; stop it or set store.path"
+            ) from None
         except (OSError, sqlite3.Error) as e:
             self.close()
-            raise StoreError(f"{path}: the database cannot be used: {e}") from e
+            raise StoreUnusable(f"{path}: the database cannot be used: {e}") from e
 
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,14 +119,49 @@ class Store:
         with closing(sqlite3.connect(self.path, timeout=5)) as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
-    def record(self, items: Iterable[Record], moment: Moment) -> None:
-        """Write judgements of runs, all or nothing. Raises StoreError."""
+    def record(self, items: Sequence[Record], moment: Moment) -> list[tuple[Record, Exception]]:
+        """Write judgements of runs; gives those that cannot be written, ever, and why. Raises StoreUnusable."""
         try:
-            with self._db:
-                for item in items:
-                    self._record(item, moment)
-        except sqlite3.Error as e:
-            raise StoreError(f"{self.path}: {e}") from e
+            self._record_all(items, moment)
+        except sqlite3.OperationalError as e:
+            raise StoreUnusable(f"{self.path}: {e}") from e
+        except Exception:  # noqa: BLE001 - one of them is to blame: each by itself
+            return [(item, e) for item in items if (e := self._recorded(item, moment)) is not None]
+        return []
+
+    def _recorded(self, item: Record, moment: Moment) -> Exception | None:
+        try:
+            self._record_all([item], moment)
+        except sqlite3.OperationalError as e:
+            raise StoreUnusable(f"{self.path}: {e}") from e
+        except Exception as e:  # noqa: BLE001 - given back
+            return e
+        return None
+
+    def _record_all(self, items: Iterable[Record], moment: Moment) -> None:
+        with self._db:
+            for item in items:
+                self._record(item, moment)
+
+    def last_delivery_id(self) -> int:
+        """The highest id of a delivery so far."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM delivery").fetchone()[0])
+
+    def delivery_ids_after(self, delivery_id: int) -> list[int]:
+        """The ids of deliveries above one, in order."""
+        return [row[0] for row in self._db.execute("SELECT id FROM delivery WHERE id > ? ORDER BY id", (delivery_id,))]
+
+    def mark(self, delivery_id: int, state: str, error: str | None) -> None:
+        """What became of an attempt."""
+        self._mark(delivery_id, state, error)
+
+    def notification(self, delivery_id: int) -> Notification | None:
+        """The message of a delivery; None if there is none."""
+        query = (
+            "SELECT content FROM notification JOIN delivery ON notification.id = notification_id WHERE delivery.id = ?"
+        )
+        row = self._db.execute(query, (delivery_id,)).fetchone()
+        return records.notification_from(row["content"]) if row else None
 
     def _record(self, item: Record, moment: Moment) -> None:
         self._db.execute(_UPSERT_RUN, _run_values(item.run))
@@ -125,22 +187,22 @@ class Store:
                 [(row.lastrowid, channel, moment.wall) for channel in channels],
             )
 
-    def unfinished(self, moment: Moment) -> list[tuple[RunRow, list[Worker], list[Incident]]]:
+    def unfinished(self, moment: Moment) -> Unfinished:
         """Every run that has not ended, with its workers and open incidents."""
-        result = []
+        result: list[StoredRun] = []
         for row in self._db.execute("SELECT * FROM run WHERE ended_wall IS NULL").fetchall():
             workers = self._db.execute("SELECT * FROM worker WHERE run_key = ?", (row["key"],))
             incidents = self._db.execute(
                 "SELECT * FROM incident WHERE run_key = ? AND closed_wall IS NULL", (row["key"],)
             )
             result.append(
-                (
+                StoredRun(
                     _run_row(row),
                     [records.worker_from(w["key"], w["snapshot"], moment, self._boot) for w in workers],
                     [records.incident_from(i, moment) for i in incidents],
                 )
             )
-        return result
+        return Unfinished(result, [])
 
     def watched_wall(self) -> float | None:
         """Until when, at least, the last daemon watched; None if it has left nothing that tells."""
@@ -193,8 +255,9 @@ class Store:
     def pending(self, channel: str, after: int = 0) -> list[Delivery]:
         """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
         return [
-            Delivery(row["id"], channel, records.notification_from(row["content"]), row["attempts"])
+            Delivery(row["id"], channel, n.id, n.user or "", n.severity == "critical", row["attempts"])
             for row in self._db.execute(_PENDING, (channel, after))
+            if (n := records.notification_from(row["content"]))
         ]
 
     def pending_counts(self) -> dict[tuple[str, str], int]:
@@ -223,7 +286,7 @@ class Store:
             query = "UPDATE delivery SET state = 'pending' WHERE state = 'dead' AND changed_wall > ?"
             return self._db.execute(query, (now_wall - REVIVE_DEAD_S,)).rowcount
 
-    def prune(self, before_wall: float) -> int:
+    def prune(self, before_wall: float, limit: int) -> int:  # noqa: ARG002
         """Forget runs that ended before, and older notifications; gives the number of runs."""
         with self._db:
             self._db.execute("DELETE FROM notification WHERE created_wall < ?", (before_wall,))
