@@ -282,6 +282,8 @@ class Daemon:
         return run
 
     def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
+        if unknown := ", ".join(adopted.worker.body.unknown):
+            self.complaints.note("wire.unknown", adopted.worker.key, f"{unknown}: upgrade the watchdog", moment.mono)
         run = self.roster.adopt(adopted, moment)
         if run is not None and len(run.workers) == 1:
             self._verdicts.watch(run)
