@@ -58,7 +58,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
     return _json(
         {
             "head": worker.head._asdict(),
-            "body": {k: v for k, v in worker.body._asdict().items() if v != Body._field_defaults.get(k, "")},
+            "body": _known(worker.body),
             "user": worker.user,
             "local": worker.local,
             "keeps_alive": worker.keeps_alive,
@@ -79,6 +79,12 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "pace": worker.pace,
         }
     )
+
+
+def _known(body: Body) -> dict[str, Any]:
+    """What a body says, as far as it is known here."""
+    said = body._replace(unknown=())._asdict()
+    return {name: value for name, value in said.items() if value != Body._field_defaults.get(name, "")}
 
 
 def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
