@@ -12,6 +12,7 @@ import signal
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from epochwatch import identity, output, wire
+from epochwatch.masking import masked
 from epochwatch.run import Run
 from epochwatch.tail import Tail
 
@@ -69,9 +70,9 @@ def _register(plan: Plan) -> Optional[Run]:
     os.environ.pop("EPOCHWATCH_RUN", None)  # of a `epochwatch run` around us: this is a run of its own
     with _harmless("the run is not recorded"):
         job = plan.job or os.environ.get("EPOCHWATCH_JOB") or job_of(plan.command)
-        (job,) = identity.told_of([job[: wire.JOB_MAX]])
+        (job,) = masked([job[: wire.JOB_MAX]])
         body = identity.describe(job, epochs=plan.epochs, steps=plan.steps, tags=plan.tags)
-        body = body._replace(argv=identity.told_of(plan.command), command_pid=0)
+        body = body._replace(argv=masked(plan.command), command_pid=0)
         record = Run(body=body).open()
         os.environ.update(EPOCHWATCH_RUN=body.run or "", EPOCHWATCH_JOB=body.job)
         return record

@@ -6,10 +6,11 @@ import os
 import re
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from epochwatch import checks, scalars, wire
 from epochwatch.guard import report
+from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
@@ -34,20 +35,13 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         user=_user()[:256],
         rank=rank,
         world_size=world_size,
-        argv=told_of([str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())]),
+        argv=masked([str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())]),
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,
         began_ns=time.time_ns(),
     )
     return body._replace(**fields)
-
-
-def told_of(command_line: Sequence[str]) -> Tuple[str, ...]:
-    """A command line as others may see it: without secrets."""
-    from epochwatch.masking import masked  # noqa: PLC0415 - with the first beat, not with the import
-
-    return tuple(masked(command_line))
 
 
 def job_name(job: Optional[str] = None) -> str:

@@ -6,7 +6,7 @@ name counts only if it ends in a word for a secret, and a number or a plain yes 
 """
 
 import re
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, Sequence, Tuple
 
 HIDDEN = "…"
 SHOWN_MAX = 32 * 1024
@@ -40,14 +40,14 @@ _KNOWN_FORM = (
 )
 
 
-def masked(words: Sequence[str]) -> List[str]:
+def masked(words: Sequence[str]) -> Tuple[str, ...]:
     """The words of a command line with every secret replaced by ``…``; of a very long line, only its beginning."""
-    words = list(_beginning(words))
+    words = tuple(_beginning(words))
     line = " ".join(words).lower()
     if not any(hint in line for hint in _HINTS):
         return words
-    options = ["", *words]
-    return [HIDDEN if _is_value(w, options[at]) else _masked_word(w) for at, w in enumerate(words)]
+    options = ("", *words)
+    return tuple(HIDDEN if _is_value(word, options[at]) else _masked_word(word) for at, word in enumerate(words))
 
 
 def _beginning(words: Sequence[str]) -> Iterator[str]:

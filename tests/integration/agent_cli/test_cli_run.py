@@ -45,8 +45,8 @@ def test_the_wrapper_leaves_no_core_dump_of_its_own(epochwatch, tmp_path):
 
 
 def test_secrets_of_the_command_line_reach_the_command_and_nobody_else(epochwatch, directory):
-    line = ["sh", "-c", 'echo "$2" | tr a-z A-Z', "key=s3cret-job", "--api-key", "s3cret", "HF_TOKEN=s3cret", "--lr", "0.1"]
-    result = epochwatch("run", "--job", "api_key=s3cret", "--", *line)
+    options = ["key=s3cret", "--api-key", "s3cret", "HF_TOKEN=s3cret", "--lr", "0.1"]
+    result = epochwatch("run", "--job", "api_key=s3cret", "--", "sh", "-c", 'echo "$2" | tr a-z A-Z', *options)
     assert result.stdout == b"S3CRET\n"
     (file,) = directory.glob("*.beat")
     assert b"s3cret" not in file.read_bytes() + bytes(file)
