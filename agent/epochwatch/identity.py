@@ -10,6 +10,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from epochwatch import checks, scalars, wire
 from epochwatch.guard import report
+from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
@@ -34,7 +35,7 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         user=_user()[:256],
         rank=rank,
         world_size=world_size,
-        argv=tuple(str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())),
+        argv=masked([str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())]),
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,

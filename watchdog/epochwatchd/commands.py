@@ -98,7 +98,7 @@ def _check(config: Config, _: argparse.Namespace) -> int:
 
 
 def _next_due(config: Config, now: float) -> list[str]:
-    expected = [(rule.match, rule.expected.at) for rule in config.jobs if rule.expected is not None]
+    expected = [(config.shown(rule.match), rule.expected.at) for rule in config.jobs if rule.expected is not None]
     return [
         f"next due: {match} at {datetime.fromtimestamp(next_due(at, now).last_wall).astimezone():%Y-%m-%d %H:%M %Z}"
         for match, at in expected

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from epochwatchd.config.durations import format_duration
+from epochwatchd.config.problems import shown_key
 from epochwatchd.config.settings import ChannelConfig, Config, JobRule, Match, Route
 from epochwatchd.model import Policy
 
 
 def describe(config: Config) -> list[str]:
     """Lines for people: every setting as it was understood, then what looks unintended. Secrets are masked."""
+    return list(map(config.shown, _lines(config)))
+
+
+def _lines(config: Config) -> list[str]:
     heartbeats, store = config.heartbeats, config.store
     places = ", ".join(["the default places", *map(str, heartbeats.directories)])
     key = "sealed with a key" if heartbeats.key else "without a key"
@@ -63,7 +68,7 @@ def _channel(channel: ChannelConfig) -> str:
 
 def _option(value: Any) -> str:
     if isinstance(value, dict):
-        return " and ".join(f"{name} {part}" for name, part in value.items())
+        return " and ".join(f"{shown_key(name)} {part}" for name, part in value.items())
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -46,7 +46,7 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
     file = validated(FileSection, {} if document.value is None else document.value, document, (), context)
     if file is None or document.problems:
         raise ConfigError(document.problems.values())
-    return _config(file, channels, path)
+    return replace(_config(file, channels, path), hidden=document.hidden)
 
 
 def _read(path: Path | None) -> Document:

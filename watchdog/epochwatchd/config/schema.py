@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from epochwatchd.config.addresses import is_loopback, parse_address
 from epochwatchd.config.crontab import Crontab, parse_crontab
 from epochwatchd.config.durations import parse_duration
-from epochwatchd.config.problems import BadValueError, did_you_mean
+from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import Address, Language, StoreConfig
 from epochwatchd.model import Policy, Severity, Status
@@ -62,7 +62,7 @@ def _udp(value: Any, info: ValidationInfo) -> Address | None:
     except BadValueError as e:
         raise BadValueError(e.message, f"{e.hint}, or off") from None
     if info.data.get("key_file", b"unreadable") is None and not is_loopback(address):
-        raise BadValueError(f"{address} can be reached by others", "give a key_file, or listen on 127.0.0.1")
+        raise BadValueError("others can reach this address", "give a key_file, or listen on 127.0.0.1")
     return address
 
 
@@ -89,7 +89,7 @@ def _of_expected(value: float | None, info: ValidationInfo) -> float | None:
 def _known_channel(name: str, info: ValidationInfo) -> str:
     channels = cast("dict[str, Any]", info.context)["channels"]
     if name not in channels:
-        raise BadValueError(f"there is no channel {name}", did_you_mean(name, channels))
+        raise BadValueError("there is no such channel", did_you_mean(name, list(filter(is_channel_name, channels))))
     return name
 
 

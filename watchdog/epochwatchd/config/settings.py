@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from epochwatchd.config.crontab import Crontab
+from epochwatchd.config.problems import masked
 from epochwatchd.model import Kind, Policy, Severity, Status
 
 if TYPE_CHECKING:
@@ -114,7 +115,10 @@ class StoreConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole, checked configuration. ``source`` is None where the built-in defaults were taken."""
+    """A whole, checked configuration. ``source`` is None where the built-in defaults were taken.
+
+    ``hidden``: texts that must never be shown (secrets, and what came from the environment), and what to show instead.
+    """
 
     heartbeats: Heartbeats
     defaults: Policy
@@ -124,6 +128,11 @@ class Config:
     store: StoreConfig
     language: Language
     source: Path | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def shown(self, text: str) -> str:
+        """``text`` as it may be shown to anybody."""
+        return masked(text, self.hidden)
 
     def policy(self, job: str) -> Policy:
         """What the job asks for: the first rule that matches its name, laid over the defaults."""
