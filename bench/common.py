@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 import yaml
 
 from epochwatchd.config import Config, Heartbeats, StoreConfig
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket
 from epochwatchd.inputs.processes import boot_id, read_stat
 from epochwatchd.model import Policy
@@ -164,7 +164,7 @@ def daemon_inside(
         contextlib.closing(Ledger(lambda: Store(place / "inside.db", boot_id()))) as ledger,
         contextlib.closing(BeatFiles()) as files,
     ):
-        daemon = Daemon(config, ledger, files, sockets, lambda: directories)
+        daemon = Daemon(config, ledger, files, sockets, lambda: map(Folder, directories))
         with contextlib.closing(daemon):
             daemon.restore(read_clocks())
             yield daemon

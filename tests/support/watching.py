@@ -14,7 +14,7 @@ from epochwatch import wire
 from epochwatch.wire import Body, Head
 from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
 from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.model import Moment, Policy
 from epochwatchd.service.daemon import Daemon, read_clocks
 from epochwatchd.store import Store, read_runs
@@ -94,7 +94,7 @@ def watching(folder, config=CONFIG, sockets=(), *, restored=True):
         stack.callback(ledger.close)
         files = BeatFiles()
         stack.callback(files.close)
-        daemon = Daemon(config, ledger, files, sockets, lambda: [beats])
+        daemon = Daemon(config, ledger, files, sockets, lambda: [Folder(beats)])
         stack.callback(daemon.close)
         watch = Watching(daemon, ledger, beats, path)
         if restored:

@@ -9,9 +9,10 @@ import pytest
 from watching import CONFIG, watching, write
 
 from epochwatch import wire
+from epochwatchd.inputs.beat_files import Folder
 from epochwatchd.inputs.nvml import GpuSample, ProcessSample
 from epochwatchd.model import Finding
-from epochwatchd.service.places import beat_directories, store_path, stores_to_read
+from epochwatchd.service.places import Places, store_path, stores_to_read
 from epochwatchd.service.runs import current_row
 from epochwatchd.store import Record, StoreUnusable
 
@@ -165,11 +166,11 @@ def test_one_verdict_in_the_row_is_the_worst(watch):
 
 class TestPlaces:
     def test_every_directory_an_agent_may_choose_is_looked_at(self, tmp_path):
-        places = set(map(str, beat_directories(CONFIG, {"XDG_RUNTIME_DIR": str(tmp_path)})))
+        places = {str(folder.path) for folder in Places(CONFIG, {"XDG_RUNTIME_DIR": str(tmp_path)}).folders()}
         assert {"/run/epochwatch", str(tmp_path / "epochwatch"), f"/tmp/epochwatch-{os.getuid()}"} <= places
 
     def test_a_daemon_with_a_directory_of_its_own_keeps_to_it(self, tmp_path):
-        assert beat_directories(CONFIG, {"EPOCHWATCH_DIR": str(tmp_path)}) == [tmp_path]
+        assert Places(CONFIG, {"EPOCHWATCH_DIR": str(tmp_path)}).folders() == [Folder(tmp_path)]
 
     @pytest.mark.parametrize(
         ("env", "expected"),

@@ -23,7 +23,7 @@ from epochwatchd.inputs.beat_socket import BeatSocket, bind_udp, bind_unix
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.gpu_watch import GpuWatch
-from epochwatchd.service.places import beat_directories, make_own_directory, socket_path, store_path
+from epochwatchd.service.places import Places, make_own_directory, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
 from epochwatchd.store import Store
@@ -68,13 +68,14 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         loop.add_signal_handler(number, stopping.set)
     with ExitStack() as stack:
         make_own_directory(env)
-        files = BeatFiles()
+        uid = watched_uid()
+        files = BeatFiles(uid)
         stack.callback(files.close)
         sockets = _bind(config, env)
         for socket in sockets:
             stack.callback(socket.close)
         deliverer = Deliverer(ledger, _sends(config))
-        daemon = Daemon(config, ledger, files, sockets, lambda: beat_directories(config, env))
+        daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
         stack.callback(daemon.close)
         daemon.verdicts.on_notice = deliverer.wake
         service = _Service(daemon, deliverer, ledger, load, env)

@@ -6,11 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from pathlib import Path
 
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket, Datagram, Fault
 from epochwatchd.inputs.deaths import Death, Deaths
 from epochwatchd.inputs.kernel_log import open_kernel_log
@@ -53,7 +52,7 @@ def read_clocks() -> Moment:
 
 
 class Daemon:
-    """Watches, judges and records. ``directories`` gives where heartbeats are looked for.
+    """Watches, judges and records. ``folders`` gives where heartbeats are looked for.
 
     ``refused_config``: why the newest configuration is not in force; None if it is.
     """
@@ -64,7 +63,7 @@ class Daemon:
         ledger: Ledger,
         files: BeatFiles,
         sockets: Sequence[BeatSocket],
-        directories: Callable[[], Iterable[Path]],
+        folders: Callable[[], Iterable[Folder]],
     ) -> None:
         self.clock: Callable[[], Moment] = read_clocks
         self.config = config
@@ -80,7 +79,7 @@ class Daemon:
         self._ledger = ledger
         self._files = files
         self._sockets = sockets
-        self._directories = directories
+        self._folders = folders
         self._datagrams = Datagrams(lambda key: ledger.ended_wall(key) is not None)
         self.refused_config: str | None = None
         self._refused: dict[str, str] = {}
@@ -178,7 +177,7 @@ class Daemon:
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
-        for path in self._files.watch(self._directories()):
+        for path in self._files.watch(self._folders()):
             self._read(path, moment)
 
     def _read_known(self, moment: Moment) -> None:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Beat, Body, WireError
@@ -246,7 +245,7 @@ class Roster:
                 self._files.forget(path)
                 sighting = self._files.read(path)
                 if sighting is not None and self.is_over(path, sighting.beat.body):
-                    Path(path).unlink()
+                    self._files.remove(path)
                 self._over.pop(path, None)
             except FileNotFoundError:
                 del self._over[path]
