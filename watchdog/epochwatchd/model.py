@@ -358,6 +358,11 @@ class Notification:
     text: str = ""
     version: int = 1
 
+    @property
+    def turn(self) -> str:
+        """Whose turn it takes on a channel: its user's. All senders that are not known take one together."""
+        return (self.user or "") if self.verified else "?"
+
 
 class Delivery(NamedTuple):
     """A notification on its way to one channel: of which incident, for whom, and how often it was tried."""

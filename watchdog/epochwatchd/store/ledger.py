@@ -154,7 +154,7 @@ class Ledger:
         memory = self._memory
         memory.last_id -= 1
         delivery = Delivery(
-            memory.last_id, channel, notification.id, notification.user or "", notification.severity == "critical"
+            memory.last_id, channel, notification.id, notification.turn, notification.severity == "critical"
         )
         memory.messages[delivery.id] = notification
         memory.fresh.setdefault(channel, []).append(delivery)
