@@ -154,4 +154,4 @@ def test_a_run_whose_stored_state_cannot_be_read_is_found_again_by_its_heartbeat
         assert sorted(run.speaker.body.job for run in again.daemon.roster.runs.values()) == ["good", "spoiled"]
         again.beat("a", job="spoiled", seq=2, state=wire.FINISHED)
         again.tick()
-        assert kinds(again, "spoiled")[-1] == "finished"
+        assert "finished" in kinds(again, "spoiled")

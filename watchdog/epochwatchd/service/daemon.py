@@ -114,6 +114,8 @@ class Daemon:
         run = Run(row.key, row.run, self.config.policy(row.job), is_new=False)
         run.suspected = row.suspected_of
         run.incidents = {i.finding.kind: i for i in stored.incidents}
+        if not stored.workers:
+            raise ValueError("none of its workers is stored")
         if is_expected(run.key):
             self.verdicts.expected.take_up(run, stored.workers[0], moment)
         elif is_own_fault(run.key):
@@ -131,7 +133,7 @@ class Daemon:
         seen = [
             step("heartbeat folders", call=self.discover),
             step("heartbeat files", call=self._read_known),
-            step("datagrams", call=self._hear_held),
+            step("datagrams", call=self._hear_waiting),
             step("processes not watched yet", call=self.roster.tie_again),
             step("deaths", call=self._buried),
             step("deaths without a status", call=self._bury_overdue),
@@ -249,7 +251,7 @@ class Daemon:
         """Before stopping: what the runs have learned goes into the store."""
         moment = self.clock()
         for name, call in (
-            ("datagrams", self._hear_last),
+            ("datagrams", self._hear_waiting),
             ("the store", self._look_at_store),
             ("progress", self.verdicts.save),
         ):
@@ -344,7 +346,7 @@ class Daemon:
         else:
             self.complaints.note(f"file.{code}", path, str(error), moment.mono)
 
-    def _hear_last(self, moment: Moment) -> None:
+    def _hear_waiting(self, moment: Moment) -> None:
         self.receive()
         self._hear_held(moment)
 

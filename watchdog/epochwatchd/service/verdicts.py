@@ -193,7 +193,8 @@ class Verdicts:
 
     def save(self, moment: Moment) -> None:
         """Before stopping: what the runs have learned goes into the store."""
-        self._write([run for run in self._roster.runs.values() if run.beats != run.stored_beats], moment)
+        runs = list(self._roster.runs.values())
+        self._write([run for run in runs if run.beats != run.stored_beats] or runs[:1], moment)
 
     def _write(self, runs: Iterable[Run], moment: Moment) -> None:
         attempt, now = self._bulkheads.attempt, moment.mono
