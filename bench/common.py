@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, Protocol
 import yaml
 
 from epochwatchd.config import Config, Heartbeats, StoreConfig
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket
 from epochwatchd.inputs.processes import boot_id, read_stat
 from epochwatchd.model import Policy
 from epochwatchd.service.daemon import Daemon, read_clocks
 from epochwatchd.store import Store
+from epochwatchd.store.ledger import Ledger
 
 TMPFS = Path("/dev/shm")
 STARTED = "watching"
@@ -155,15 +156,15 @@ def serving(place: Path, **settings: Any) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def daemon_inside(
-    place: Path, *, directories: Sequence[Path] = (), socket: BeatSocket | None = None
+    place: Path, *, directories: Sequence[Path] = (), sockets: Sequence[BeatSocket] = ()
 ) -> Iterator[Daemon]:
     """The daemon's core in this process, without a loop: whoever measures calls ``tick`` and ``receive``."""
     config = Config(Heartbeats(), Policy(), (), {}, (), StoreConfig(), "en")
     with (
-        contextlib.closing(Store(place / "inside.db", boot_id())) as store,
+        contextlib.closing(Ledger(Store(place / "inside.db", boot_id()))) as ledger,
         contextlib.closing(BeatFiles()) as files,
     ):
-        daemon = Daemon(config, store, files, socket, directories=lambda: directories, committed=lambda: None)
+        daemon = Daemon(config, ledger, files, sockets, lambda: map(Folder, directories))
         with contextlib.closing(daemon):
             daemon.restore(read_clocks())
             yield daemon

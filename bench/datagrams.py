@@ -87,7 +87,7 @@ def epochwatchd_core() -> Receiver:
     with (
         common.folder() as place,
         closing(BeatSocket(HOST, 0, None)) as inbox,
-        common.daemon_inside(place, socket=inbox) as daemon,
+        common.daemon_inside(place, sockets=[inbox]) as daemon,
     ):
         drained = itertools.count(1)
 

@@ -1,5 +1,6 @@
 """For all tests, on every Python."""
 
+import os
 import signal
 
 
@@ -8,3 +9,8 @@ def pytest_configure():
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers():
+    """Twice as many as there are processors: most tests of this project wait, for processes and for the kernel."""
+    return 2 * (os.cpu_count() or 1)

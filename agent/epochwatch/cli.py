@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
-import math
+import io
 import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+
+from epochwatch.checks import COUNT_MAX, EPOCH_MAX, NAME_MAX, TAG_MAX, clean
 
 if TYPE_CHECKING:
     from epochwatch.listing import Entry
@@ -98,7 +100,7 @@ def _add_beat(commands: Any) -> None:
         "epochwatch beat --job backup --epoch 3 --loss 0.21",
     ).add_argument
     add("--job", required=True, help="the job's name")
-    add("--epoch", type=_finite, metavar="N", help="the epoch that the script is in")
+    add("--epoch", type=_epoch, metavar="N", help="the epoch that the script is in")
     add("--epochs", type=_count, metavar="N", help="how many epochs are planned")
     add("--step", type=_whole, metavar="N", help="the step that the script is at")
     add("--loss", type=_number, metavar="X", help="the loss; nan and inf are told as what they are")
@@ -132,15 +134,15 @@ def _whole(text: str) -> int:
 
 def _count(text: str) -> int:
     number = _whole(text)
-    if number <= 0:
-        raise argparse.ArgumentTypeError(f"must be positive, not {text}")
+    if not 0 < number <= COUNT_MAX:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {COUNT_MAX}, not {text}")
     return number
 
 
 def _pair(text: str) -> Tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not (name and equals):
-        raise argparse.ArgumentTypeError(f"must be written NAME=VALUE, not {text!r}")
+    if not (name and equals) or len(name) > NAME_MAX or len(value) > TAG_MAX:
+        raise argparse.ArgumentTypeError(f"must be written NAME=VALUE, not {text!r:.80}")
     return name, value
 
 
@@ -156,10 +158,10 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
-def _finite(text: str) -> float:
+def _epoch(text: str) -> float:
     number = _number(text)
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"must be finite, not {text}")
+    if not abs(number) <= EPOCH_MAX:  # also if it is NaN
+        raise argparse.ArgumentTypeError(f"must be a number up to {EPOCH_MAX:.16g}, not {text}")
     return number
 
 
@@ -200,10 +202,12 @@ def _status(options: argparse.Namespace) -> int:
     directories = transport.directories(os.environ)
     entries, faults = listing.entries(directories)
     for path, reason in faults.items():
-        print(f"epochwatch: {path}: {reason}", file=sys.stderr)
+        print(clean(f"epochwatch: {path}: {reason}"), file=sys.stderr)
     if not (entries or options.json):
-        print(f"no heartbeats in {', '.join(directories)}", file=sys.stderr)
+        print(clean(f"no heartbeats in {', '.join(directories)}"), file=sys.stderr)
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # the terminal may have no such letters
     with contextlib.suppress(BrokenPipeError):  # `epochwatch status | head`
         print(_shown(entries, as_json=options.json), flush=True)
     return 0
@@ -217,4 +221,5 @@ def _shown(entries: "Sequence[Entry]", *, as_json: bool) -> str:
         return table.render(entries, now_ns, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     import json  # noqa: PLC0415 - only here
 
-    return json.dumps([table.as_json(entry, now_ns) for entry in entries], indent=2, ensure_ascii=False)
+    found = [table.as_json(entry, now_ns) for entry in entries]
+    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)

@@ -12,6 +12,7 @@ import signal
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from epochwatch import identity, output, wire
+from epochwatch.masking import masked
 from epochwatch.run import Run
 from epochwatch.tail import Tail
 
@@ -67,10 +68,11 @@ def _harmless(consequence: str) -> Iterator[None]:
 def _register(plan: Plan) -> Optional[Run]:
     """A run in which this process speaks for the command; the command's environment then names it too."""
     os.environ.pop("EPOCHWATCH_RUN", None)  # of a `epochwatch run` around us: this is a run of its own
-    job = plan.job or os.environ.get("EPOCHWATCH_JOB") or job_of(plan.command)
     with _harmless("the run is not recorded"):
+        job = plan.job or os.environ.get("EPOCHWATCH_JOB") or job_of(plan.command)
+        (job,) = masked([job[: wire.JOB_MAX]])
         body = identity.describe(job, epochs=plan.epochs, steps=plan.steps, tags=plan.tags)
-        body = body._replace(argv=tuple(plan.command), command_pid=0)
+        body = body._replace(argv=masked(plan.command), command_pid=0)
         record = Run(body=body).open()
         os.environ.update(EPOCHWATCH_RUN=body.run or "", EPOCHWATCH_JOB=body.job)
         return record

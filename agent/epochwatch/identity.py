@@ -8,8 +8,9 @@ import sys
 import time
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from epochwatch import scalars, wire
+from epochwatch import checks, scalars, wire
 from epochwatch.guard import report
+from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
 
 _RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
@@ -34,7 +35,7 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         user=_user()[:256],
         rank=rank,
         world_size=world_size,
-        argv=tuple(str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())),
+        argv=masked([str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())]),
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,
@@ -46,7 +47,8 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
 def job_name(job: Optional[str] = None) -> str:
     """The job's name: ``job``, ``EPOCHWATCH_JOB``, or what the interpreter was started with (``python`` if by hand)."""
     name = scalars.text(job, wire.JOB_MAX) if job is not None else ""
-    return name or os.environ.get("EPOCHWATCH_JOB", "")[: wire.JOB_MAX] or _program()[: wire.JOB_MAX] or "python"
+    name = name or os.environ.get("EPOCHWATCH_JOB", "")[: wire.JOB_MAX] or _program()[: wire.JOB_MAX] or "python"
+    return wire.clean(name)  # as it will be read: a later beat of the same job must know it again
 
 
 def _program() -> str:
@@ -65,7 +67,7 @@ def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, A
     for name, value in {"epochs": epochs, "steps": steps, "tags": tags}.items():
         try:
             if value is not None:
-                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, least=0)
+                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, 0, checks.COUNT_MAX)
         except ValueError as error:
             report(error)
     return fields
@@ -73,7 +75,7 @@ def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, A
 
 def _tags(tags: Any) -> Dict[str, str]:
     items = scalars.of_user(lambda given: list(dict(given).items()), tags, "tags")
-    return {scalars.text(name, 256): scalars.text(value, 4096) for name, value in items}
+    return {scalars.text(name, checks.NAME_MAX): scalars.text(value, checks.TAG_MAX) for name, value in items}
 
 
 def _run_id(job: str, world_size: Optional[int]) -> str:
@@ -113,8 +115,13 @@ def given_run_id() -> Optional[str]:
 def _rank(env: Mapping[str, str]) -> Tuple[Optional[int], Optional[int]]:
     for rank, size in _RANKS:
         if env.get(rank, "").isdecimal():
-            return int(env[rank][:9]), int(env[size][:9]) if env.get(size, "").isdecimal() else None
+            return _up_to_rank_max(env[rank]), _up_to_rank_max(env.get(size, ""))
     return None, None
+
+
+def _up_to_rank_max(digits: str) -> Optional[int]:
+    short = digits.isdecimal() and len(digits) <= len(str(checks.RANK_MAX))
+    return int(digits) if short and int(digits) <= checks.RANK_MAX else None
 
 
 def _boot_id() -> Optional[str]:

@@ -8,7 +8,7 @@ import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
-from epochwatch import scalars, wire
+from epochwatch import checks, scalars, wire
 from epochwatch.guard import guarded, raised_by_signal_handler
 from epochwatch.transport import open_transport
 
@@ -21,7 +21,7 @@ METRICS_INTERVAL_S = 1.0
 CONVERSION_INTERVAL_S = 1.0
 CONVERSION_SHARE = 10
 """A conversion that took long is not repeated before this many times its duration."""
-METRICS_MAX, METRIC_NAME_MAX = 256, 64
+METRICS_MAX, METRIC_NAME_MAX = checks.METRICS_MAX, 64
 """As many, and as long names, as the wire has room for."""
 Phase = Tuple[Optional[str], int, Optional[float]]
 """A phase's name, since when (wall clock in nanoseconds), and for how many seconds at most."""
@@ -32,6 +32,7 @@ _monotonic, _time_ns = time.monotonic, time.time_ns
 _pack_numbers, _NUMBERS_AT = wire.NUMBERS.pack_into, wire.NUMBERS_AT
 _RUNNING = wire.RUNNING
 _HAS_EPOCH, _HAS_STEP, _HAS_LOSS = wire.HAS_EPOCH, wire.HAS_STEP, wire.HAS_LOSS
+_EPOCH_MAX, _EPOCH_MIN = checks.EPOCH_MAX, -checks.EPOCH_MAX
 
 
 class Recorder:
@@ -73,7 +74,7 @@ class Recorder:
         now = _monotonic()
         urgent, others = False, metrics
         if epoch is not None and epoch is not self._epoch:
-            if type(epoch) is int or (type(epoch) is float and epoch - epoch == 0.0):  # finite
+            if (type(epoch) is int or type(epoch) is float) and _EPOCH_MIN <= epoch <= _EPOCH_MAX:
                 urgent = epoch != self._epoch
                 self._epoch = epoch
             else:
@@ -203,8 +204,8 @@ class Recorder:
             flags |= _HAS_LOSS
         try:
             _pack_numbers(link.head, _NUMBERS_AT, flags, seq, self._beat_ns, step or 0, epoch or 0.0, loss or 0.0)
-        except (struct.error, OverflowError):
-            self._epoch = self._step = None  # too large for the wire
+        except struct.error:
+            self._step = None  # too large for the wire
             raise
         try:
             if self._rest_is_dirty:

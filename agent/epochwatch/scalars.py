@@ -6,10 +6,10 @@ import math
 import re
 from typing import Any, Callable, Dict, Tuple, TypeVar
 
+from epochwatch import checks
 from epochwatch.guard import pass_on, report
 
 _CHEAP = frozenset({"builtins", "numpy", "decimal", "fractions"})
-_WHOLE_MAX = 2**63
 _SPAN = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 _SPAN_PART = re.compile(r"([\d.]+)([smhd])")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -43,9 +43,9 @@ def _is_costly(value: Any) -> bool:
 
 
 def number(name: str, value: Any) -> float:
-    """``value`` as what ``name`` takes: a whole step, a finite epoch, any other a float. Raises ValueError."""
+    """``value`` as what ``name`` takes: a whole step, an epoch in range, any other a float. Raises ValueError."""
     found = of_user(_scalar, value, name)
-    if name == "epoch" and not math.isfinite(found):
+    if name == "epoch" and not abs(found) <= checks.EPOCH_MAX:  # also if it is NaN
         raise ValueError(f"epoch is {found}")
     return whole(name, found) if name == "step" else float(found) if name != "epoch" else found
 
@@ -61,11 +61,11 @@ def _scalar(value: Any) -> float:
     return float(value)
 
 
-def whole(name: str, value: Any, least: int = -_WHOLE_MAX) -> int:
-    """``value`` as a whole number of 64 bits that is not below ``least``. Raises ValueError."""
+def whole(name: str, value: Any, least: int = checks.INT_MIN, most: int = checks.INT_MAX) -> int:
+    """``value`` as a whole number in a range, by default of 64 bits. Raises ValueError."""
     found = of_user(int, value, name)
-    if not least <= found < _WHOLE_MAX:
-        raise ValueError(f"{name} is too large or too small: {found:.6g}")
+    if not least <= found <= most:
+        raise ValueError(f"{name} is not from {least} to {most}")
     return found
 
 
@@ -84,7 +84,10 @@ def of_user(convert: Callable[[Any], T], value: Any, name: str) -> T:
 
 
 def seconds(within: Any) -> float:
-    """A time span given as a number of seconds or as ``90s``, ``10m``, ``1h30m``, ``2d``. Raises ValueError."""
+    """Seconds of a time span: a number of seconds, or ``90s``, ``10m``, ``1h30m``, ``2d``. Raises ValueError.
+
+    What is longer than the wire can say is as long as it can say.
+    """
     if not isinstance(within, str):
         found = number("within", within)
     elif _SPAN.fullmatch(within.strip()):
@@ -93,4 +96,4 @@ def seconds(within: Any) -> float:
         raise ValueError(f"{within!r:.40} is no time span (90s, 10m, 1h30m, 2d)")
     if not 0 <= found < math.inf:
         raise ValueError(f"within is {found}")
-    return found
+    return min(found, checks.BUDGET_MAX_S)

@@ -1,9 +1,9 @@
 """Heartbeats as a table for people and as JSON for programs. Pure: the time is an argument."""
 
-import math
 import unicodedata
 from typing import Any, Dict, List, Optional, Sequence
 
+from epochwatch.checks import clean, json_number
 from epochwatch.listing import Entry
 
 HEADINGS = ("JOB", "RUN", "PID", "STATE", "EPOCH", "STEP", "LOSS", "PHASE", "BEAT", "USER")
@@ -55,17 +55,17 @@ def as_json(entry: Entry, now_ns: int) -> Dict[str, Any]:
         "epochs": body.epochs,
         "step": head.step,
         "steps": body.steps,
-        "loss": _json_number(head.loss),
-        "metrics": {name: _json_number(value) for name, value in (body.metrics or {}).items()},
+        "loss": None if head.loss is None else json_number(head.loss),
+        "metrics": {name: json_number(value) for name, value in (body.metrics or {}).items()},
         "phase": head.phase,
         "within_s": head.within_s,
         "beat_age_s": round((now_ns - head.time_ns) / 1e9, 3),
         "host": body.host,
-        "user": entry.owner,
+        "user": clean(entry.owner),
         "rank": body.rank,
         "reason": body.reason,
         "exit_status": body.exit_status,
-        "file": entry.path,
+        "file": clean(entry.path),
     }
 
 
@@ -94,7 +94,7 @@ def _progress(done: Optional[float], planned: Optional[int]) -> str:
 
 def _cell(value: Any) -> str:
     """One line of printable text; the file may be anybody's."""
-    text = "" if value is None else " ".join(str(value).split())
+    text = "" if value is None else " ".join(clean(str(value)).split())
     return text if len(text) <= _CELL_MAX else text[: _CELL_MAX - 1] + "…"
 
 
@@ -106,10 +106,3 @@ def _width(text: str) -> int:
 def _pad(text: str, width: int, *, right: bool) -> str:
     space = " " * (width - _width(text))
     return space + text if right else text + space
-
-
-def _json_number(value: Optional[float]) -> Any:
-    """JSON has no NaN and no infinity: they become the texts that ``epochwatch.wire`` uses."""
-    if value is None or math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 RUN_DIRECTORY = "/run/epochwatch"
 JOB_BYTES_MAX = 180
 CHECK_INTERVAL_S = 1.0
+HOME_AGAIN_S = 60.0
+"""How long a better place that did not take the file is left alone."""
 _pack_crc, _CRC_AT, _crc32 = wire.CRC.pack_into, wire.CRC_AT, zlib.crc32
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL
 _SAFETY = sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
@@ -99,7 +101,8 @@ class BeatFile:
 
     A training that closes descriptors it does not own, and opens a file of its own, must never find our beats in it.
     So ours is high above where new descriptors come from, and once a second, before a write, it is compared with the
-    file that we opened: not before every write, since that would double what a beat costs.
+    file that we opened: not before every write, since that would double what a beat costs. Then it also goes home: a
+    better place that can be used again gets the file, for of the one we fled to the watchdog may see nothing.
     """
 
     interval_s = 1 / 500
@@ -115,26 +118,24 @@ class BeatFile:
         self._fd = -1
         self._inode: Optional[Tuple[int, int]] = None
         self._path = b""
+        self._rank = 0
         self._slot = 0
         self._size = 0
         self._check_at = 0.0
         self._restore_at = 0.0
+        self._home_at = 0.0
 
     def put_body(self, body: wire.Body) -> None:
         """Write ``body`` where the file's current one is not, and have the head point to it. Raises OSError."""
         self._body = wire.encode_body(body)
         if self._fd >= 0 and is_same(self._fd, self._inode):
             slot = 1 - self._slot
-            _write_at(self._fd, self._body, wire.BODY_SLOTS[slot])
-            self._point_to(slot)
+            at = wire.BODY_SLOTS[slot]
+            _write_at(self._fd, self._body, at)
+            _point_to(self.head, at, self._body)
+            self._slot, self._size = slot, max(self._size, at + len(self._body))
         else:
             self._fd = -1  # the next write restores the file
-
-    def _point_to(self, slot: int) -> None:
-        at = wire.BODY_SLOTS[slot]
-        self._size = max(self._size, at + len(self._body))
-        wire.BODY_REF.pack_into(self.head, wire.BODY_REF_AT, at, len(self._body), zlib.crc32(self._body))
-        self._slot = slot
 
     def write(self, now: float, *, final: bool = False) -> None:
         """Write the head. Raises OSError where a lost file cannot be made anew; then the next second tries again."""
@@ -142,6 +143,7 @@ class BeatFile:
         try:
             if now >= self._check_at or final:
                 self._check()
+                self._go_home(now)
                 self._check_at = now + CHECK_INTERVAL_S
             _pwrite(self._fd, self.head, 0)
         except OSError as error:
@@ -154,13 +156,28 @@ class BeatFile:
         if (about.st_dev, about.st_ino) != self._inode or not about.st_nlink or about.st_size < self._size:
             raise OSError("the heartbeat file is not what it was")
 
+    def _go_home(self, now: float) -> None:
+        """Move to a better place if there is one again. Where it does not take the file, nothing has changed."""
+        rank = next((rank for rank in range(self._rank) if os.access(self._places[rank], os.W_OK | os.X_OK)), None)
+        if rank is None or now < self._home_at:
+            return
+        left, inode, path = self._fd, self._inode, self._path
+        try:
+            self._create(rank)
+        except OSError as error:
+            pass_on(error)
+            self._home_at = now + HOME_AGAIN_S
+        else:
+            _close(left, inode)
+            self._remove_other(path)
+
     def _restore(self, now: float) -> None:
         """Make the file anew in the first place that takes it. Raises the last place's OSError."""
         self.close()
         lost, fault = self._path, OSError("no place for a heartbeat file")
-        for place in self._places:
+        for rank in range(len(self._places)):
             try:
-                self._create(place)
+                self._create(rank)
                 break
             except OSError as error:
                 pass_on(error)
@@ -168,26 +185,36 @@ class BeatFile:
         self._restore_at = now + CHECK_INTERVAL_S
         if self._fd < 0:
             raise fault
-        if lost and lost != self._path:
-            _remove(lost)
+        if lost:
+            self._remove_other(lost)
 
-    def _create(self, place: str) -> None:
+    def _create(self, rank: int) -> None:
         """Write the file whole under a hidden name and then give it its own: nobody sees it half."""
+        place = self._places[rank]
         _prepare(place, private=place == self._places[-1])
-        self._size = self._slot = 0
-        self._point_to(0)
-        _pack_crc(self.head, _CRC_AT, _crc32(self._checked_head))
+        head, at = bytearray(self.head), wire.BODY_SLOTS[0]
+        _point_to(head, at, self._body)
+        _pack_crc(head, _CRC_AT, _crc32(head[:_CRC_AT]))
         folder = os.fsencode(place)
         path, hidden = (os.path.join(folder, name) for name in (self._name, b"." + os.urandom(6).hex().encode()))
         try:
-            _create_file(hidden, bytes(self.head) + self._body, 0o640 if _shares_group(folder) else 0o644)
+            _create_file(hidden, bytes(head) + self._body, 0o640 if _shares_group(folder) else 0o644)
             os.replace(hidden, path)
-            self._fd = lifted(os.open(path, os.O_RDWR | _SAFETY))
+            descriptor = lifted(os.open(path, os.O_RDWR | _SAFETY))
         except BaseException:
             _remove(hidden)
             _remove(path)
             raise
-        self._path, self._inode = path, inode_of(self._fd)
+        self.head[:] = head
+        self._rank, self._slot, self._size = rank, 0, at + len(self._body)
+        self._fd, self._path, self._inode = descriptor, path, inode_of(descriptor)
+
+    def _remove_other(self, path: bytes) -> None:
+        """Remove the file that we had, unless it is the one we have: a folder may have two names."""
+        with contextlib.suppress(OSError):  # it may be gone, or the folder with it: all we want is not to leave it
+            about = os.lstat(path)
+            if (about.st_dev, about.st_ino) != self._inode:
+                os.unlink(path)
 
     def stop(self) -> None:
         """The file stays: the watchdog removes it once it has recorded the end."""
@@ -198,9 +225,17 @@ class BeatFile:
 
     def close(self) -> None:
         """Close the descriptor, if it still is ours to close."""
-        if self._fd >= 0 and is_same(self._fd, self._inode):
-            os.close(self._fd)
+        _close(self._fd, self._inode)
         self._fd = -1
+
+
+def _close(descriptor: int, inode: Optional[Tuple[int, int]]) -> None:
+    if descriptor >= 0 and is_same(descriptor, inode):
+        os.close(descriptor)
+
+
+def _point_to(head: bytearray, at: int, body: bytes) -> None:
+    wire.BODY_REF.pack_into(head, wire.BODY_REF_AT, at, len(body), zlib.crc32(body))
 
 
 def _prepare(place: str, *, private: bool) -> None:
@@ -230,7 +265,7 @@ def _create_file(path: bytes, data: bytes, mode: int) -> None:
 
 
 def _remove(path: bytes) -> None:
-    with contextlib.suppress(OSError):  # it may be gone, or the folder with it: all we want is not to leave it
+    with contextlib.suppress(OSError):  # as above
         os.unlink(path)
 
 

@@ -5,10 +5,15 @@ other languages. All numbers are little-endian.
 """
 
 import json
-import math
 import struct
 import zlib
+from itertools import islice
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+
+from epochwatch import checks
+
+WireError = checks.WireError
+clean = checks.clean
 
 VERSION = 1
 MAGIC = b"EPWT"
@@ -26,8 +31,9 @@ JSON_DATAGRAM_MAX = 8 * 1024
 PHASE_MAX = 48
 STACKS_NAME = ".epochwatch-stacks-"
 """How the file behind ``stack_fd`` was called."""
-METRICS_MAX = 256
 JOB_MAX = 512
+UNKNOWN_MAX, UNKNOWN_NAME_MAX = 8, 80
+"""So many names of keys that are not known here are kept, and so many characters of each."""
 
 # magic, version, state | flags, seq, time_ns, step, epoch, loss
 # phase_time_ns, within_s, phase | body at, length, crc | head crc
@@ -46,14 +52,7 @@ _HEAD_AND_CRC = struct.Struct(f"{_HEAD.format}{CRC_AT - _HEAD.size}xI")
 HAS_EPOCH, HAS_STEP, HAS_LOSS, HAS_WITHIN = 1, 2, 4, 8
 
 _SEAL = struct.Struct("<4sq16s")
-
-
-class WireError(Exception):
-    """A heartbeat that cannot be read. ``code`` is a short stable word to count by, the text is for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_EPOCH_MIN, _EPOCH_MAX, _BUDGET_MAX_S = -checks.EPOCH_MAX, checks.EPOCH_MAX, checks.BUDGET_MAX_S
 
 
 class Head(NamedTuple):
@@ -83,6 +82,7 @@ class Body(NamedTuple):
     ``began_ns`` is when the run began, by the wall clock. ``exit_status`` is a return code as ``subprocess`` gives
     it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
+    ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
     job: str
@@ -112,6 +112,7 @@ class Body(NamedTuple):
     began_ns: Optional[int] = None
     stack_signal: Optional[int] = None
     stack_fd: Optional[int] = None
+    unknown: Tuple[str, ...] = ()
 
 
 class Beat(NamedTuple):
@@ -143,9 +144,10 @@ def encode_phase(name: Optional[str]) -> bytes:
 
 
 def decode_head(data: bytes) -> Head:
-    """The head at the beginning of ``data``.
+    """The head at the beginning of ``data``; flags that are not known here mean nothing.
 
-    Raises WireError: ``short``, ``magic``, ``version`` (from a newer epochwatch) or ``torn`` (checksum).
+    Raises WireError: ``short``, ``magic``, ``version`` (from a newer epochwatch), ``torn`` (checksum), ``state`` or
+    ``type`` (a number out of range).
     """
     if len(data) < HEAD_SIZE:
         raise WireError("short", f"{len(data)} bytes, a heartbeat has at least {HEAD_SIZE}")
@@ -161,8 +163,9 @@ def decode_head(data: bytes) -> Head:
         raise WireError("torn", "the checksum of the head is wrong")
     if state > EXITING:
         raise WireError("state", f"unknown state {state}")
-    if epoch - epoch != 0.0 or within_s - within_s != 0.0:  # NaN or infinite; cheaper than to ask math twice
-        raise WireError("number", "the epoch or the budget of the phase is no finite number")
+    if not (_EPOCH_MIN <= epoch <= _EPOCH_MAX and 0.0 <= within_s <= _BUDGET_MAX_S) or (time_ns | phase_time_ns) >> 62:
+        # All at once before it comes here: it is done for every beat. A negative time, shifted, is not 0 either.
+        _check_numbers(epoch, within_s, time_ns, phase_time_ns)
     return Head(
         state,
         seq,
@@ -170,7 +173,7 @@ def decode_head(data: bytes) -> Head:
         epoch if flags & HAS_EPOCH else None,
         step if flags & HAS_STEP else None,
         loss if flags & HAS_LOSS else None,
-        phase.rstrip(b"\0").decode("utf-8", "replace") or None if phase[0] else None,
+        clean(phase.rstrip(b"\0").decode("utf-8", "replace")) if phase[0] else None,
         phase_time_ns,
         within_s if flags & HAS_WITHIN else None,
         at,
@@ -179,9 +182,19 @@ def decode_head(data: bytes) -> Head:
     )
 
 
+def _check_numbers(epoch: float, within_s: float, time_ns: int, phase_time_ns: int) -> None:
+    """Raise WireError with the name of the number that is out of range."""
+    checks.number("epoch", epoch, -checks.EPOCH_MAX, checks.EPOCH_MAX)
+    checks.number("within", within_s, 0.0, checks.BUDGET_MAX_S)
+    checks.whole("time_ns", time_ns, 0, checks.TIME_MAX_NS)
+    checks.whole("phase_time_ns", phase_time_ns, 0, checks.TIME_MAX_NS)
+
+
 def encode_body(body: Body, limit: int = BODY_MAX) -> bytes:
     """The JSON of a body in at most ``limit`` bytes: what is long (tail, traceback, argv, …) is shortened first."""
-    fields = {k: v for k, v in body._asdict().items() if not (v is None or v is False or v == ())}
+    fields = {k: v for k, v in body._asdict().items() if not (v is None or v is False or v == () or k == "unknown")}
+    if body.metrics:
+        fields["metrics"] = {name: checks.json_number(value) for name, value in body.metrics.items()}
     data = _dump(fields)
     for name in ("tail", "traceback", "argv", "tags", "metrics", "reason", "exception", "gpus", "job"):
         if len(data) <= limit:
@@ -193,7 +206,8 @@ def encode_body(body: Body, limit: int = BODY_MAX) -> bytes:
 
 
 def _dump(fields: Dict[str, Any]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
 
 
 def _shorten(fields: Dict[str, Any], name: str, excess: int) -> None:
@@ -214,24 +228,13 @@ def _shorten(fields: Dict[str, Any], name: str, excess: int) -> None:
         del fields[name]
 
 
-_TEXT: Dict[str, int] = {
-    "run": 64, "boot": 64, "host": 256, "user": 256, "python": 64, "gpus": 1024,
-    "reason": BODY_MAX, "exception": BODY_MAX, "traceback": BODY_MAX,
-}  # fmt: skip
-_NATURAL = (
-    "pid", "start", "pidns", "command_pid", "rank", "world_size", "epochs", "steps", "began_ns",
-    "stack_signal", "stack_fd",
-)  # fmt: skip
-_FLAGS = ("announces_end",)
-_LISTS = ("argv", "tail")
-_INT_MAX = 2**63
-
-
 def decode_body(data: bytes, crc: Optional[int] = None) -> Body:
     """The body in ``data``; with ``crc`` it is checked first.
 
-    Raises WireError: ``torn``, ``json``, ``key`` (unknown), ``type`` (wrong type or out of range), ``job`` (missing).
+    Raises WireError: ``size``, ``torn``, ``json``, ``type`` (wrong type or out of range), ``job`` (missing).
     """
+    if len(data) > BODY_MAX:
+        raise WireError("size", f"a body of {len(data)} bytes, at most {BODY_MAX} are read")
     if crc is not None and zlib.crc32(data) != crc:
         raise WireError("torn", "the checksum of the body is wrong")
     return body_from(load_json(data))
@@ -249,105 +252,56 @@ def load_json(data: bytes) -> Dict[str, Any]:
 
 
 def body_from(fields: Dict[str, Any]) -> Body:
-    """A checked Body from decoded JSON. Raises WireError ``key``, ``type`` or ``job``."""
-    if not fields.keys() <= _CHECKS.keys():
-        raise WireError("key", f"unknown key {min(fields.keys() - _CHECKS.keys())!r:.80}")
+    """A checked Body from decoded JSON; keys of a newer agent are skipped. Raises WireError ``type`` or ``job``."""
     if not fields.get("job"):
         raise WireError("job", "no job is named")
-    return Body(**{name: _CHECKS[name](name, value) for name, value in fields.items() if value is not None})
+    known = {name: check(name, fields[name]) for name, check in _CHECKS.items() if fields.get(name) is not None}
+    if len(known) < len(fields):
+        unknown = islice((name for name in fields if name not in _CHECKS), UNKNOWN_MAX)
+        known["unknown"] = tuple(clean(name[:UNKNOWN_NAME_MAX]) for name in unknown)
+    return Body(**known)
 
 
-def text(name: str, value: Any, limit: int) -> str:
-    """``value`` if it is a text of at most ``limit`` characters, without control characters but tab and newline."""
-    if not isinstance(value, str) or len(value) > limit:
-        raise WireError("type", f"{name} must be a text of at most {limit} characters")
-    return clean(value, lines=True)
+def _text(limit: int, *, lines: bool = False) -> Callable[[str, Any], str]:
+    return lambda name, value: checks.text(name, value, limit, lines=lines)
 
 
-def clean(value: str, *, lines: bool = False) -> str:
-    """Text from outside, made fit for a log, a terminal and a message: what does not print becomes U+FFFD.
-
-    That is control characters, among them those that turn the direction of writing, and broken UTF-8. Line ends and
-    tabs become spaces, unless ``lines`` are wanted. The one function of both halves for this.
-    """
-    if value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else _kept(c, lines=lines) for c in value)
-
-
-def _kept(char: str, *, lines: bool) -> str:
-    if char in "\n\t":
-        return char if lines else " "
-    return " " if char.isspace() else "\ufffd"
-
-
-def whole(name: str, value: Any) -> int:
-    """``value`` if it is a whole number of 64 bits."""
-    if type(value) is not int or not -_INT_MAX <= value < _INT_MAX:
-        raise WireError("type", f"{name} must be a whole number")
-    return value
-
-
-def natural(name: str, value: Any) -> int:
-    """``value`` if it is a whole number of 63 bits, 0 or more."""
-    if whole(name, value) < 0:
-        raise WireError("type", f"{name} must not be negative")
-    return int(value)
-
-
-def number(name: str, value: Any, *, finite: bool = True) -> float:
-    """``value`` as a float. With ``finite=False`` NaN and infinity pass, also as the texts JSON has no number for."""
-    if not finite and value in ("NaN", "Infinity", "-Infinity"):
-        return float(value)
-    if type(value) not in (int, float):
-        raise WireError("type", f"{name} must be a number")
-    try:
-        result = float(value)
-    except OverflowError:
-        raise WireError("type", f"{name} is too large") from None
-    if finite and not math.isfinite(result):
-        raise WireError("type", f"{name} must be finite")
-    return result
-
-
-def numbers(name: str, value: Any) -> Dict[str, float]:
-    """``value`` if it is an object of numbers."""
-    if not isinstance(value, dict) or len(value) > METRICS_MAX:
-        raise WireError("type", f"{name} must be an object of at most {METRICS_MAX} numbers")
-    return {text(name, k, 256): number(f"{name}.{k[:40]}", v, finite=False) for k, v in value.items()}
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise WireError("type", f"{name} must be true or false")
-    return value
+def _whole(least: int, most: int) -> Callable[[str, Any], int]:
+    return lambda name, value: checks.whole(name, value, least, most)
 
 
 def _texts(name: str, value: Any) -> Tuple[str, ...]:
-    if not isinstance(value, list):
-        raise WireError("type", f"{name} must be a list of texts")
-    return tuple(text(name, v, BODY_MAX) for v in value)
-
-
-def _tags(name: str, value: Any) -> Dict[str, str]:
-    if not isinstance(value, dict):
-        raise WireError("type", f"{name} must be an object of texts")
-    return {text(name, k, 256): text(name, v, 4096) for k, v in value.items()}
-
-
-def _text_up_to(limit: int) -> Callable[[str, Any], str]:
-    return lambda name, value: text(name, value, limit)
+    return checks.texts(name, value, BODY_MAX)
 
 
 _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
-    "job": _text_up_to(JOB_MAX),
-    **{name: _text_up_to(limit) for name, limit in _TEXT.items()},
-    **dict.fromkeys(_NATURAL, natural),
-    "exit_status": whole,
-    **dict.fromkeys(_FLAGS, _flag),
-    **dict.fromkeys(_LISTS, _texts),
-    "tags": _tags,
-    "metrics": numbers,
+    "job": _text(JOB_MAX),
+    "run": _text(64),
+    "pid": _whole(1, checks.PID_MAX),
+    "start": _whole(0, checks.INT_MAX),
+    "boot": _text(64),
+    "pidns": _whole(0, checks.INT_MAX),
+    "host": _text(256),
+    "user": _text(256),
+    "rank": _whole(0, checks.RANK_MAX),
+    "world_size": _whole(0, checks.RANK_MAX),
+    "argv": _texts,
+    "epochs": _whole(0, checks.COUNT_MAX),
+    "steps": _whole(0, checks.COUNT_MAX),
+    "tags": checks.tags,
+    "python": _text(64),
+    "gpus": _text(1024),
+    "command_pid": _whole(0, checks.PID_MAX),
+    "announces_end": checks.flag,
+    "metrics": checks.metrics,
+    "reason": _text(BODY_MAX, lines=True),
+    "exception": _text(BODY_MAX, lines=True),
+    "traceback": _text(BODY_MAX, lines=True),
+    "exit_status": _whole(-(2**31), 2**32 - 1),
+    "tail": _texts,
+    "began_ns": _whole(0, checks.INT_MAX),
+    "stack_signal": _whole(1, 64),
+    "stack_fd": _whole(0, 2**31 - 1),
 }
 
 
@@ -365,7 +319,7 @@ _JSON_KEYS = frozenset({*_JSON_BODY, "epoch", "step", "loss", "phase", "within",
 def decode_json_datagram(data: bytes) -> Beat:
     """The beat in a plain JSON datagram, as other languages send it; its ``seq`` and times are 0, the receiver counts.
 
-    Raises WireError as ``decode_body`` does.
+    Raises WireError as ``decode_body`` does, and ``key`` for a key that is not known: who writes by hand mistypes.
     """
     if len(data) > JSON_DATAGRAM_MAX:
         raise WireError("size", f"a JSON datagram of {len(data)} bytes, at most {JSON_DATAGRAM_MAX} are read")
@@ -377,17 +331,17 @@ def decode_json_datagram(data: bytes) -> Beat:
         get("event"), get("epoch"), get("step"), get("loss"), get("phase"), get("within")
     )  # fmt: skip
     if event not in (None, *_EVENTS):
-        raise WireError("type", f"event must be beat, finished or failed, not {event!r:.40}")
+        raise WireError("type", "event must be beat, finished or failed")
     head = Head(
         RUNNING if event is None else _EVENTS[event],
         0,
         0,
-        None if epoch is None else number("epoch", epoch),
-        None if step is None else whole("step", step),
-        None if loss is None else number("loss", loss, finite=False),
-        None if phase is None else text("phase", phase, 256) or None,
+        None if epoch is None else checks.number("epoch", epoch, -checks.EPOCH_MAX, checks.EPOCH_MAX),
+        None if step is None else checks.whole("step", step),
+        None if loss is None else checks.measured("loss", loss),
+        None if phase is None else checks.text("phase", phase, 256) or None,
         0,
-        None if within_s is None else number("within", within_s),
+        None if within_s is None else checks.number("within", within_s, 0.0, checks.BUDGET_MAX_S),
     )
     return Beat(head, body_from({name: fields[name] for name in _JSON_BODY if name in fields}))
 

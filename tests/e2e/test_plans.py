@@ -37,7 +37,7 @@ def test_a_run_that_does_not_begin_is_told_once_and_so_is_its_beginning(daemon):
     daemon.start()
     missing = daemon.wait_for(kind="missing")
     assert (missing["job"], missing["severity"], missing["status"]) == ("nightly-*", "critical", "firing")
-    assert (missing["run"], missing["pid"], missing["cause"]["code"]) == ("", None, "not_begun")
+    assert (missing["run"], missing["pid"], missing["cause"]["code"]) == (None, None, "not_begun")
     shown = daemon.run("epochwatchd", "status", "-c", daemon.config_file).stdout
     assert "missing" in next(line for line in shown.splitlines() if line.startswith("nightly-*"))
 

@@ -29,6 +29,7 @@ from epochwatchd.alerting.wording import one_line
 from epochwatchd.config import Config, ConfigError, format_duration
 from epochwatchd.model import ChannelError, EpochwatchError, Notification
 from epochwatchd.service.bootstrap import serve
+from epochwatchd.service.logs import OneLine
 from epochwatchd.service.places import stores_to_read
 from epochwatchd.service.schedule import next_due
 from epochwatchd.store import is_in_use, read_runs
@@ -79,13 +80,15 @@ def _kinds() -> dict[str, type[BaseModel]]:
     return {name: module.Options for name, module in channels.kinds().items()}
 
 
-def _serve(config: Config, arguments: argparse.Namespace) -> int:
+def _serve(_: Config, arguments: argparse.Namespace) -> int:
     # Under systemd the journal adds the time itself.
     form = "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, format=form, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine(form))
+    logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     for chatty in ("apscheduler", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    serve(config)
+    serve(lambda: _load(arguments.config))
     return OK
 
 
@@ -95,7 +98,7 @@ def _check(config: Config, _: argparse.Namespace) -> int:
 
 
 def _next_due(config: Config, now: float) -> list[str]:
-    expected = [(rule.match, rule.expected.at) for rule in config.jobs if rule.expected is not None]
+    expected = [(config.shown(rule.match), rule.expected.at) for rule in config.jobs if rule.expected is not None]
     return [
         f"next due: {match} at {datetime.fromtimestamp(next_due(at, now).last_wall).astimezone():%Y-%m-%d %H:%M %Z}"
         for match, at in expected

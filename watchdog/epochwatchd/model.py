@@ -13,8 +13,19 @@ from typing import Any, Literal, NamedTuple
 from epochwatch.wire import Body, Head
 
 Kind = Literal[
-    "running", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "started"
+    "running",
+    "finished",
+    "crashed",
+    "silent",
+    "stalled",
+    "diverged",
+    "lost",
+    "overdue",
+    "missing",
+    "started",
+    "watchdog",
 ]
+"""The verdicts on a run; and ``started``, and ``watchdog``, a fault of the watchdog itself."""
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "notice"]
 Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
@@ -122,7 +133,8 @@ class Worker(NamedTuple):
 
     ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
     progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came, ``met_at`` when it was first
-    seen. ``beats`` counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
+    seen. ``uid`` is who wrote the beats, None where that is not known: then ``user`` is only what they say. ``beats``
+    counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
     ``estimate_s`` how long the plan was to take from there by the pace of its first fifth, once that is known,
     ``not_finite_at`` since when the loss is NaN or infinite. ``patience`` is what its job's silences have taught;
     ``detection.patience`` alone knows what is in it.
@@ -148,6 +160,7 @@ class Worker(NamedTuple):
     patience: Any = None
     estimate_s: float | None = None
     pace: Pace = Pace()
+    uid: int | None = None
 
 
 class Child(NamedTuple):
@@ -318,17 +331,21 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The message of the contract, exactly as the webhook posts it; ``text`` is its rendering, headline first."""
+    """The message of the contract, exactly as the webhook posts it; ``text`` is its rendering, headline first.
+
+    ``job``, ``run``, ``user`` are None where no run is meant. ``verified``: who sent the beats is known. ``stored``: it
+    was in the store before it was sent; one that was not may be told again after a restart.
+    """
 
     id: str
     kind: Kind
     status: Status
     reason: Reason
     severity: Severity
-    job: str
-    run: str
+    job: str | None
+    run: str | None
     host: str
-    user: str
+    user: str | None
     pid: int | None
     rank: int | None
     since: str
@@ -336,12 +353,19 @@ class Notification:
     cause: Mapping[str, Any] | None
     progress: Mapping[str, Any]
     elapsed_s: float
+    verified: bool = True
+    stored: bool = True
     text: str = ""
     version: int = 1
 
+    @property
+    def turn(self) -> str:
+        """Whose turn it takes on a channel: its user's. All senders that are not known take one together."""
+        return (self.user or "") if self.verified else "?"
+
 
 class Delivery(NamedTuple):
-    """A notification on its way to one channel: whose it is, without what it says."""
+    """A notification on its way to one channel: of which incident, for whom, and how often it was tried."""
 
     id: int
     channel: str

@@ -106,6 +106,47 @@ def test_a_mistake_in_the_configuration_is_told_and_not_tried_again(service):
     assert "config.yaml:1: chanels" in service.journal()
 
 
+def test_a_new_configuration_is_taken_up_by_a_reload_and_a_bad_one_refused_with_its_lines(service):
+    before = service.says("MainPID")
+    good = service.machine.run("cat", "/etc/epochwatch/config.yaml")
+    service.machine.write("/etc/epochwatch/config.yaml", good + "\nlanguage: ko\n")
+    service.control("reload", "epochwatchd")
+    service.kill(service.train("lenet"))
+    assert "비정상 종료" in service.wait_for(job="lenet", kind="crashed")["text"]
+
+    service.machine.write("/etc/epochwatch/config.yaml", good + "\nlanguage: kr\n")
+    service.control("reload", "epochwatchd")
+    refused = service.wait_for(kind="watchdog")
+    assert refused["cause"]["code"] == "config_refused"
+    assert "config.yaml:" in service.journal()
+    eventually(lambda: "the new configuration was refused" in service.says("StatusText"))
+
+    service.machine.write("/etc/epochwatch/config.yaml", good)
+    service.control("reload", "epochwatchd")
+    service.wait_for(kind="watchdog", status="resolved")
+    assert service.says("MainPID") == before
+
+
+def test_it_stops_at_once_and_tells_its_state_when_asked(service):
+    service.train("lenet")
+    service.signal("USR1")
+    eventually(lambda: "state: watching 1 run" in service.journal())
+    assert service.says("ActiveState") == "active"
+    service.control("stop", "epochwatchd")
+    assert service.says("Result") == "success"
+
+
+def test_a_datagram_to_its_socket_is_of_a_known_sender(service):
+    machine = service.machine
+    send = (
+        "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), sys.argv[2])"
+    )
+    said = '{"job": "julia", "epoch": 1, "loss": 0.5}'
+    machine.run("/opt/epochwatch/bin/python", "-c", send, said, "/run/epochwatchd/beats", user="mina")
+    started = service.wait_for(job="julia", kind="started")
+    assert (started["user"], started["verified"]) == ("mina", True)
+
+
 def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
     service = service_of_mina
     training, before = service.train("lenet"), service.says("MainPID")

@@ -44,6 +44,17 @@ def test_the_wrapper_leaves_no_core_dump_of_its_own(epochwatch, tmp_path):
     assert not list(tmp_path.glob("core*"))
 
 
+def test_secrets_of_the_command_line_reach_the_command_and_nobody_else(epochwatch, directory):
+    options = ["key=s3cret", "--api-key", "s3cret", "HF_TOKEN=s3cret", "--lr", "0.1"]
+    result = epochwatch("run", "--job", "api_key=s3cret", "--", "sh", "-c", 'echo "$2" | tr a-z A-Z', *options)
+    assert result.stdout == b"S3CRET\n"
+    (file,) = directory.glob("*.beat")
+    assert b"s3cret" not in file.read_bytes() + bytes(file)
+    body = listing.read_beat(str(file))[0].body
+    assert body.job == "api_key=…"
+    assert body.argv[3:] == ("key=…", "--api-key", "…", "HF_TOKEN=…", "--lr", "0.1")
+
+
 def test_a_missing_command_is_said_in_one_line(epochwatch, beats):
     result = epochwatch("run", "--job", "a", "--", "no-such-command")
     assert result.returncode == 127

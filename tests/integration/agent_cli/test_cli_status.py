@@ -120,6 +120,40 @@ def test_files_that_cannot_be_read_are_named_and_the_others_shown(write, epochwa
     assert result.returncode == 0
 
 
+HOSTILE = b"\x1b[2Jfake\nWhere: here\xff.beat"
+
+
+def test_what_others_wrote_and_called_their_files_reaches_no_terminal_raw(epochwatch, directory):
+    body = wire.encode_body(wire.Body("job\n\x1b[31m", run="r\u202e", reason="no\x07data\nat all", host="elsewhere"))
+    head = wire.Head(phase="eval\x1b[0m", body_at=128, body_len=len(body), body_crc=wire.zlib.crc32(body))
+    for name, data in ((HOSTILE, wire.encode_head(head) + body), (b"not-" + HOSTILE, b"text")):
+        with open(os.path.join(bytes(directory), name), "wb") as file:
+            file.write(data)
+    for arguments in (["status"], ["status", "--json"]):
+        result = epochwatch(*arguments)
+        shown = (result.stdout + result.stderr).decode()
+        assert result.returncode == 0
+        assert "not-\ufffd[2Jfake Where: here\ufffd.beat: 4 bytes" in shown
+        assert shown.replace("\n", "").isprintable()
+
+
+def test_json_is_strict(write, epochwatch):
+    write("a", wire.Head(loss=float("nan")), metrics={"grad": float("inf")})
+
+    def refuse(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    found = json.loads(epochwatch("status", "--json").stdout, parse_constant=refuse)
+    (run,) = [run for run in found if run["job"] == "a"]
+    assert (run["loss"], run["metrics"]) == ("NaN", {"grad": "Infinity"})
+
+
+def test_letters_that_the_terminal_does_not_have_are_no_fault(write, epochwatch, environment):
+    write("실험")
+    result = epochwatch("status", env={**environment, "PYTHONIOENCODING": "ascii"})
+    assert (result.returncode, b"running" in result.stdout) == (0, True)
+
+
 def test_a_file_of_a_gigabyte_is_not_read_whole(epochwatch, directory):
     with (directory / "big.beat").open("wb") as file:
         file.truncate(1 << 30)

@@ -15,39 +15,36 @@ DEADLINE_S = 10.0
 
 
 class ListOutbox:
-    """Keeps what the store's outbox keeps, in the order it was put there, and refuses what the store would."""
+    """Keeps what the ledger's outbox keeps, in the order it was put there, and gives everything once."""
 
     def __init__(self, *posts):
-        self.rows = {post[0].id: post for post in posts}
+        self.rows = {delivery.id: (delivery, message) for delivery, message in posts}
+        self.given = set()
         self.delivered, self.failed, self.dead = [], [], []
-        self.is_broken = False
+        self.unreadable = []
         self.changed = asyncio.Event()
 
-    def pending(self, channel, after=0):
-        self._work()
-        return [d for d, _ in self.rows.values() if d.channel == channel and d.id > after][:2]
+    def put(self, post):
+        self.rows[post[0].id] = post
+
+    def fresh(self, channel):
+        new = [d for d, _ in self.rows.values() if d.channel == channel and d.id not in self.given]
+        self.given.update(d.id for d in new)
+        return new
 
     def notification(self, delivery_id):
-        self._work()
-        return self.rows[delivery_id][1]
+        if self.unreadable:
+            raise self.unreadable.pop()
+        return self.rows[delivery_id][1] if delivery_id in self.rows else None
 
-    def mark_delivered(self, delivery_id):
-        self._work()
-        del self.rows[delivery_id]
-        self.delivered.append(delivery_id)
-        self.changed.set()
-
-    def mark_failed(self, delivery_id, error, *, dead):
-        self._work()
-        (self.dead if dead else self.failed).append((delivery_id, error))
-        if dead:
+    def mark(self, delivery_id, state, error=None):
+        if state == "delivered":
+            self.delivered.append(delivery_id)
+        else:
+            (self.dead if state == "dead" else self.failed).append((delivery_id, error))
+        if state != "pending":
             del self.rows[delivery_id]
         self.changed.set()
-
-    def _work(self):
-        if self.is_broken:
-            self.changed.set()
-            raise OSError("no space left on device")
 
     async def until(self, condition):
         """Wait for the outbox to become so."""
@@ -102,7 +99,7 @@ async def delivering(outbox, **given):
 
 @pytest.fixture
 def post(crash):
-    """A delivery to the channel ``team`` and its message, whose run has its number for a name: peers see that."""
+    """A delivery to the channel ``team``; its run's name is its number, so that a peer can tell them apart."""
 
     def make(number, incident="x", channel="team"):
         return Delivery(number, channel, incident, "mina", critical=True), replace(crash, id=incident, run=str(number))
@@ -125,7 +122,7 @@ def test_what_comes_later_is_delivered_when_woken(post):
         outbox, peer = ListOutbox(), Peer()
         async with delivering(outbox, sends={"team": peer}) as deliverer:
             for number in range(1, 50):
-                outbox.rows[number] = post(number)
+                outbox.put(post(number))
                 deliverer.wake()
                 await outbox.until(lambda n=number: outbox.delivered[-1:] == [n])
         assert len(peer.got) == 49
@@ -138,7 +135,7 @@ def test_no_wake_up_is_lost_while_a_send_is_under_way(post):
         outbox, peer = ListOutbox(post(1)), HangingPeer()
         async with delivering(outbox, sends={"team": peer}) as deliverer:
             await asyncio.to_thread(peer.entered.wait, DEADLINE_S)
-            outbox.rows[2] = post(2)
+            outbox.put(post(2))
             deliverer.wake()
             peer.let_go.set()
             await outbox.until(lambda: outbox.delivered == [1, 2])
@@ -283,20 +280,76 @@ def test_stopping_ends_what_waits_for_its_next_try(post):
     asyncio.run(story())
 
 
-def test_an_outbox_that_fails_for_a_while_sends_nothing_twice(post, caplog):
+def test_a_message_that_cannot_be_read_right_now_is_tried_again(post):
     async def story():
-        outbox, peer = ListOutbox(post(1), post(2)), HangingPeer()
+        outbox, peer = ListOutbox(post(1)), Peer()
+        outbox.unreadable = [ChannelError("the message cannot be read: disk I/O error")]
         async with delivering(outbox, sends={"team": peer}):
-            await asyncio.to_thread(peer.entered.wait, DEADLINE_S)
-            outbox.is_broken = True
-            outbox.changed.clear()
-            peer.let_go.set()
-            await asyncio.wait_for(outbox.changed.wait(), DEADLINE_S)
-            outbox.is_broken = False
+            await outbox.until(lambda: outbox.delivered == [1])
+        assert outbox.failed == []
+
+    asyncio.run(story())
+
+
+def test_a_message_of_a_store_that_is_gone_holds_up_nothing(post):
+    async def story():
+        outbox, peer = ListOutbox(post(1), post(2)), Peer()
+        gone, _ = post(3, "z")
+        outbox.rows = {3: (gone, None), **outbox.rows}
+        async with delivering(outbox, sends={"team": peer}):
             await outbox.until(lambda: outbox.delivered == [1, 2])
 
     asyncio.run(story())
-    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+
+
+def test_when_a_channel_works_again_what_waited_for_it_goes_at_once(post):
+    async def story():
+        outbox = ListOutbox(*(post(number, f"incident {number}") for number in range(1, 6)))
+        peer, now = Peer(*[ChannelError("no answer")] * 5), [100.0]
+        async with delivering(
+            outbox, sends={"team": peer}, clock=lambda: now[0], back_off=lambda _: 300.0
+        ) as deliverer:
+            await outbox.until(lambda: len(outbox.failed) == 5)
+            now[0] += 300.0
+            deliverer.wake()
+            await outbox.until(lambda: len(outbox.delivered) == 5)
+
+    asyncio.run(story())
+
+
+def test_one_message_that_is_never_taken_is_not_hurried_by_the_others(post):
+    async def story():
+        outbox = ListOutbox(*(post(number, f"incident {number}") for number in range(1, 6)))
+        taken = []
+
+        def peer(message):
+            if message.run == "1":
+                raise ChannelError("answered 500")
+            taken.append(message.run)
+            return "ok"
+
+        async with delivering(outbox, sends={"team": peer}, back_off=lambda _: 3600.0):
+            await outbox.until(lambda: len(outbox.delivered) == 4)
+        assert outbox.failed == [(1, "answered 500")]
+
+    asyncio.run(story())
+
+
+def test_channels_come_and_go_with_a_new_configuration(post):
+    async def story():
+        outbox, old, new = ListOutbox(post(1), post(2, channel="other")), Peer(), Peer()
+        async with delivering(outbox, sends={"team": old}) as deliverer:
+            await outbox.until(lambda: outbox.delivered == [1])
+            deliverer.reconfigure({"other": new})
+            await outbox.until(lambda: outbox.delivered == [1, 2])
+            outbox.put(post(3))
+            deliverer.wake()
+            outbox.put(post(4, channel="other"))
+            deliverer.wake()
+            await outbox.until(lambda: outbox.delivered == [1, 2, 4])
+        assert (old.got, new.got) == (["1"], ["2", "4"])
+
+    asyncio.run(story())
 
 
 def test_no_channels_is_nothing_to_do():

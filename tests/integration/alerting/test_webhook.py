@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from epochwatchd.alerting.channels import _http, webhook
+from epochwatchd.alerting.channels import _deadline, _http, webhook
 from epochwatchd.model import ChannelError
 
 TOKEN = "T0PSECRET-path"
@@ -87,10 +87,10 @@ def test_nobody_listens(refused_port, crash):
 
 
 def test_a_peer_that_says_nothing_is_left(mute_port, crash, monkeypatch):
-    monkeypatch.setattr(_http, "READ_S", 0.05)
+    monkeypatch.setattr(_deadline, "TOTAL_S", 0.05)
     error = failure(options(f"http://127.0.0.1:{mute_port}"), crash)
     assert not error.permanent
-    assert str(error) == "no answer within 0.05 s"
+    assert str(error) == "no whole answer within 0.05 s"
 
 
 def test_a_peer_without_tls_is_named_for_what_it_is(receiver, crash):
@@ -100,7 +100,7 @@ def test_a_peer_without_tls_is_named_for_what_it_is(receiver, crash):
 
 
 def test_an_answer_that_breaks_off_is_an_answer_all_the_same(receiver, crash, monkeypatch):
-    monkeypatch.setattr(_http, "READ_S", 0.05)
+    monkeypatch.setattr(_deadline, "TOTAL_S", 0.05)
     receiver.answers = [(200, {"Content-Length": "1000"}, b"")]
     assert webhook.send(options(receiver.url), crash) == "200"
 

@@ -13,6 +13,12 @@ def _no_spaces(url):
     return url
 
 
+def _one_word(host):
+    if " " in host:
+        raise ValueError(f"{host!r} is no name of a host")
+    return host
+
+
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +34,7 @@ class _Hook(_Options):
 
 
 class _Mail(_Options):
-    host: str
+    host: Annotated[str, AfterValidator(_one_word)]
     port: int = 25
     tls: Literal["none", "starttls"] = "none"
     sender: str = Field(alias="from")

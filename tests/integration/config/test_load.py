@@ -70,7 +70,7 @@ def test_what_is_expected_is_missing_after_the_time_to_the_first_beat_unless_sai
     config = read(f"{text}, {{match: c, expected: 0 4 * * *, start_within: 90s}}, {{match: d}}]")
     within = [rule.expected and (rule.expected.at.text, rule.expected.within_s) for rule in config.jobs]
     assert within == [("30 2 * * *", 300), ("0 9 * * 1-5", 1800), ("0 4 * * *", 90), None]
-    assert describe(config)[6].endswith(', expected at "0 4 * * *", missing after 1m30s')
+    assert describe(config)[7].endswith(', expected at "0 4 * * *", missing after 1m30s')
 
 
 def test_without_routes_every_channel_is_told(read):

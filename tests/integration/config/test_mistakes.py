@@ -24,10 +24,10 @@ foo: 1
 def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
     assert mistakes(MANY) == [
         "1: heartbeats.directorys: unknown key (did you mean directories?)",
-        "1: heartbeats.udp: 0.0.0.0:8765 can be reached by others (give a key_file, or listen on 127.0.0.1)",
+        "1: heartbeats.udp: others can reach this address (give a key_file, or listen on 127.0.0.1)",
         "2: defaults.first_beat_within: not a duration (write it as 90s, 10m, 1h30m or 2d)",
         "2: defaults.max_runtime: the environment variable NOPE is not set (write $${ for the text ${)",
-        "2: defaults.silent_after: 90 has no unit (write 90s for seconds, or auto)",
+        "2: defaults.silent_after: has no unit (write it as 90s, 10m, 1h30m or 2d, or auto)",
         "5: jobs[0].silent_afte: unknown key (did you mean silent_after?)",
         "6: jobs[1].match: is missing",
         "6: jobs[1].silent_after: not a duration (write it as 90s, 10m, 1h30m or 2d, or auto)",
@@ -37,7 +37,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
         "11: channels.b: given twice (first on line 10)",
         "12: channels.c.secret_file: given besides secret (leave out secret or secret_file)",
         "12: channels.c.url: must be a text (put it in quotes)",
-        "14: routes[0].to[1]: there is no channel bb (did you mean b?)",
+        "14: routes[0].to[1]: there is no such channel (did you mean b?)",
         "15: routes[0].match.severity: must be 'info', 'warning' or 'critical' (did you mean critical?)",
         "16: language: must be 'en' or 'ko'",
         "17: foo: unknown key (known: channels, defaults, heartbeats, jobs, language, routes, store)",
@@ -48,8 +48,12 @@ HOW_LONG = "(write it as 90s, 10m, 1h30m or 2d)"
 HOW_TO_EXPECT = '(write five fields: minute, hour, day, month, weekday; "30 2 * * *" is every night at half past two)'
 HOW_TO_START = '(give the time as well: expected: "30 2 * * *")'
 DEFAULTS = "first_beat_within, gpu_stalled_after, max_runtime, min_runtime, silent_after"
+NO_FILE = (
+    "the file cannot be read: No such file or directory"
+    " (a relative name is looked for in $CREDENTIALS_DIRECTORY, then beside the configuration)"
+)
 HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
-KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue' or 'missing'"
+KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue', 'missing' or 'watchdog'"
 
 
 @pytest.mark.parametrize(
@@ -67,13 +71,13 @@ KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'los
         ("jobs: [{match: a, expected: '30 2 * *'}]", f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
         ("jobs: [{match: a, expected: 5}]", f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
         ("jobs: [{match: a, expected: '0 24 * * *'}]",
-         f"1: jobs[0].expected: hour 24 is not within 0-23 {HOW_TO_EXPECT}"),
+         f"1: jobs[0].expected: the hour is not within 0-23 {HOW_TO_EXPECT}"),
         ("jobs: [{match: a, expected: '0 1 * * frei'}]",
          "1: jobs[0].expected: the weekday is neither a number nor a name (sun, mon, tue, wed, thu, fri, sat or 0-7)"),
         ("jobs: [{match: a, expected: '5/10 1 * * *'}]",
          "1: jobs[0].expected: the minute is none that cron knows (write *, 5, 1-5, */15, 0-30/10 or a list: 1,3)"),
         ("jobs: [{match: a, expected: '0 0 31 2,4 *'}]",
-         f"1: jobs[0].expected: day 31 never comes in these months {HOW_TO_EXPECT}"),
+         f"1: jobs[0].expected: the day never comes in these months {HOW_TO_EXPECT}"),
         ("jobs: [{match: a, start_within: 5m}]",
          f"1: jobs[0].start_within: nothing is expected that could start {HOW_TO_START}"),
         ("jobs: [{match: a, expected: x, start_within: 5m}]",
@@ -81,6 +85,12 @@ KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'los
         ("jobs: [{match: a, expcted: x}]", "1: jobs[0].expcted: unknown key (did you mean expected?)"),
         ("defaults: {expected: '30 2 * * *'}", f"1: defaults.expected: unknown key (known: {DEFAULTS})"),
         ("store: {keep: 99999d}", f"1: store.keep: must be longer than nothing and at most 36500d {HOW_LONG}"),
+        ("routes: [{to: [], 채널: x}]", "1: routes[0].채널: unknown key (known: continue, match, repeat_every, to)"),
+        ("channels:\n  a: {kind: console, url:https://x/y}\n", "2: channels.a.…: unknown key"),
+        ("channels:\n  a/b: {kind: console}\n",
+         "2: channels.…: not a name for a channel (take letters, digits, - and _)"),
+        ("channels:\n  team_2.b: {kind: consol}\n",
+         "2: channels.team_2.b.kind: unknown kind of channel (did you mean console?)"),
         ("channels: [a]", "1: channels: must be a mapping (write NAME: {kind: KIND} lines below it)"),
         ("channels:\n  a:\n", "2: channels.a.kind: is missing (write NAME: {kind: KIND})"),
         ("channels:\n  a: {}\n", "2: channels.a.kind: is missing (known: console, hook, mail)"),
@@ -104,43 +114,22 @@ def test_each_mistake_says_what_is_wrong_and_what_to_write(mistakes, text, mista
     assert mistakes(text) == [mistake]
 
 
-def test_a_secret_file_that_cannot_be_used_is_named(mistakes, tmp_path):
+def test_a_secret_file_that_cannot_be_used_is_told_by_its_key(mistakes, tmp_path):
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     text = "channels:\n" + "".join(
         f"  {name}: {{kind: hook, url_file: {name}}}\n" for name in ("none", "empty", "binary")
     )
     assert mistakes(f"{text}heartbeats: {{key_file: none, udp: 0.0.0.0:1}}") == [
-        f"2: channels.none.url_file: cannot read {tmp_path}/none: No such file or directory",
-        f"3: channels.empty.url_file: {tmp_path}/empty is empty",
+        f"2: channels.none.url_file: {NO_FILE}",
+        "3: channels.empty.url_file: the file is empty",
         "4: channels.binary.url_file: the file is not UTF-8 text",
-        f"5: heartbeats.key_file: cannot read {tmp_path}/none: No such file or directory",
+        f"5: heartbeats.key_file: {NO_FILE}",
     ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "channels: {a: {kind: hook, url: 'hunter2 space'}}",
-        "channels: {a: {kind: hook, url_file: secret}}",
-        "channels: {a: {kind: hook, url: '${SECRET}'}}",
-        "channels: {a: {kind: hook, url: x, secret: [hunter2]}}",
-        "channels: {a: {kind: hook, url: x, headers: hunter2}}",
-        "channels: {a: {kind: mail, host: h, from: a, tls: hunter2}}",
-        "routes: [{to: '${SECRET}'}]",
-        "heartbeats: {udp: 'hunter2:99999'}",
-        "language: ${SECRET}",
-    ],
-)
-def test_no_secret_is_in_a_message(mistakes, tmp_path, text):
-    (tmp_path / "secret").write_text("hunter2 space")
-    found = mistakes(text, SECRET="hunter2 space")
-    assert found
-    assert "hunter2" not in str(found)
 
 
 def test_every_bad_file_is_told_of_without_reading_it_all(mistakes, tmp_path):
     (tmp_path / "huge").write_bytes(b"x" * 70_000)
     assert mistakes("heartbeats: {key_file: huge}") == [
-        f"1: heartbeats.key_file: {tmp_path}/huge is longer than 65536 bytes",
+        "1: heartbeats.key_file: the file is longer than 65536 bytes",
     ]

@@ -5,13 +5,13 @@ import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head, WireError
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 
 
 @pytest.fixture
 def files(tmp_path):
     files = BeatFiles()
-    assert files.watch([tmp_path]) == []
+    assert files.watch([Folder(tmp_path)]) == []
     yield files
     files.close()
 
@@ -40,8 +40,8 @@ def test_files_of_other_names_are_not_looked_at(files, tmp_path):
 def test_files_that_were_there_before_are_found(tmp_path):
     (tmp_path / "a.beat").write_bytes(heartbeat())
     files = BeatFiles()
-    assert files.watch([tmp_path, tmp_path / "missing"]) == [str(tmp_path / "a.beat")]
-    assert files.watch([tmp_path]) == []
+    assert files.watch([Folder(tmp_path), Folder(tmp_path / "missing")]) == [str(tmp_path / "a.beat")]
+    assert files.watch([Folder(tmp_path)]) == []
     files.close()
 
 
@@ -50,7 +50,7 @@ def test_a_directory_of_two_names_is_watched_once(tmp_path):
     real.mkdir()
     link.symlink_to(real)
     files = BeatFiles()
-    files.watch([real, link])
+    files.watch([Folder(real), Folder(link)])
     assert files.directories == [real]
     files.close()
 
@@ -58,12 +58,12 @@ def test_a_directory_of_two_names_is_watched_once(tmp_path):
 def test_a_directory_that_is_made_anew_is_watched_anew(files, tmp_path):
     folder = tmp_path / "beats"
     folder.mkdir()
-    files.watch([folder])
+    files.watch([Folder(folder)])
     folder.rmdir()
     files.appeared()
     folder.mkdir()
     (folder / "a.beat").write_bytes(heartbeat())
-    assert files.watch([folder]) == [str(folder / "a.beat")]
+    assert files.watch([Folder(folder)]) == [str(folder / "a.beat")]
 
 
 def test_a_heartbeat_is_read_and_then_only_when_it_changed(files, tmp_path):

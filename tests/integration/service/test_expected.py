@@ -1,5 +1,7 @@
 """What is expected and does not begin, told as time goes on; on a real store, which restarts are made of."""
 
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 
 import pytest
@@ -13,6 +15,7 @@ from epochwatchd.service.expected import LOOK_AROUND_S, Expectations, is_expecte
 from epochwatchd.service.judging import judgement, repeats
 from epochwatchd.service.runs import Run
 from epochwatchd.store import Store, read_runs
+from epochwatchd.store.ledger import Ledger
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 NIGHTLY = JobRule("nightly-*", expected=Expected(parse_crontab("30 2 * * *"), 15 * MINUTE))
@@ -33,9 +36,10 @@ class Watch:
 
     def __init__(self, path, at, *rules, **more):
         self.config = config(*(rules or (NIGHTLY,)), **more)
-        self.store = Store(path, "this boot")
+        self.store = Ledger(Store(path, "this boot"))
+        self.path = path
         self.expected = Expectations(self.config, self.store)
-        for row, [stand_in], incidents in self.store.unfinished(moment(at))[0]:
+        for row, [stand_in], incidents in self.store.unfinished(moment(at)).runs:
             assert is_expected(row.key)
             run = Run(row.key, row.run, Policy(), is_new=False, incidents={i.finding.kind: i for i in incidents})
             self.expected.take_up(run, stand_in, moment(at))
@@ -68,7 +72,7 @@ class Watch:
         self.expected.began(run, moment(at))
 
     def shown(self):
-        return [(r.job, r.verdict, r.ended_wall and r.ended_wall - MONDAY) for r in read_runs(self.store.path)]
+        return [(r.job, r.verdict, r.ended_wall and r.ended_wall - MONDAY) for r in read_runs(self.path)]
 
 
 def moment(at):
@@ -106,7 +110,7 @@ def test_the_message_has_no_process(watches):
     watch = watches(0.0)
     watch.look(OVER)
     [message] = watch.messages
-    assert (message.severity, message.job, message.run, message.user) == ("critical", "nightly-*", "", "")
+    assert (message.severity, message.job, message.run, message.user) == ("critical", "nightly-*", None, None)
     assert (message.pid, message.rank, message.elapsed_s) == (None, None, 0.0)
     assert datetime.fromisoformat(message.since.replace("Z", "+00:00")).timestamp() == MONDAY + DUE
     assert message.text.startswith(f"👻 nightly-* never began on {message.host}: no run began within 15 min of its")
@@ -174,7 +178,7 @@ def test_what_began_stays_settled_when_its_run_is_forgotten(watches):
     watch = watches(0.0)
     watch.begin("nightly-digits", DUE)
     watch.look(OVER)
-    with watch.store._db as db:
+    with closing(sqlite3.connect(watch.path)) as db, db:
         db.execute("DELETE FROM run")
     assert watches(OVER + HOUR).look(OVER + 2 * HOUR) == []
 
@@ -184,7 +188,7 @@ def test_what_nobody_expects_any_more_is_missing_no_more(watches):
     other = JobRule("weekly-*", expected=NIGHTLY.expected)
     watch = watches(OVER + HOUR, other)
     assert watch.shown() == [("nightly-*", "missing", OVER + HOUR)]
-    assert watch.store.unfinished(moment(OVER + HOUR)) == ([], [])
+    assert watch.store.unfinished(moment(OVER + HOUR)).runs == []
     assert watches(OVER + 10 * DAY).look(OVER + 10 * DAY + HOUR) == []
 
 

@@ -218,7 +218,7 @@ def test_the_payload_is_the_contracts_object(notification):
     assert rendered["version"] == 1
     assert rendered.keys() == {
         *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
-        *("since", "detected_at", "cause", "progress", "elapsed_s", "text"),
+        *("since", "detected_at", "cause", "progress", "elapsed_s", "verified", "stored", "text"),
     }
 
 

@@ -27,10 +27,10 @@ def test_what_is_no_duration_is_refused_with_a_hint(text):
 
 
 @pytest.mark.parametrize("number", [90, 1.5])
-def test_a_number_without_a_unit_says_how_to_write_seconds(number):
+def test_a_number_without_a_unit_says_how_to_write_it(number):
     with pytest.raises(BadValueError, match="no unit") as caught:
         parse_duration(number)
-    assert caught.value.hint == f"write {number}s for seconds"
+    assert caught.value.hint == "write it as 90s, 10m, 1h30m or 2d"
 
 
 @given(st.floats(min_value=0.001, max_value=LONGEST_S).map(lambda seconds: round(seconds, 3)))

@@ -9,6 +9,9 @@ from typing import Any
 from epochwatchd.detection.observing import eta_s
 from epochwatchd.model import Cause, Incident, Moment, Notification, Reason, Status, Worker
 
+OURS = ("missing", "watchdog")
+"""What the watchdog tells of its own knowledge, and of nobody's beats."""
+
 
 def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment) -> Notification:
     """What to tell of ``incident`` now, not yet said in words; ``worker`` is the one it is found in."""
@@ -19,10 +22,10 @@ def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, mom
         status=_status(finding.kind, reason),
         reason=reason,
         severity=finding.severity,
-        job=body.job,
-        run=run,
+        job=body.job or None,
+        run=run or None,
         host=body.host or "",
-        user=worker.user,
+        user=worker.user or None,
         pid=body.command_pid or body.pid,
         rank=body.rank,
         since=stamp(moment.wall_of(finding.since)),
@@ -30,6 +33,7 @@ def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, mom
         cause=_cause(finding.cause),
         progress=progress(worker),
         elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
+        verified=worker.uid is not None or finding.kind in OURS,
     )
 
 
@@ -58,7 +62,7 @@ def _status(kind: str, reason: Reason) -> Status:
 
 
 def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
-    if incident.finding.kind == "missing":  # it has not run for a moment
+    if incident.finding.kind in OURS:  # nothing has run
         return worker.started_at
     ended = incident.finding.kind in ("finished", "crashed")
     return max(worker.beat_at, incident.finding.since) if ended else moment.mono

@@ -1,8 +1,8 @@
-"""From the outbox to the channels: every message until it was taken, in the order of its incident.
+"""From the outbox to the channels: every message until it was taken, users in turn, in the order of its incident.
 
 Each channel has a task and, while it sends, a thread of its own: one that hangs delays nobody else. What is due is read
-from the outbox, which the daemon fills in the transaction of the verdict; when to try again is remembered here only, so
-that after a restart everything is tried at once.
+from the outbox, which the daemon fills with the verdict; when to try again is remembered here only, so that after a
+restart everything is tried at once.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from epochwatchd.alerting.turns import Turns, Waiting
 from epochwatchd.model import ChannelError, Delivery, Notification
 
 BACK_OFF_FIRST_S = 2.0
@@ -34,17 +35,14 @@ log = logging.getLogger(__name__)
 class Outbox(Protocol):
     """What is still to be delivered. Called on the loop's thread, so every call must be fast."""
 
-    def pending(self, channel: str, after: int = 0) -> list[Delivery]:
-        """The undelivered, not dead deliveries of a channel whose ids are above ``after``, in order."""
+    def fresh(self, channel: str) -> list[Delivery]:
+        """The deliveries of a channel that were not given before, the oldest first."""
 
     def notification(self, delivery_id: int) -> Notification | None:
-        """What is to be delivered; None if it is gone or cannot be read."""
+        """The message of a delivery; None if it is gone. Raises ChannelError where it cannot be read right now."""
 
-    def mark_delivered(self, delivery_id: int) -> None:
-        """The channel took it."""
-
-    def mark_failed(self, delivery_id: int, error: str, *, dead: bool) -> None:
-        """The channel did not take it; ``dead``: and never will."""
+    def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
+        """What became of an attempt: ``delivered``, ``dead`` (never to be tried again), or ``pending``."""
 
 
 def retry_after(attempts: int) -> float:
@@ -52,43 +50,21 @@ def retry_after(attempts: int) -> float:
     return min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2.0 ** min(attempts - 1, 16))
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A delivery that was read from the outbox, and from when on it may be tried, by the monotonic clock."""
-
-    delivery: Delivery
-    due_at: float = 0.0
-
-
-def next_due(queue: Iterable[Waiting], now: float) -> tuple[Waiting | None, float | None]:
-    """The first that may be tried now, or None and when the next one may.
-
-    A message never overtakes an earlier one of its incident; those of other incidents pass.
-    """
-    held: set[str] = set()
-    earliest: float | None = None
-    for waiting in queue:
-        incident = waiting.delivery.incident
-        if incident in held:
-            continue
-        if waiting.due_at <= now:
-            return waiting, None
-        held.add(incident)
-        earliest = waiting.due_at if earliest is None else min(earliest, waiting.due_at)
-    return None, earliest
-
-
 @dataclass
 class Lane:
-    """One channel: what waits for it, and how it fares. ``held_until``: when its peer lets us speak again."""
+    """One channel: what waits for it, and how it fares.
+
+    ``held_until``: when its peer lets us speak again. ``failures``: attempts that failed in a row.
+    """
 
     name: str
     send: Send
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    queue: dict[int, Waiting] = field(default_factory=dict)
-    last_id: int = 0
+    turns: Turns = field(default_factory=Turns)
+    attempts: dict[int, int] = field(default_factory=dict)
     held_until: float = 0.0
-    is_failing: bool = False
+    failures: int = 0
+    is_closed: bool = False
 
 
 class Deliverer:
@@ -105,41 +81,60 @@ class Deliverer:
         self._outbox = outbox
         self._clock = clock
         self._back_off = back_off
-        self._lanes = [Lane(name, send) for name, send in sends.items()]
-        self._tasks: list[asyncio.Task[None]] = []
-        self._is_stopping = False
+        self._lanes = {name: Lane(name, send) for name, send in sends.items()}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin, with everything the outbox holds."""
-        self._tasks = [asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}") for lane in self._lanes]
+        for lane in self._lanes.values():
+            self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
+
+    def reconfigure(self, sends: Mapping[str, Send]) -> None:
+        """Deliver over these channels from now on. What waits for a channel that is gone stays in the outbox."""
+        for name in self._lanes.keys() - sends.keys():
+            self._lanes[name].is_closed = True
+            self._lanes.pop(name).woken.set()
+            self._tasks.pop(name)
+        for name, send in sends.items():
+            if name in self._lanes:
+                self._lanes[name].send = send
+            else:
+                lane = self._lanes[name] = Lane(name, send)
+                self._tasks[name] = asyncio.create_task(self._deliver(lane), name=f"channel {name}")
 
     def wake(self) -> None:
         """Look into the outbox now: something was put there."""
-        for lane in self._lanes:
+        for lane in self._lanes.values():
             lane.woken.set()
+
+    def problems(self) -> list[str]:
+        """The channels whose task has ended, by a fault of ours: nothing is delivered over them."""
+        return [name for name, task in self._tasks.items() if task.done()]
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more, and wait so long for what is being sent to be done and marked."""
-        self._is_stopping = True
+        for lane in self._lanes.values():
+            lane.is_closed = True
         self.wake()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=timeout_s)
+        tasks = list(self._tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _deliver(self, lane: Lane) -> None:
-        while not self._is_stopping:
+        while not lane.is_closed:
             lane.woken.clear()  # before reading, so that what comes in between wakes us again
-            fresh = await self._stored(lambda: self._outbox.pending(lane.name, lane.last_id))
-            lane.queue.update((delivery.id, Waiting(delivery)) for delivery in fresh)
-            lane.last_id = fresh[-1].id if fresh else lane.last_id
-            waiting, at = next_due(lane.queue.values(), self._clock())
+            for delivery in self._outbox.fresh(lane.name):
+                lane.turns.add(Waiting(delivery.id, delivery.incident, delivery.user, delivery.critical))
+                lane.attempts[delivery.id] = delivery.attempts
+            waiting, at = lane.turns.next(self._clock())
             if lane.held_until > self._clock():
                 waiting, at = None, lane.held_until
             if waiting is not None:
-                await self._attempt(lane, waiting.delivery)
-            elif not fresh:
+                await self._attempt(lane, waiting)
+            else:
                 await self._rest(lane, at)
 
     async def _rest(self, lane: Lane, until: float | None) -> None:
@@ -148,41 +143,47 @@ class Deliverer:
         with contextlib.suppress(asyncio.TimeoutError):  # not an error: it is due now
             await asyncio.wait_for(lane.woken.wait(), timeout)
 
-    async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
-        notification = await self._stored(lambda: self._outbox.notification(delivery.id))
-        if notification is None:
-            del lane.queue[delivery.id]
+    async def _attempt(self, lane: Lane, waiting: Waiting) -> None:
+        try:
+            notification = self._outbox.notification(waiting.id)
+        except ChannelError as e:
+            self._put_off(lane, waiting, e)
+            return
+        if notification is None:  # of a store that is gone; what could be saved of it comes under another id
+            self._done(lane, waiting)
             return
         error = await _in_thread(lambda: _tried(lane.send, notification), f"channel {lane.name}")
         if error is None:
-            await self._stored(lambda: self._outbox.mark_delivered(delivery.id))
-            del lane.queue[delivery.id]
-            _log_success(lane, delivery)
+            self._outbox.mark(waiting.id, "delivered")
+            self._done(lane, waiting)
+            _log_success(lane, waiting)
+            if lane.failures > 1:
+                lane.turns.flush()
+            lane.failures = 0
             return
-        await self._stored(lambda: self._outbox.mark_failed(delivery.id, str(error), dead=error.permanent))
+        self._outbox.mark(waiting.id, "dead" if error.permanent else "pending", str(error))
         if error.permanent:
-            del lane.queue[delivery.id]
+            self._done(lane, waiting)
             _log_dead(lane, notification, error)
         else:
-            self._put_off(lane, delivery._replace(attempts=delivery.attempts + 1), error)
+            self._put_off(lane, waiting, error)
 
-    def _put_off(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
-        """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either."""
+    def _done(self, lane: Lane, waiting: Waiting) -> None:
+        lane.turns.done(waiting.id)
+        lane.attempts.pop(waiting.id, None)
+
+    def _put_off(self, lane: Lane, waiting: Waiting, error: ChannelError) -> None:
+        """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either.
+
+        Where the attempt before failed too, it is the channel that is out of order and not this message: it need not
+        wait any longer than the channel.
+        """
         now, asked_s = self._clock(), min(error.retry_after_s or 0.0, RETRY_AFTER_MOST_S)
         lane.held_until = now + asked_s
-        lane.queue[delivery.id] = Waiting(delivery, now + max(asked_s, self._back_off(delivery.attempts)))
+        attempts = lane.attempts[waiting.id] = lane.attempts.get(waiting.id, 0) + 1
         _log_failure(lane, error)
-
-    async def _stored(self, call: Callable[[], _T]) -> _T:
-        """What an outbox's call gives, tried until it works: nothing may be sent twice because a disk was full."""
-        attempts = 0
-        while True:
-            try:
-                return call()
-            except Exception:  # noqa: BLE001 - logged, and without its outbox a channel has nothing else to do
-                attempts += 1
-                (log.exception if attempts == 1 else log.debug)("the outbox cannot be used; it will be tried again")
-                await asyncio.sleep(self._back_off(attempts))
+        lane.failures += 1
+        lane.turns.put_off(waiting.id, now + max(asked_s, self._back_off(attempts)), in_outage=lane.failures > 1)
 
 
 async def _in_thread(call: Callable[[], _T], name: str) -> _T:
@@ -221,18 +222,16 @@ def _whereabouts(error: BaseException) -> str:
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
 
 
-def _log_success(lane: Lane, delivery: Delivery) -> None:
-    if lane.is_failing:
+def _log_success(lane: Lane, waiting: Waiting) -> None:
+    if lane.failures:
         log.info("channel %s: takes messages again", lane.name)
-    lane.is_failing = False
-    log.debug("channel %s: delivery %d is done", lane.name, delivery.id)
+    log.debug("channel %s: delivery %d is done", lane.name, waiting.id)
 
 
 def _log_failure(lane: Lane, error: ChannelError) -> None:
     """Once an outage: it may last for days."""
-    level = logging.DEBUG if lane.is_failing else logging.WARNING
+    level = logging.DEBUG if lane.failures else logging.WARNING
     log.log(level, "channel %s: %s; it will be tried again until it works", lane.name, error)
-    lane.is_failing = True
 
 
 def _log_dead(lane: Lane, notification: Notification, error: ChannelError) -> None:

@@ -24,6 +24,7 @@ ICONS: Mapping[str, str] = {
     "lost": "📡",
     "overdue": "⏰",
     "missing": "👻",
+    "watchdog": "🔧",
     "finished": "🏁",
     "started": "🚀",
 }
@@ -50,7 +51,7 @@ def render(notification: Notification, language: Language, zone: tzinfo = timezo
     words = _words(notification, phrases, zone)
     paragraphs = [
         [_headline(notification, cause, words, phrases)],
-        [*_facts(notification, words, phrases)],
+        [*_facts(notification, words, phrases), *_reservations(notification, phrases)],
         [*_evidence(cause, phrases)] if notification.status != "resolved" else [],
         [*_advice(notification, words, phrases)] if notification.status != "resolved" else [],
     ]
@@ -94,7 +95,7 @@ def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[s
 
 
 def _job(notification: Notification, phrases: Phrases) -> str:
-    job = wording.one_line(notification.job, LINE_MAX)
+    job = wording.one_line(notification.job or "", LINE_MAX)
     return job if notification.rank is None else phrases.RANKED.format(job=job, rank=notification.rank)
 
 
@@ -156,6 +157,8 @@ def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrase
     """When it happened, how far the run has come, where it runs: a line each."""
     when = phrases.TIMES.get(f"{notification.status}.{notification.kind}", phrases.TIMES[notification.status])
     yield phrases.LABELS["when"].format(text=when.format_map(words))
+    if notification.kind == "watchdog":
+        return
     for label, parts, known in (
         ("progress", phrases.PROGRESS, _progress(notification, phrases)),
         ("place", phrases.PLACE, words),
@@ -163,6 +166,14 @@ def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrase
         said = [text for part in parts if (text := wording.say(part, known))]
         if said:
             yield phrases.LABELS[label].format(text=" · ".join(said))
+
+
+def _reservations(notification: Notification, phrases: Phrases) -> Iterable[str]:
+    """Why this message may be less sure than others."""
+    if not notification.verified:
+        yield phrases.LABELS["unverified"]
+    if not notification.stored:
+        yield phrases.LABELS["unstored"]
 
 
 def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:

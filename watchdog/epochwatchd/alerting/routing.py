@@ -57,5 +57,5 @@ def _is_any(value: str, names: Sequence[str] | None) -> bool:
     return names is None or value in names
 
 
-def _fits_any(value: str, patterns: Sequence[str] | None) -> bool:
-    return patterns is None or any(fnmatchcase(value, pattern) for pattern in patterns)
+def _fits_any(value: str | None, patterns: Sequence[str] | None) -> bool:
+    return patterns is None or any(fnmatchcase(value or "", pattern) for pattern in patterns)

@@ -20,9 +20,9 @@ def parse_address(value: Any) -> Address:
     if match is None:
         raise BadValueError("not an address with a port", _HINT)
     if int(match["port"]) > PORT_MAX:
-        raise BadValueError(f"{match['port']} is not a port", f"ports end at {PORT_MAX}")
+        raise BadValueError("not a port", f"ports end at {PORT_MAX}")
     if match["ipv6"] and not _is_ip(match["ipv6"]):
-        raise BadValueError(f"{match['ipv6']} is not an IPv6 address", _HINT)
+        raise BadValueError("not an IPv6 address", _HINT)
     return Address(match["ipv6"] or match["host"], int(match["port"]))
 
 

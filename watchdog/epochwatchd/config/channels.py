@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from epochwatchd.config.document import Document
-from epochwatchd.config.problems import BadValueError, Loc, did_you_mean
+from epochwatchd.config.problems import BadValueError, Loc, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.config.validation import paths_of, secret_mappings_of, secrets_of, validated
@@ -31,6 +31,9 @@ def read_channels(given: Any, document: Document, kinds: Kinds, surroundings: Su
     found: dict[str, ChannelConfig] = {}
     for name, value in channel_names(given).items():
         loc = ("channels", name)
+        if not is_channel_name(name):
+            document.report(loc, "not a name for a channel", "take letters, digits, - and _")
+            continue
         try:
             kind, options = _split(value, kinds)
         except BadValueError as e:

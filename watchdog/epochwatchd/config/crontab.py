@@ -65,7 +65,7 @@ def parse_crontab(value: Any) -> Crontab:
     minutes, hours, days, months, weekdays = (_values(t, field) for t, field in zip(texts, _FIELDS, strict=True))
     either_day = not texts[2].startswith("*") and not texts[4].startswith("*")
     if not either_day and min(days) > max(_LONGEST_MONTHS[month - 1] for month in months):
-        raise BadValueError(f"day {min(days)} never comes in these months", _HINT)
+        raise BadValueError("the day never comes in these months", _HINT)
     return Crontab(" ".join(value.split()), minutes, hours, days, months, weekdays, either_day)
 
 
@@ -86,7 +86,7 @@ def _range(part: str, field: _Field) -> range:
         last = field.high
     step = int(match["step"] or 1)
     if first > last or step == 0:
-        raise BadValueError(f"the {field.name} has no value: {first}-{last}/{step}", _HINT)
+        raise BadValueError(f"the {field.name} has no value", _HINT)
     return range(first, last + 1, step)
 
 
@@ -98,7 +98,7 @@ def _value(text: str, field: _Field) -> int:
             f"the {field.name} is neither a number nor a name", f"{_names(field)}{field.low}-{field.high}"
         )
     if not field.low <= int(text) <= field.high:
-        raise BadValueError(f"{field.name} {int(text)} is not within {field.low}-{field.high}", _HINT)
+        raise BadValueError(f"the {field.name} is not within {field.low}-{field.high}", _HINT)
     return int(text)
 
 

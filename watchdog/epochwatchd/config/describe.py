@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from epochwatchd.config.durations import format_duration
+from epochwatchd.config.problems import shown_key
 from epochwatchd.config.settings import ChannelConfig, Config, JobRule, Match, Route
 from epochwatchd.model import Policy
 
 
 def describe(config: Config) -> list[str]:
     """Lines for people: every setting as it was understood, then what looks unintended. Secrets are masked."""
+    return list(map(config.shown, _lines(config)))
+
+
+def _lines(config: Config) -> list[str]:
     heartbeats, store = config.heartbeats, config.store
     places = ", ".join(["the default places", *map(str, heartbeats.directories)])
     key = "sealed with a key" if heartbeats.key else "without a key"
@@ -20,6 +26,7 @@ def describe(config: Config) -> list[str]:
         f"configuration: {config.source or 'built-in defaults'}",
         f"heartbeat files: {places}",
         f"datagrams: {f'{heartbeats.udp}, {key}' if heartbeats.udp else 'off'}",
+        f"datagrams of known senders: {_socket(heartbeats.socket)}",
         f"every job: {_policy(config.defaults)}",
         *(f"jobs {rule.match}: {_policy(rule.over(config.defaults))}{_expected(rule)}" for rule in config.jobs),
         *(f"channel {name}: {_channel(channel)}" for name, channel in config.channels.items()),
@@ -28,6 +35,10 @@ def describe(config: Config) -> list[str]:
         f"language: {config.language}",
         *(f"note: {note}" for note in _notes(config)),
     ]
+
+
+def _socket(path: Path | str | None) -> str:
+    return "in the runtime folder" if path == "auto" else str(path or "off")
 
 
 def _policy(policy: Policy) -> str:
@@ -57,7 +68,7 @@ def _channel(channel: ChannelConfig) -> str:
 
 def _option(value: Any) -> str:
     if isinstance(value, dict):
-        return " and ".join(f"{name} {part}" for name, part in value.items())
+        return " and ".join(f"{shown_key(name)} {part}" for name, part in value.items())
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

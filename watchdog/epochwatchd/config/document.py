@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, cast
 
 import yaml
 
-from epochwatchd.config.problems import ConfigError, Loc, Problem, path_of
+from epochwatchd.config.problems import ConfigError, Loc, Problem, masked, path_of
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _NAMED = re.compile(r"(alias|anchor|tag handle) ['\"].*['\"]")
@@ -66,7 +67,7 @@ class Document:
     value: Any = None
     lines: dict[Loc, int] = field(default_factory=dict)
     problems: dict[tuple[int, str], Problem] = field(default_factory=dict)
-    hidden: set[str] = field(default_factory=set)
+    hidden: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
     def report(self, loc: Loc, message: str, hint: str = "", line: int | None = None) -> None:
@@ -74,18 +75,14 @@ class Document:
 
         Only the first mistake of a value, or of the file that holds it, is kept: what follows from it would mislead.
         """
-        problem = Problem(self.file, line or self.line_of(loc), path_of(loc), self._masked(message), self._masked(hint))
+        message, hint = masked(message, self.hidden), masked(hint, self.hidden)
+        problem = Problem(self.file, line or self.line_of(loc), path_of(loc), message, hint)
         self.problems.setdefault((problem.line, problem.path.removesuffix("_file")), problem)
 
-    def hide(self, secret: str) -> None:
-        """Keep ``secret`` out of every message; what is shorter than 4 characters would mask ordinary words."""
-        if len(secret) >= HIDDEN_MIN:
-            self.hidden.add(secret)
-
-    def _masked(self, text: str) -> str:
-        for secret in self.hidden:
-            text = text.replace(secret, "***")
-        return text
+    def hide(self, secret: str, instead: str = "***") -> None:
+        """Keep ``secret`` out of all that is shown; what is shorter than 4 characters would mask ordinary words."""
+        in_a_path = str(PurePath(secret))  # which loses the second of two slashes
+        self.hidden |= {text: instead for text in (secret, in_a_path) if len(text) >= HIDDEN_MIN}
 
     def line_of(self, loc: Loc) -> int:
         """The line of ``loc``, or of the nearest place above it."""

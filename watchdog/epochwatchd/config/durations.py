@@ -18,7 +18,7 @@ _HINT = "write it as 90s, 10m, 1h30m or 2d"
 def parse_duration(value: Any) -> float:
     """The seconds of a duration such as ``1h30m``. Raises BadValueError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise BadValueError(f"{value} has no unit", f"write {value}s for seconds")
+        raise BadValueError("has no unit", _HINT)
     match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if match is None:
         raise BadValueError("not a duration", _HINT)

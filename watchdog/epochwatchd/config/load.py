@@ -46,7 +46,7 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
     file = validated(FileSection, {} if document.value is None else document.value, document, (), context)
     if file is None or document.problems:
         raise ConfigError(document.problems.values())
-    return _config(file, channels, path)
+    return replace(_config(file, channels, path), hidden=document.hidden)
 
 
 def _read(path: Path | None) -> Document:
@@ -80,7 +80,7 @@ def default_routes(channels: tuple[str, ...]) -> tuple[Route, ...]:
 
 def _heartbeats(section: HeartbeatsSection) -> Heartbeats:
     by_default = "udp" not in section.model_fields_set
-    return Heartbeats(section.directories, section.udp, by_default, section.key_file)
+    return Heartbeats(section.directories, section.udp, by_default, section.key_file, section.socket)
 
 
 def _rule(section: JobSection, defaults: Policy) -> JobRule:

@@ -1,8 +1,13 @@
-"""Mistakes in a configuration, as people are told of them."""
+"""Mistakes in a configuration, as people are told of them.
+
+One rule keeps secrets out of them, also those that stand in a wrong place: no value of the file, nor of what it refers
+to, is ever quoted. The line and the key lead to it, and the words are ours.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -10,6 +15,11 @@ from epochwatchd.model import EpochwatchError
 
 Loc = tuple[str | int, ...]
 """Where a value stands: the keys and list positions that lead to it."""
+
+_KEY = re.compile(r"(?:[^\W\d]|-){1,60}")
+"""What a key looks like: letters, ``_`` and ``-``. For want of a space, ``{url:https://…}`` has a secret as its key."""
+_CHANNEL = re.compile(r"\w[\w.-]{0,59}")
+HIDDEN = "…"
 
 
 @dataclass(frozen=True, order=True)
@@ -46,8 +56,30 @@ class BadValueError(ValueError):
 
 
 def path_of(loc: Loc) -> str:
-    """A location as text: ``routes[0].to``."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc).lstrip(".")
+    """A location as text: ``routes[0].to``; what does not look like a key is not shown in it."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_shown(loc[:at], step)}" for at, step in enumerate(loc))
+    return "".join(steps).lstrip(".")
+
+
+def _shown(above: Loc, key: str) -> str:
+    return key if above == ("channels",) and is_channel_name(key) else shown_key(key)
+
+
+def shown_key(key: str) -> str:
+    """The key, or a mark in its place where it does not look like one."""
+    return key if _KEY.fullmatch(key) else HIDDEN
+
+
+def is_channel_name(name: str) -> bool:
+    """Whether a channel may be called so: its name is in logs and in messages."""
+    return _CHANNEL.fullmatch(name) is not None
+
+
+def masked(text: str, hidden: Mapping[str, str]) -> str:
+    """``text`` with each of the hidden texts replaced by what may be shown instead, the longest first."""
+    for secret in sorted(hidden, key=len, reverse=True):
+        text = text.replace(secret, hidden[secret])
+    return text
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:

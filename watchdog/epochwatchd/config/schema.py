@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -10,14 +11,18 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from epochwatchd.config.addresses import is_loopback, parse_address
 from epochwatchd.config.crontab import Crontab, parse_crontab
 from epochwatchd.config.durations import parse_duration
-from epochwatchd.config.problems import BadValueError, did_you_mean
+from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import Address, Language, StoreConfig
 from epochwatchd.model import Policy, Severity, Status
 
+SOCKET_PATH_MAX = 107
+"""Of a Unix socket's address: sun_path less its end (unix(7))."""
 DEFAULT_UDP = Address("127.0.0.1", 8765)
 
-NotifiedKind = Literal["started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing"]
+NotifiedKind = Literal[
+    "started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "watchdog"
+]
 """The kinds of model.Kind that anybody is told of: ``running`` is not."""
 
 
@@ -57,8 +62,18 @@ def _udp(value: Any, info: ValidationInfo) -> Address | None:
     except BadValueError as e:
         raise BadValueError(e.message, f"{e.hint}, or off") from None
     if info.data.get("key_file", b"unreadable") is None and not is_loopback(address):
-        raise BadValueError(f"{address} can be reached by others", "give a key_file, or listen on 127.0.0.1")
+        raise BadValueError("others can reach this address", "give a key_file, or listen on 127.0.0.1")
     return address
+
+
+def _socket(value: Any, info: ValidationInfo) -> Any:
+    """Where a path would be too long for the kernel, to say so here is kinder."""
+    if value in ("off", False):
+        return None
+    path = value if value == "auto" else _path(value, info)
+    if len(os.fsencode(str(path))) > SOCKET_PATH_MAX:
+        raise BadValueError("the path is too long", f"the kernel takes {SOCKET_PATH_MAX} bytes; or off")
+    return path
 
 
 def _crontab(value: Any) -> Crontab | None:
@@ -74,7 +89,7 @@ def _of_expected(value: float | None, info: ValidationInfo) -> float | None:
 def _known_channel(name: str, info: ValidationInfo) -> str:
     channels = cast("dict[str, Any]", info.context)["channels"]
     if name not in channels:
-        raise BadValueError(f"there is no channel {name}", did_you_mean(name, channels))
+        raise BadValueError("there is no such channel", did_you_mean(name, list(filter(is_channel_name, channels))))
     return name
 
 
@@ -97,6 +112,7 @@ class HeartbeatsSection(Section):
     key_file: Annotated[bytes | None, BeforeValidator(_key)] = None
     directories: tuple[FilePath, ...] = ()
     udp: Annotated[Address | None, BeforeValidator(_udp)] = DEFAULT_UDP
+    socket: Annotated[Path | Literal["auto"] | None, BeforeValidator(_socket)] = "auto"
 
 
 class PolicySection(Section):

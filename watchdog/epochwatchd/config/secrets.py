@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +13,12 @@ from epochwatchd.config.document import Document
 from epochwatchd.config.problems import BadValueError, Loc
 
 SECRET_MAX_BYTES = 64 * 1024
+LOOKED_FOR = "a relative name is looked for in $CREDENTIALS_DIRECTORY, then beside the configuration"
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CERTAINLY_A_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+"""By custom. ``${hunter2}`` may be a password that somebody put between the braces."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +43,24 @@ class Surroundings:
             raise BadValueError("takes the name of a file", "leave out _file to give the value itself")
         credentials = self.env.get("CREDENTIALS_DIRECTORY")
         places = [Path(credentials) / text] if credentials else []
-        path = next((place for place in places if place.exists()), self.path(text))
-        content = read_file(path, SECRET_MAX_BYTES).rstrip(b"\r\n")
+        path = next((place for place in places if os.path.exists(place)), self.path(text))  # noqa: PTH110 - never raises
+        content = read_file(path, SECRET_MAX_BYTES, LOOKED_FOR).rstrip(b"\r\n")
         if not content:
-            raise BadValueError(f"{path} is empty")
+            raise BadValueError("the file is empty")
         return content
 
 
-def read_file(path: Path, limit: int) -> bytes:
-    """The bytes of a file. Raises BadValueError where it cannot be read or is longer than ``limit``."""
+def read_file(path: Path, limit: int, hint: str = "") -> bytes:
+    """The bytes of a file. Raises BadValueError, with the hint where it cannot be read, or if it exceeds ``limit``."""
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as e:
-        raise BadValueError(f"cannot read {path}: {e.strerror}") from None
-    except ValueError as e:
-        raise BadValueError(f"not the name of a file: {e}") from None
+        raise BadValueError(f"the file cannot be read: {e.strerror}", hint) from None
+    except ValueError:
+        raise BadValueError("not the name of a file") from None
     if len(content) > limit:
-        raise BadValueError(f"{path} is longer than {limit} bytes")
+        raise BadValueError(f"the file is longer than {limit} bytes")
     return content
 
 
@@ -86,7 +90,8 @@ def _variable(document: Document, reference: re.Match[str], loc: Loc, env: Mappi
     if not reference["end"] or not _NAME.fullmatch(name):
         document.report(loc, "${ begins no name of a variable", "write $${ for the text ${")
     elif name not in env:
-        document.report(loc, f"the environment variable {name} is not set", "write $${ for the text ${")
+        shown = f" {name}" if _CERTAINLY_A_NAME.fullmatch(name) else ""
+        document.report(loc, f"the environment variable{shown} is not set", "write $${ for the text ${")
     else:
-        document.hide(env[name])
+        document.hide(env[name], f"${{{name}}}")
     return env.get(name, "")

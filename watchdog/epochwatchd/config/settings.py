@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from epochwatchd.config.crontab import Crontab
+from epochwatchd.config.problems import masked
 from epochwatchd.model import Kind, Policy, Severity, Status
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Address:
 class Heartbeats:
     """Where beats come from. ``directories`` are watched besides the default places; no ``udp``: no datagrams.
 
+    ``socket``: the Unix socket for datagrams whose sender is known, in the usual place where it is ``auto``.
+
     ``udp_is_default``: nobody asked for that address, so that failing to bind it is no mistake of the user's.
     """
 
@@ -45,6 +48,7 @@ class Heartbeats:
     udp: Address | None = None
     udp_is_default: bool = False
     key: bytes | None = field(default=None, repr=False)
+    socket: Path | Literal["auto"] | None = "auto"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,10 @@ class StoreConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole, checked configuration. ``source`` is None where the built-in defaults were taken."""
+    """A whole, checked configuration. ``source`` is None where the built-in defaults were taken.
+
+    ``hidden``: texts that must never be shown (secrets, and what came from the environment), and what to show instead.
+    """
 
     heartbeats: Heartbeats
     defaults: Policy
@@ -121,6 +128,11 @@ class Config:
     store: StoreConfig
     language: Language
     source: Path | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def shown(self, text: str) -> str:
+        """``text`` as it may be shown to anybody."""
+        return masked(text, self.hidden)
 
     def policy(self, job: str) -> Policy:
         """What the job asks for: the first rule that matches its name, laid over the defaults."""

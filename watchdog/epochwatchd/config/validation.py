@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
-from epochwatchd.config.document import Document
-from epochwatchd.config.problems import BadValueError, Loc, did_you_mean
+from epochwatchd.config.document import HIDDEN_MIN, Document
+from epochwatchd.config.problems import BadValueError, Loc, did_you_mean, masked
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -77,25 +77,35 @@ def _types_in(annotation: Any) -> Iterator[Any]:
 
 def _report(document: Document, base: Loc, error: ErrorDetails, model: type[BaseModel]) -> None:
     loc = error["loc"]
-    kind, context = error["type"], error.get("ctx", {})
+    kind = error["type"]
     if kind == "extra_forbidden":
         known = keys_of(_model_at(model, loc[:-1]))
         document.report((*base, *loc), "unknown key", did_you_mean(str(loc[-1]), known))
     elif kind == "missing":
         document.report((*base, *loc), "is missing", _missing_hint(model, loc))
     elif kind == "literal_error":
-        document.report(_place(document, (*base, *loc)), f"must be {context['expected']}", _nearest(error))
+        document.report(_place(document, (*base, *loc)), f"must be {error['ctx']['expected']}", _nearest(error))
     else:
-        message, hint = _words(kind, error["msg"], context)
+        message, hint = _words(error)
         document.report(_place(document, (*base, *loc)), message, hint)
 
 
-def _words(kind: str, message: str, context: Mapping[str, Any]) -> tuple[str, str]:
-    mistake = context.get("error")
+def _words(error: ErrorDetails) -> tuple[str, str]:
+    """A message and a hint. Those that are not ours, from pydantic or a kind of channel, may quote the value."""
+    mistake = error.get("ctx", {}).get("error")
     if isinstance(mistake, BadValueError):
         return mistake.message, mistake.hint
-    plain = re.sub(r"^(?:Value error, |Assertion failed, |Input )", "", message)
-    return _WORDS.get(kind, (plain, ""))
+    plain = re.sub(r"^(?:Value error, |Assertion failed, |Input )", "", error["msg"])
+    quoted = {text: "***" for text in _texts_in(error["input"]) if len(text) >= HIDDEN_MIN}
+    return _WORDS.get(error["type"], (masked(plain, quoted), ""))
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(part)
+    else:
+        yield str(value)
 
 
 def _nearest(error: ErrorDetails) -> str:

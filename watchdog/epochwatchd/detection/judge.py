@@ -17,7 +17,7 @@ ENDS = ("finished", "crashed")
 RANKS_NAMED = 4
 _RUNNING = "running"
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
-_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished")
+_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished", "watchdog")
 """Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
 _WAITING = ("deadlock", "gpu_spin", "unknown")
 """Causes of a silence that waiting for another rank has too."""

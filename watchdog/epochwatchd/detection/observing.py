@@ -17,7 +17,15 @@ PACE_UNITS, PACE_SHARE = 3.0, 0.2
 
 
 def meet(
-    key: str, beat: Beat, now: float, *, user: str, local: bool, started_at: float, keeps_alive: bool = False
+    key: str,
+    beat: Beat,
+    now: float,
+    *,
+    user: str,
+    local: bool,
+    started_at: float,
+    keeps_alive: bool = False,
+    uid: int | None = None,
 ) -> Worker:
     """A worker from its first beat."""
     head, body = beat
@@ -37,6 +45,7 @@ def meet(
         met_at=now,
         patience=Patience(),
         pace=paces.begin(beat, now),
+        uid=uid,
     )
 
 
@@ -79,6 +88,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         known if pace is worker.pace else _after_stand(known, worker, pace),
         estimate_s,
         pace,
+        worker.uid,
     )
 
 

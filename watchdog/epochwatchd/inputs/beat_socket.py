@@ -31,13 +31,15 @@ class Datagram(NamedTuple):
     sender: str
     sealed_ns: int
     is_json: bool
+    uid: int | None = None
 
 
 class Fault(NamedTuple):
-    """A datagram that is no beat, and the host it came from."""
+    """A datagram that is no beat: where it came from, a short stable code, and what is wrong with it."""
 
     sender: str
-    error: WireError
+    code: str
+    text: str
 
 
 class BeatSocket:
@@ -71,6 +73,14 @@ class BeatSocket:
         """Let go of the port."""
         self._socket.close()
 
+    def known(self, key: str, datagram: Datagram) -> None: ...
+
+    def forget(self, key: str) -> None: ...
+
+    @property
+    def name(self) -> str:
+        return str(self.port)
+
     def receive(self, now_ns: int) -> tuple[list[Datagram], list[Fault], bool]:
         """Beats to look at now, faults, and whether more may be waiting. ``now_ns`` is the wall clock."""
         beats: list[Datagram] = []
@@ -102,7 +112,7 @@ class BeatSocket:
         try:
             beats.append(self._decode(data, sender, now_ns))
         except WireError as e:
-            faults.append(Fault(sender, e))
+            faults.append(Fault(sender, e.code, str(e)))
 
     def _decode(self, data: bytes, sender: str, now_ns: int) -> Datagram:
         sealed_ns = 0
@@ -145,3 +155,11 @@ def _enlarge(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     with suppress(OSError):  # not root: what the system allows will do, and drops are counted
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+
+
+def bind_udp(host: str, port: int, key: bytes | None) -> BeatSocket:
+    return BeatSocket(host, port, key)
+
+
+def bind_unix(path: object) -> BeatSocket:
+    raise OSError(1, "not yet")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 _EVENT = struct.Struct("iIII")
 _CLOSE_WRITE, _MOVED_TO, _ONLYDIR = 0x8, 0x80, 0x01000000
-_OVERFLOW, _IGNORED = 0x4000, 0x8000
+_OVERFLOW, _IGNORED, _DELETE_SELF, _MOVE_SELF = 0x4000, 0x8000, 0x400, 0x800
 
 
 class Events(NamedTuple):
@@ -34,11 +34,17 @@ class Inotify:
         """The descriptor to wait on."""
         return self._fd
 
-    def watch(self, directory: Path) -> None:
-        """Begin to watch a directory. Raises OSError."""
-        flags = _CLOSE_WRITE | _MOVED_TO | _ONLYDIR
+    def watch(self, directory: Path, name: Path | None = None) -> None:
+        """Begin to watch a directory; its files are given under ``name``, its own unless given. Raises OSError."""
+        flags = _CLOSE_WRITE | _MOVED_TO | _ONLYDIR | _MOVE_SELF | _DELETE_SELF
         watch = self._checked(self._libc.inotify_add_watch(self._fd, os.fsencode(directory), flags))
-        self._directories[watch] = directory
+        self._directories[watch] = name or directory
+
+    def forget(self, name: Path) -> None:
+        """Stop watching a directory."""
+        for watch in [watch for watch, known in self._directories.items() if known == name]:
+            del self._directories[watch]
+            self._libc.inotify_rm_watch(self._fd, watch)  # it may be gone by itself: then there is nothing to remove
 
     def drain(self) -> Events:
         """What happened since the last call."""
@@ -57,7 +63,7 @@ class Inotify:
             name = data[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0")
             at += _EVENT.size + length
             overflow = overflow or bool(mask & _OVERFLOW)
-            if mask & _IGNORED and watch in self._directories:
+            if mask & (_IGNORED | _MOVE_SELF | _DELETE_SELF) and watch in self._directories:
                 events.gone.append(self._directories.pop(watch))
             elif name and watch in self._directories:
                 events.files.append(self._directories[watch] / os.fsdecode(name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from epochwatchd.inputs.frames import Frame, Thread
 
 AT_ONCE = 4
 """Where a file system hangs, many trainings do: their watchdog must not become a burden."""
+ROOT = 0
 BYTES_MAX = 2**22
 """A hundred threads with a hundred frames each take about as much."""
 _turns = threading.BoundedSemaphore(AT_ONCE)
@@ -26,9 +28,41 @@ _turns = threading.BoundedSemaphore(AT_ONCE)
 
 @cache
 def _program() -> str | None:
-    """The one beside our own Python, else that of the PATH."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which("py-spy", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
+    """The one beside our own Python, else that of the PATH; as root, none that another user may have put there."""
+    beside = shutil.which("py-spy", path=str(Path(sys.executable).parent)) if sys.executable else None
+    return beside or _on_path(os.environ.get("PATH", ""), os.geteuid())
+
+
+def _on_path(path: str, uid: int) -> str | None:
+    """The first ``py-spy`` on the PATH that this user may run. A relative or empty entry means the current folder."""
+    for folder in filter(os.path.isabs, path.split(os.pathsep)):
+        found = shutil.which("py-spy", path=folder)
+        if found and uid != ROOT:
+            return found
+        if found and _is_roots_alone(found):
+            return os.path.realpath(found)  # not by links on the way, which may be anybody's
+    return None
+
+
+def _is_roots_alone(program: str) -> bool:
+    """Whether only root can change what runs under this name: the program, the link, the folders that lead there."""
+    try:
+        real = Path(program).resolve(strict=True)
+        folders = {*Path(program).parents, *real.parents}
+        return all(map(_is_closed, (real, Path(program).parent, real.parent))) and all(map(_keeps_names, folders))
+    except OSError:
+        return False
+
+
+def _is_closed(path: Path) -> bool:
+    status = path.stat()
+    return status.st_uid == ROOT and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _keeps_names(folder: Path) -> bool:
+    """Whether nobody but root can put something else in the place of what lies there, as in ``/tmp``."""
+    status = folder.stat()
+    return status.st_uid == ROOT and (_is_closed(folder) or bool(status.st_mode & stat.S_ISVTX))
 
 
 class Reading:

@@ -7,6 +7,7 @@ what can be known: a process of this machine is watched itself, anything else on
 from __future__ import annotations
 
 import hashlib
+import os
 import pwd
 import socket
 from dataclasses import replace
@@ -58,7 +59,7 @@ def of_file(sighting: Sighting, moment: Moment) -> Adopted:
     body = sighting.beat.body
     local = _is_local(body)
     pid = processes.find(body) if local else None
-    if pid is not None and sighting.uid not in processes.owners(pid) and processes.find(body) == pid:
+    if pid is not None and not may_speak_of(sighting.uid, pid) and processes.find(body) == pid:
         raise WireError("owner", f"the file belongs to {user_name(sighting.uid)}, but process {body.pid} does not")
     worker = meet(
         sighting.path,
@@ -67,28 +68,43 @@ def of_file(sighting: Sighting, moment: Moment) -> Adopted:
         user=user_name(sighting.uid),
         local=local,
         started_at=_started_at(body, sighting.beat, moment, local=local),
+        uid=sighting.uid,
     )
     run = body.run or derived_run(sighting.path)
     return Adopted(f"{sighting.uid}:{run}", run, worker)
 
 
 def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
-    """The worker of a datagram that belongs at ``place``; its user is only what it says."""
+    """The worker of a datagram that belongs at ``place``.
+
+    Where its sender is not known, its user is only what it says, and it may speak of no process but our own user's.
+    """
     beat = datagram.beat
     body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram.sender))
     if datagram.is_json and body.pid is not None and body.host == socket.gethostname():
         body = _with_start(body)
-    local = body.start is not None and _is_local(body)
+    local = _is_local(body) and _may_name(body, datagram.uid)
     worker = meet(
         place.key,
         Beat(beat.head._replace(seq=1) if datagram.is_json else beat.head, body),
         moment.mono,
-        user=body.user or "",
+        user=(body.user or "") if datagram.uid is None else user_name(datagram.uid),
         local=local,
         started_at=_started_at(body, beat, moment, local=local),
         keeps_alive=not datagram.is_json,
+        uid=datagram.uid,
     )
     return Adopted(place.run_key, place.run, worker)
+
+
+def may_speak_of(uid: int | None, pid: int) -> bool:
+    """Whether a sender may speak of a process: it must be theirs; of senders not known, our own user's."""
+    return (os.geteuid() if uid is None else uid) in processes.owners(pid)
+
+
+def _may_name(body: Body, uid: int | None) -> bool:
+    pid = processes.find(body)
+    return pid is None or may_speak_of(uid, pid)
 
 
 def alive_at(worker: Worker, moment: Moment, watched_wall: float | None) -> float:

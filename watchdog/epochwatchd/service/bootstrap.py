@@ -8,23 +8,26 @@ import logging
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
 from epochwatchd.alerting import channels
-from epochwatchd.alerting.delivery import Deliverer
-from epochwatchd.config import Config
+from epochwatchd.alerting.delivery import Deliverer, Send
+from epochwatchd.config import Config, ConfigError
 from epochwatchd.inputs import processes
 from epochwatchd.inputs.beat_files import BeatFiles
-from epochwatchd.inputs.beat_socket import BeatSocket
+from epochwatchd.inputs.beat_socket import BeatSocket, bind_udp, bind_unix
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.gpu_watch import GpuWatch
-from epochwatchd.service.places import beat_directories, make_own_directory, store_path
+from epochwatchd.service.places import Places, make_own_directory, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
-from epochwatchd.store import Store, StoreError
+from epochwatchd.store import Store
+from epochwatchd.store.ledger import Ledger
 
 log = logging.getLogger("epochwatchd")
 
@@ -32,142 +35,208 @@ GPU_INTERVAL_S = 5.0
 STATUS_INTERVAL_S = 10.0
 CHECKPOINT_INTERVAL_S = 20.0
 PRUNE_INTERVAL_S = 6 * 3600.0
-PRUNED_AT_ONCE = 100
-"""Rows that are forgotten in one slice of a few milliseconds."""
-PRUNE_PAUSE_S = 0.05
-STOP_S = 10.0
+PRUNE_ROWS, PRUNE_PAUSE_S = 200, 0.05
+"""What is old is forgotten a few milliseconds' worth at a time: deaths and ticks come in between."""
+STOP_S = 1.0
+"""Messages on their way get so long when the daemon stops; the others are sent by the next one."""
+
+Load = Callable[[], Config]
 
 
 class StartError(EpochwatchError):
     """The daemon cannot start; the text says why and what to do."""
 
 
-def serve(config: Config, env: Mapping[str, str] = os.environ) -> None:
-    """Run the daemon until SIGTERM or SIGINT. Raises StoreError or StartError if it cannot begin."""
+def serve(load: Load, env: Mapping[str, str] = os.environ) -> None:
+    """Run the daemon until SIGTERM or SIGINT. ``load`` reads the configuration, now and upon SIGHUP.
+
+    Raises ConfigError, StoreRefused or StartError if it cannot begin.
+    """
+    config = load()
+    os.umask(0o027)
     _raise_file_limit()
-    # Beats and verdicts are trees that die with their last reference; looking through ten thousand runs for cycles
-    # would stop everything for a tenth of a second now and then.
-    gc.disable()
     with ExitStack() as stack:
-        store = Store(store_path(config, env), processes.boot_id())
-        stack.callback(store.close)
-        store.open()
-        asyncio.run(_run(config, store, env))
+        ledger = Ledger(Store(store_path(config, env), processes.boot_id()))
+        stack.callback(ledger.close)
+        asyncio.run(_run(load, config, ledger, env))
 
 
-async def _run(config: Config, store: Store, env: Mapping[str, str]) -> None:
+async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str]) -> None:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    deliverer = Deliverer(store, {name: channels.sender(c.kind, c.options) for name, c in config.channels.items()})
     with ExitStack() as stack:
         make_own_directory(env)
-        files = BeatFiles()
+        uid = watched_uid()
+        files = BeatFiles(uid)
         stack.callback(files.close)
-        socket = _bind(config)
-        if socket is not None:
+        sockets = _bind(config, env)
+        for socket in sockets:
             stack.callback(socket.close)
-        daemon = Daemon(
-            config,
-            store,
-            files,
-            socket,
-            directories=lambda: beat_directories(config, env),
-            committed=deliverer.wake,
-        )
+        deliverer = Deliverer(ledger, _sends(config))
+        daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
         stack.callback(daemon.close)
-        revived = store.revive_dead(read_clocks().wall)
+        daemon.verdicts.on_notice = deliverer.wake
+        service = _Service(daemon, deliverer, ledger, load, env)
+        loop.add_signal_handler(signal.SIGHUP, service.reload)
+        loop.add_signal_handler(signal.SIGUSR1, service.log_state)
+        revived = ledger.revive_dead(read_clocks().wall)
         if revived:
             log.info("%d dead letters are tried again", revived)
         daemon.restore(read_clocks())
         deliverer.start()
-        _listen(loop, daemon, files, socket)
-        timetable = _timetable(loop, daemon, store, env)
+        _listen(loop, daemon, files, sockets)
+        timetable = service.timetable(loop)
         timetable.start()
         stack.callback(timetable.stop)
-        for every_s, chore in (
-            (CHECKPOINT_INTERVAL_S, lambda: asyncio.to_thread(store.checkpoint)),
-            (PRUNE_INTERVAL_S, lambda: _forget_what_is_old(store, config.store.keep_s)),
-        ):
-            stack.callback(loop.create_task(_now_and_then(every_s, chore)).cancel)
-        notify(f"READY=1\nSTATUS={_watching(daemon)}", env)
-        log.info("%s; %s", _watching(daemon), _where(files, socket, config))
+        service.ready()
+        log.info("%s; %s", service.watching(), config.shown(_where(files, sockets, config)))
         await stopping.wait()
         notify("STOPPING=1", env)
         daemon.save()
         await deliverer.stop(STOP_S)
 
 
-def _bind(config: Config) -> BeatSocket | None:
-    """The datagram socket. The default port may be another daemon's; one that was asked for must be free."""
-    address = config.heartbeats.udp
-    if address is None:
-        return None
-    try:
-        return BeatSocket(address.host, address.port, config.heartbeats.key)
-    except OSError as e:
-        if not config.heartbeats.udp_is_default:
-            raise StartError(f"cannot listen on {address} ({e.strerror}); free it or change heartbeats.udp") from e
-        log.warning("no datagrams: cannot listen on %s (%s); set heartbeats.udp", address, e.strerror)
-        return None
+class _Service:
+    """The running parts together, as systemd and its administrator see them."""
 
+    def __init__(
+        self, daemon: Daemon, deliverer: Deliverer, ledger: Ledger, load: Load, env: Mapping[str, str]
+    ) -> None:
+        self._daemon = daemon
+        self._deliverer = deliverer
+        self._ledger = ledger
+        self._load = load
+        self._env = env
+        self._gpus = GpuWatch(asyncio.get_running_loop(), daemon)
 
-def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, socket: BeatSocket | None) -> None:
-    loop.add_reader(files.fileno(), daemon.files_appeared)
-    loop.add_reader(daemon.deaths.fileno(), daemon.processes_died)
-    if socket is not None:
-        loop.add_reader(socket.fileno(), daemon.receive)
+    def timetable(self, loop: asyncio.AbstractEventLoop) -> Timetable:
+        """What happens regularly."""
+        timetable = Timetable()
+        timetable.every(INTERVAL_S, self.tick)
+        timetable.every(GPU_INTERVAL_S, self._daemon.event("GPUs", self._gpus.look))
+        timetable.every(STATUS_INTERVAL_S, self.tell_systemd, self._daemon.remind)
+        timetable.every(CHECKPOINT_INTERVAL_S, lambda: loop.run_in_executor(None, self._ledger.checkpoint))
+        timetable.every(PRUNE_INTERVAL_S, gc.collect)
+        timetable.every(PRUNE_INTERVAL_S, self.prune)
+        return timetable
 
+    def tick(self) -> None:
+        """One look at everything. Only after a good one, and with every channel at work, systemd is told so."""
+        is_well = self._daemon.tick()
+        if is_well and not self._deliverer.problems():
+            notify("WATCHDOG=1", self._env)
 
-def _timetable(loop: asyncio.AbstractEventLoop, daemon: Daemon, store: Store, env: Mapping[str, str]) -> Timetable:
-    gpus = GpuWatch(loop, daemon)
+    async def prune(self) -> None:
+        """Forget what is old, in slices."""
+        before_wall = read_clocks().wall - self._daemon.config.store.keep_s
+        while self._ledger.prune(before_wall, PRUNE_ROWS):  # noqa: ASYNC110 - a pause between slices of work, nothing is awaited
+            await asyncio.sleep(PRUNE_PAUSE_S)
 
-    def tell_systemd() -> None:
-        problem = gpus.problem()
-        waiting = sum(n for (_, state), n in store.pending_counts().items() if state == "pending")
-        bad = sum(daemon.complaints.counts.values())
-        notify(
-            f"STATUS={_watching(daemon)}, {waiting} undelivered, {bad} bad inputs"
-            + (f"; {problem}" if problem else ""),
-            env,
-        )
-
-    timetable = Timetable()
-    timetable.every(INTERVAL_S, daemon.tick, partial(notify, "WATCHDOG=1", env))
-    timetable.every(GPU_INTERVAL_S, gpus.look)
-    timetable.every(STATUS_INTERVAL_S, tell_systemd, daemon.remind)
-    timetable.every(PRUNE_INTERVAL_S, gc.collect)
-    return timetable
-
-
-async def _now_and_then(every_s: float, chore: Callable[[], Awaitable[None]]) -> None:
-    """Do a chore, again and again; one that fails is told and done again."""
-    while True:
+    def reload(self) -> None:
+        """SIGHUP: take up the configuration as it is now; a bad one is named line by line and the old one stays."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}", self._env)
         try:
-            await chore()
-        except StoreError as e:
-            log.warning("%s; it is tried again in %.0f s", e, every_s)
-        except Exception:
-            log.exception("a chore failed; it is tried again in %.0f s", every_s)
-        await asyncio.sleep(every_s)
+            config = self._load()
+        except ConfigError as e:
+            log.error("the new configuration is refused, and the old one stays")  # noqa: TRY400 - what follows says why
+            for line in str(e).splitlines():
+                log.error("%s", line)  # noqa: TRY400
+            self._daemon.refused_config = str(e)
+        else:
+            if (
+                config.heartbeats != self._daemon.config.heartbeats
+                or config.store.path != self._daemon.config.store.path
+            ):
+                log.warning("heartbeats and store.path are as they were: they change when the daemon is started anew")
+            self._daemon.reconfigure(config)
+            self._deliverer.reconfigure(_sends(config))
+            self._daemon.refused_config = None
+            log.info("the configuration was read again; alerts to %s", _names(config))
+        self.ready()
+
+    def ready(self) -> None:
+        """Tell systemd that the daemon works, and on what."""
+        notify(f"READY=1\nSTATUS={self.state()}", self._env)
+
+    def tell_systemd(self) -> None:
+        """What ``systemctl status`` shows."""
+        notify(f"STATUS={self.state()}", self._env)
+
+    def watching(self) -> str:
+        """How much is watched."""
+        count = len(self._daemon.roster.runs)
+        return f"watching {count} run{'' if count == 1 else 's'}"
+
+    def state(self) -> str:
+        """In one line: how much is watched, and everything that is wrong."""
+        waiting = sum(n for (_, state), n in self._ledger.pending_counts().items() if state == "pending")
+        bad = sum(self._daemon.complaints.counts.values())
+        return "; ".join([f"{self.watching()}, {waiting} undelivered, {bad} bad inputs", *self._problems()])
+
+    def _problems(self) -> list[str]:
+        gpu = self._gpus.problem()
+        dead = [f"channel {name} has stopped by a fault of the watchdog" for name in self._deliverer.problems()]
+        return [*self._daemon.problems(), *dead, *([gpu] if gpu else [])]
+
+    def log_state(self) -> None:
+        """SIGUSR1: everything that an administrator may want to know goes into the log."""
+        log.info("state: %s", self.state())
+        verdicts: Counter[str] = Counter(
+            w.finding.kind if (w := run.worst()) else "running" for run in self._daemon.roster.runs.values()
+        )
+        log.info("verdicts: %s", _counted(verdicts))
+        log.info("bad inputs: %s", _counted(self._daemon.complaints.counts))
+        log.info("deliveries: %s", _counted({" ".join(k): n for k, n in self._ledger.pending_counts().items()}))
 
 
-async def _forget_what_is_old(store: Store, keep_s: float) -> None:
-    """Prune the store slice by slice: what is urgent comes in between."""
-    while store.prune(read_clocks().wall - keep_s, PRUNED_AT_ONCE):  # noqa: ASYNC110 - there is no event to await
-        await asyncio.sleep(PRUNE_PAUSE_S)
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
 
 
-def _watching(daemon: Daemon) -> str:
-    count = len(daemon.roster.runs)
-    return f"watching {count} run{'' if count == 1 else 's'}"
+def _sends(config: Config) -> dict[str, Send]:
+    return {name: channels.sender(c.kind, c.options) for name, c in config.channels.items()}
 
 
-def _where(files: BeatFiles, socket: BeatSocket | None, config: Config) -> str:
+def _names(config: Config) -> str:
+    return ", ".join(config.channels) or "nobody"
+
+
+def _bind(config: Config, env: Mapping[str, str]) -> list[BeatSocket]:
+    """The sockets for datagrams. The usual ones may be another daemon's; those that were asked for must be free."""
+    heartbeats, sockets = config.heartbeats, []
+    if heartbeats.udp is not None:
+        address = heartbeats.udp
+        bind: Callable[[], BeatSocket] = partial(bind_udp, address.host, address.port, heartbeats.key)
+        sockets.append(_bound(bind, str(address), "udp", must=not heartbeats.udp_is_default))
+    path = socket_path(config, env)
+    if path is not None:
+        sockets.append(_bound(partial(bind_unix, path), str(path), "socket", must=heartbeats.socket != "auto"))
+    return [socket for socket in sockets if socket is not None]
+
+
+def _bound(bind: Callable[[], BeatSocket], name: str, key: str, *, must: bool) -> BeatSocket | None:
+    try:
+        return bind()
+    except OSError as e:
+        if must:
+            raise StartError(f"cannot listen on {name} ({e.strerror}); free it or change heartbeats.{key}") from e
+        log.warning("no datagrams: cannot listen on %s (%s); set heartbeats.%s", name, e.strerror, key)
+        return None
+
+
+def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, sockets: list[BeatSocket]) -> None:
+    loop.add_reader(files.fileno(), daemon.event("heartbeat files", daemon.files_appeared))
+    loop.add_reader(daemon.deaths.fileno(), daemon.event("deaths", daemon.processes_died))
+    for socket in sockets:
+        loop.add_reader(socket.fileno(), daemon.event("datagrams", daemon.receive))
+
+
+def _where(files: BeatFiles, sockets: list[BeatSocket], config: Config) -> str:
     places = ", ".join(map(str, files.directories)) or "no directory yet"
-    port = f"; datagrams on {config.heartbeats.udp}" if socket else ""
-    return f"heartbeats from {places}{port}; alerts to {', '.join(config.channels) or 'nobody'}"
+    listening = "".join(f"; datagrams on {socket.name}" for socket in sockets)
+    return f"heartbeats from {places}{listening}; alerts to {_names(config)}"
 
 
 def _raise_file_limit() -> None:

@@ -1,31 +1,34 @@
-"""The daemon: one tick, and the events between ticks. All of it happens on one thread."""
+"""The daemon: one tick, and the events between ticks. All of it happens on one thread, each step in a bulkhead."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from functools import partial
 
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket, Datagram, Fault
-from epochwatchd.inputs.deaths import Deaths
+from epochwatchd.inputs.deaths import Death, Deaths
 from epochwatchd.inputs.kernel_log import open_kernel_log
 from epochwatchd.inputs.memory import Memory
 from epochwatchd.inputs.nvml import GpuSample
 from epochwatchd.inputs.proc_connector import open_exit_events
-from epochwatchd.model import Moment
+from epochwatchd.model import Cause, Moment
 from epochwatchd.service import adoption
+from epochwatchd.service.bulkheads import Bulkheads, Compartment
 from epochwatchd.service.complaints import Complaints
 from epochwatchd.service.datagrams import Datagrams
 from epochwatchd.service.evidence import Evidence
-from epochwatchd.service.expected import Expectations, is_expected
+from epochwatchd.service.expected import is_expected
+from epochwatchd.service.own_faults import OwnFault, is_own_fault, set_aside
 from epochwatchd.service.roster import Roster
 from epochwatchd.service.runs import Run
 from epochwatchd.service.verdicts import Verdicts
-from epochwatchd.store import Store
+from epochwatchd.store import StoredRun
+from epochwatchd.store.ledger import Ledger
 
 log = logging.getLogger("epochwatchd")
 
@@ -36,6 +39,11 @@ LAST_WORDS_BATCHES = 5
 """Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
 REFUSED_PER_TICK = 50
 """Files that could not be read are tried again, so many a tick."""
+STORE_GRACE_S = 5.0
+"""Somebody else may write to the store for a moment: that is nothing to wake anybody for."""
+REPLACED_TOLD_S = 600.0
+"""For so long the watchdog says that it is not as it was: its store was damaged."""
+_BROKEN = object()
 
 
 def read_clocks() -> Moment:
@@ -44,107 +52,119 @@ def read_clocks() -> Moment:
 
 
 class Daemon:
-    """Watches, judges and records.
+    """Watches, judges and records. ``folders`` gives where heartbeats are looked for.
 
-    ``directories`` gives where heartbeats are looked for; ``committed`` is called after anything was stored that has to
-    be sent.
+    ``refused_config``: why the newest configuration is not in force; None if it is.
     """
 
     def __init__(
         self,
         config: Config,
-        store: Store,
+        ledger: Ledger,
         files: BeatFiles,
-        socket: BeatSocket | None,
-        *,
-        directories: Callable[[], Iterable[Path]],
-        committed: Callable[[], None],
+        sockets: Sequence[BeatSocket],
+        folders: Callable[[], Iterable[Folder]],
     ) -> None:
+        self.clock: Callable[[], Moment] = read_clocks
         self.config = config
         self.complaints = Complaints()
+        self.bulkheads = Bulkheads()
         self.deaths = Deaths(open_exit_events())
         self._memory = Memory(open_kernel_log(time.monotonic()))
-        self.roster = Roster(
-            files,
-            self.deaths,
-            self._memory,
-            ended_wall=store.ended_wall,
-            crash_of=store.crash_of,
-            lesson_for=store.lesson_for,
-            policy=config.policy,
-            program_of=lambda key: self._evidence.program_of(key),  # noqa: PLW0108 - it is made only below
-        )
-        self._store = store
-        self._files = files
-        self._socket = socket
-        self._directories = directories
+        self.roster = Roster(config, ledger, files, self.deaths, self._memory)
         self._evidence = Evidence(self.roster.went_on)
-        self._datagrams = Datagrams(lambda key: store.ended_wall(key) is not None)
-        self._expected = Expectations(config, store)
-        self._verdicts = Verdicts(
-            config,
-            store,
-            self.roster,
-            self._evidence,
-            expected=self._expected,
-            complaints=self.complaints,
-            ended=self._end,
-            committed=committed,
-        )
+        self.roster.program_of = self._evidence.program_of
+        self.verdicts = Verdicts(config, ledger, self.roster, self._evidence, self.bulkheads)
+        self.verdicts.on_ended = self._end
+        self._ledger = ledger
+        self._files = files
+        self._sockets = sockets
+        self._folders = folders
+        self._datagrams = Datagrams(lambda key: ledger.ended_wall(key) is not None)
+        self.refused_config: str | None = None
         self._refused: dict[str, str] = {}
         self._last_tick_at = float("inf")
+        self._store_behind_at: float | None = None
+        self._replaced_at: float | None = None
 
     # What happens
 
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
         self._evidence.begin(moment.mono, looks=float("inf"))
-        watched_wall = self._store.watched_wall()
-        known = self._store.unfinished(moment)
-        for key, error in known.unreadable:
-            self.complaints.note("store.run", f"the run {key!r} in the store", repr(error), moment.mono)
-        for stored, workers, incidents in known.runs:
-            run = Run(stored.key, stored.run, self.config.policy(stored.job), is_new=False)
-            run.suspected = stored.suspected_of
-            run.incidents = {i.finding.kind: i for i in incidents}
-            if is_expected(run.key) and workers:
-                self._expected.take_up(run, workers[0], moment)
-                continue
-            self.roster.take_up(run, workers, moment, watched_wall=watched_wall)
-            self._verdicts.watch(run)
-        self.discover(moment)
-        self._verdicts.judge(self.roster.runs.values(), moment)
-        self._expected.begin(moment)
-        self._last_tick_at = read_clocks().mono
+        self._step("what was stored", moment, self._take_up_stored, moment)
+        self._step("heartbeat folders", moment, self.discover, moment)
+        self._step("verdicts", moment, self.verdicts.judge, self.roster.runs.values(), moment)
+        self._step("what is expected", moment, self.verdicts.expected.begin, moment)
+        self._last_tick_at = self.clock().mono
 
-    def tick(self) -> None:
-        """One look at everything."""
+    def _take_up_stored(self, moment: Moment) -> None:
+        """The open runs of the store that are not watched yet, each by itself."""
+        watched_wall = self._ledger.watched_wall()
+        stored = self._ledger.unfinished(moment)
+        for key, error in stored.unreadable:
+            self.bulkheads.note(Compartment(key, "its row in the store"), error, moment.mono)
+        for run in stored.runs:
+            if run.row.key not in self.roster.runs:
+                at = Compartment(run.row.key, "its row in the store")
+                self.bulkheads.attempt(at, moment.mono, self._take_up, run, watched_wall, moment, default=None)
+
+    def _take_up(self, stored: StoredRun, watched_wall: float | None, moment: Moment) -> None:
+        row = stored.row
+        run = Run(row.key, row.run, self.config.policy(row.job), is_new=False)
+        run.suspected = row.suspected_of
+        run.incidents = {i.finding.kind: i for i in stored.incidents}
+        if not stored.workers:
+            raise ValueError("none of its workers is stored")
+        if is_expected(run.key):
+            self.verdicts.expected.take_up(run, stored.workers[0], moment)
+        elif is_own_fault(run.key):
+            self.verdicts.own_faults.take_up(run, stored.workers[0])
+        else:
+            self.roster.take_up(run, stored.workers, moment, watched_wall=watched_wall)
+            self.verdicts.watch(run)
+
+    def tick(self) -> bool:
+        """One look at everything; whether all that it takes to see and to judge was done."""
         moment = self._awake()
         self._last_tick_at = moment.mono
         self._evidence.begin(moment.mono)
-        self.discover(moment)
-        for path in [*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]]:
-            self._read(path, moment)
-        self.receive()
-        self._hear_held(moment)
-        self.roster.tie_again(moment)
-        self._buried(moment)
-        self.roster.bury(self.deaths.overdue(moment.mono), moment)
-        self._verdicts.judge(self.roster.runs.values(), moment)
-        self._verdicts.judge_expected(moment)
-        self._verdicts.amend(moment)
-        self._memory.tick(time.monotonic())
-        self._verdicts.refresh_rows(moment)
-        self.roster.remove_files(moment.mono)
+        step = partial(self._step, moment=moment)
+        seen = [
+            step("heartbeat folders", call=self.discover),
+            step("heartbeat files", call=self._read_known),
+            step("datagrams", call=self._hear_waiting),
+            step("processes not watched yet", call=self.roster.tie_again),
+            step("deaths", call=self._buried),
+            step("deaths without a status", call=self._bury_overdue),
+            step("verdicts", call=self._judge_all),
+        ]
+        step("what is expected", call=self.verdicts.judge_expected)
+        step("amendments", call=self.verdicts.amend)
+        step("memory", call=lambda _: self._memory.tick(time.monotonic()))
+        step("the store", call=self._look_at_store)
+        step("its own faults", call=lambda now: self.verdicts.judge_own_faults(self._own_faults(now), now))
+        step("progress", call=self.verdicts.refresh_rows)
+        step("files of runs that are over", call=self._remove_files)
+        return all(seen)
+
+    def _step(self, name: str, moment: Moment, call: Callable[..., object], *args: object) -> bool:
+        """Do what concerns all runs; whether it was done. Without ``args`` it is called with the moment."""
+        given = args or (moment,)
+        return self.bulkheads.attempt(Compartment("", name), moment.mono, call, *given, default=_BROKEN) is not _BROKEN
+
+    def event(self, name: str, call: Callable[[], object]) -> Callable[[], bool]:
+        """``call`` as the loop may call it when something happened: in a bulkhead of its own."""
+        return lambda: self._step(name, self.clock(), lambda _: call())
 
     def _awake(self) -> Moment:
         """Both clocks, now. Time in which the watchdog did not look, asleep or busy, is held against nobody."""
-        moment = read_clocks()
+        moment = self.clock()
         late_s = moment.mono - self._last_tick_at - INTERVAL_S
         if late_s > LATE_S:
             log.warning("the watchdog could not look for %.1f s; that is held against nobody", late_s)
             self.roster.forgive(late_s, moment.mono)
-            self._expected.look_around(moment)
+            self.verdicts.expected.look_around(moment)
             self._last_tick_at += late_s
         return moment
 
@@ -154,28 +174,33 @@ class Daemon:
         touched = [self._read(path, moment) for path in self._files.appeared()]
         # A wrapper says its end after that of those inside, which may be still to be heard: they know why.
         dead = self._buried(moment)
-        self._verdicts.judge_now(touched, moment)
-        self._verdicts.judge(dead, moment)
+        self.verdicts.judge_now(touched, moment)
+        self.verdicts.judge(dead, moment)
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
-        for path in self._files.watch(self._directories()):
+        for path in self._files.watch(self._folders()):
+            self._read(path, moment)
+
+    def _read_known(self, moment: Moment) -> None:
+        for path in [*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]]:
             self._read(path, moment)
 
     def receive(self) -> bool:
-        """Take datagrams that have come, at most one batch; whether more may be waiting."""
-        if self._socket is None:
-            return False
-        moment = self._awake()
-        datagrams, faults, more = self._socket.receive(int(moment.wall * 1e9))
-        self._hear_all(datagrams, faults, moment)
+        """Take datagrams that have come, at most one batch of each socket; whether more may be waiting."""
+        more = False
+        for socket in self._sockets:
+            moment = self._awake()
+            datagrams, faults, waiting = socket.receive(int(moment.wall * 1e9))
+            self._hear_all(socket, datagrams, faults, moment)
+            more = more or waiting
         return more
 
     def processes_died(self) -> None:
         """Processes ended: their last words are read, then they are judged at once."""
         moment = self._awake()
-        self._verdicts.judge(self._buried(moment), moment)
-        self._verdicts.amend(moment)
+        self.verdicts.judge(self._buried(moment), moment)
+        self.verdicts.amend(moment)
 
     def _buried(self, moment: Moment) -> list[Run]:
         """The runs of those who died, whose last words were heard first: they may still lie in the socket."""
@@ -185,12 +210,28 @@ class Daemon:
                 break
         if deaths:
             self._hear_held(moment)
-        return self.roster.bury(deaths, moment)
+        return self._bury(deaths, moment)
+
+    def _bury_overdue(self, moment: Moment) -> None:
+        self._bury(self.deaths.overdue(moment.mono), moment)
+
+    def _bury(self, deaths: Sequence[Death], moment: Moment) -> list[Run]:
+        """The runs of those who died. That they did is believed first: what breaks later cannot hide it any more."""
+        runs = self.roster.bury(deaths)
+        for death in deaths:
+            at = Compartment(death.key, "why it ended", self.roster.run_of.get(death.key))
+            self.bulkheads.attempt(at, moment.mono, self.roster.explain, death, moment, default=None)
+        return runs
+
+    def _judge_all(self, moment: Moment) -> None:
+        self.verdicts.judge(self.roster.runs.values(), moment)
 
     def gpus_seen(self, samples: Sequence[GpuSample]) -> None:
         """A look at the GPUs came back."""
         beats = {pid: self.roster.run_of[key].workers[key].beats for key, pid in self.roster.pid_of.items()}
-        self._evidence.gpus_seen(samples, beats, time.monotonic())
+        now = self.clock().mono
+        call = self._evidence.gpus_seen
+        self.bulkheads.attempt(Compartment("", "GPUs"), now, call, samples, beats, now, default=None)
 
     def gpus_unanswered(self, since: float | None) -> None:
         """The GPU driver has hung in a call since then; None: it answers."""
@@ -198,24 +239,81 @@ class Daemon:
 
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""
-        self._verdicts.remind(read_clocks())
+        self._step("reminders", self.clock(), self.verdicts.remind)
+
+    def reconfigure(self, config: Config) -> None:
+        """From now on watch by another configuration; where beats come from stays as it is."""
+        self.config = config
+        self.roster.reconfigure(config)
+        self.verdicts.reconfigure(config, self.clock())
 
     def save(self) -> None:
         """Before stopping: what the runs have learned goes into the store."""
-        moment = read_clocks()
-        self.receive()
-        self._hear_held(moment)
-        self._verdicts.save(moment)
+        moment = self.clock()
+        for name, call in (
+            ("datagrams", self._hear_waiting),
+            ("the store", self._look_at_store),
+            ("progress", self.verdicts.save),
+        ):
+            self._step(name, moment, call)
 
     def close(self) -> None:
         """Let go of every process and of the kernel log."""
         self.deaths.close()
         self._memory.close()
 
+    # The store, and other faults of the watchdog itself
+
+    def _look_at_store(self, moment: Moment) -> None:
+        """Write what could not be written before; after a damage, everything that goes on."""
+        if self._ledger.catch_up(moment.mono):
+            self._store_behind_at = None
+        elif self._store_behind_at is None:
+            self._store_behind_at = moment.mono
+        if self._ledger.is_new():
+            self._take_up_stored(moment)
+            self.verdicts.write_anew(moment)
+            self.verdicts.on_notice()
+        if self._ledger.replaced and self._replaced_at is None:
+            self._replaced_at = moment.mono
+
+    def _own_faults(self, moment: Moment) -> dict[str, OwnFault]:
+        """What is wrong with the watchdog itself, by a name for each."""
+        faults = set_aside(self.bulkheads.broken(moment.mono), self.roster.runs)
+        if self._store_behind_at is not None and moment.mono - self._store_behind_at >= STORE_GRACE_S:
+            faults["store"] = OwnFault(Cause("store_unwritable", {"problem": self._ledger.problem or ""}), "critical")
+        if self._replaced_at is not None and moment.mono - self._replaced_at < REPLACED_TOLD_S:
+            faults["store replaced"] = OwnFault(Cause("store_replaced", {"file": self._ledger.replaced}))
+        if self.refused_config is not None:
+            lines = tuple(self.refused_config.splitlines())
+            faults["configuration"] = OwnFault(Cause("config_refused", {}, lines))
+        return faults
+
+    def problems(self) -> list[str]:
+        """What is wrong with the watchdog itself, a line each, for whoever looks at the service."""
+        now = self.clock().mono
+        lines = [f"{b.title}: {b.step} broke ({b.fault})" for b in self.bulkheads.broken(now)]
+        if self._store_behind_at is not None:
+            lines.append(f"the store cannot be written: {self._ledger.problem}")
+        if self._replaced_at is not None:
+            lines.append(f"the store was damaged and set aside as {self._ledger.replaced}")
+        if self.refused_config is not None:
+            lines.append("the new configuration was refused; the old one is in force")
+        return lines
+
+    def _remove_files(self, moment: Moment) -> None:
+        """Not while the store is behind: after a restart the files are all that is known of those ends."""
+        if not self._ledger.is_behind:
+            self.roster.remove_files(moment.mono)
+
     # Heartbeats
 
     def _read(self, path: str, moment: Moment) -> Run | None:
-        """Read a heartbeat file; gives the run if it said something new."""
+        """Read a heartbeat file, in a bulkhead of its own; gives the run if it said something new."""
+        at = Compartment(path, "heartbeat file")
+        return self.bulkheads.attempt(at, moment.mono, self._read_file, path, moment, default=None)
+
+    def _read_file(self, path: str, moment: Moment) -> Run | None:
         try:
             sighting = self._files.read(path)
             if sighting is None or self.roster.is_over(path, sighting.beat.body):
@@ -248,49 +346,65 @@ class Daemon:
         else:
             self.complaints.note(f"file.{code}", path, str(error), moment.mono)
 
+    def _hear_waiting(self, moment: Moment) -> None:
+        self.receive()
+        self._hear_held(moment)
+
     def _hear_held(self, moment: Moment) -> None:
         """Look at the newest datagram of every sender that only went on, and forgive all what the kernel dropped."""
-        if self._socket is None:
-            return
-        self._hear_all(*self._socket.held(int(moment.wall * 1e9)), moment)
-        dropped = self._socket.newly_dropped()
-        if dropped:
-            self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
-            self.roster.forgive(INTERVAL_S, moment.mono, datagrams_only=True)
+        for socket in self._sockets:
+            self._hear_all(socket, *socket.held(int(moment.wall * 1e9)), moment)
+            dropped = socket.newly_dropped()
+            if dropped:
+                self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
+                self.roster.forgive(INTERVAL_S, moment.mono, datagrams_only=True)
 
-    def _hear_all(self, datagrams: Iterable[Datagram], faults: Iterable[Fault], moment: Moment) -> None:
+    def _hear_all(
+        self, socket: BeatSocket, datagrams: Iterable[Datagram], faults: Iterable[Fault], moment: Moment
+    ) -> None:
         touched = []
         for datagram in datagrams:
-            run = self._hear(datagram, moment)
+            body = datagram.beat.body
+            at = Compartment(f"{datagram.sender}|{datagram.uid}|{body.job}|{body.run}|{body.pid}", "datagram")
+            run = self.bulkheads.attempt(at, moment.mono, self._hear, socket, datagram, moment, default=None)
             touched.append(run)
             if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
-                self._verdicts.judge_now([run], moment)
-        for sender, error in faults:
-            self.complaints.note(f"datagram.{error.code}", f"datagram from {sender}", str(error), moment.mono)
-        self._verdicts.judge_now(touched, moment)
+                self.verdicts.judge_now([run], moment)
+        for fault in faults:
+            self.complaints.note(f"datagram.{fault.code}", f"datagram from {fault.sender}", fault.text, moment.mono)
+        self.verdicts.judge_now(touched, moment)
 
-    def _hear(self, datagram: Datagram, moment: Moment) -> Run | None:
+    def _hear(self, socket: BeatSocket, datagram: Datagram, moment: Moment) -> Run | None:
         """Take in one datagram; gives its run."""
         try:
             place = self._datagrams.place(datagram, self.roster.run_of)
+            if place is None:
+                return None
+            run = self.roster.run_of.get(place.key)
+            if run is None:
+                run = self._adopt(adoption.of_datagram(datagram, place, moment), moment)
+            else:
+                beat = self._datagrams.completed(datagram, run.workers[place.key])
+                self.roster.take_in(run, place.key, beat, moment)
         except WireError as e:
             self.complaints.note(f"datagram.{e.code}", f"datagram from {datagram.sender}", str(e), moment.mono)
             return None
-        if place is None:
-            return None
-        run = self.roster.run_of.get(place.key)
-        if run is None:
-            return self._adopt(adoption.of_datagram(datagram, place, moment), moment)
-        self.roster.take_in(run, place.key, self._datagrams.completed(datagram, run.workers[place.key]), moment)
+        socket.known(place.key, datagram)
         return run
 
     def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
+        unknown = adopted.worker.body.unknown
+        if unknown:
+            said = f"fields that this version does not know are skipped ({', '.join(unknown)}): upgrade the watchdog"
+            self.complaints.note("wire.unknown", adopted.worker.key, said, moment.mono)
         run = self.roster.adopt(adopted, moment)
         if run is not None and len(run.workers) == 1:
-            self._verdicts.watch(run)
+            self.verdicts.watch(run)
         return run
 
     def _end(self, run: Run, moment: Moment) -> None:
         for key in self.roster.dismiss(run, moment):
             self._evidence.forget(key)
             self._datagrams.over(key)
+            for socket in self._sockets:
+                socket.forget(key)

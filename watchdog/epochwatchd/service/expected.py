@@ -21,7 +21,8 @@ from epochwatchd.model import Moment, Policy, Worker
 from epochwatchd.service.judging import Judgement, judgement
 from epochwatchd.service.runs import Run, current_row
 from epochwatchd.service.schedule import latest_due, next_due
-from epochwatchd.store import Record, Store
+from epochwatchd.store import Record
+from epochwatchd.store.ledger import Ledger
 
 log = logging.getLogger("epochwatchd")
 
@@ -49,14 +50,10 @@ class _Awaited:
 class Expectations:
     """What is awaited, from ``begin`` on."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(self, config: Config, ledger: Ledger) -> None:
         self._config = config
-        self._store = store
-        self._wanted = {
-            f"expected:{rule.match} {rule.expected.at.text}": (rule.match, rule.expected)
-            for rule in config.jobs
-            if rule.expected is not None
-        }
+        self._ledger = ledger
+        self._wanted = _wanted_by(config)
         self._awaited: list[_Awaited] = []
         self._taken_up: dict[str, Run] = {}
         self._judge_from = float("inf")
@@ -73,14 +70,23 @@ class Expectations:
             self._taken_up[run.key] = run
         else:
             row = replace(current_row(run, moment), ended_wall=moment.wall)
-            self._store.record([Record(row, closed=list(run.incidents.values()))], moment)
+            self._ledger.record([Record(row, closed=list(run.incidents.values()))], moment)
+
+    def reconfigure(self, config: Config, moment: Moment) -> None:
+        """Await what another configuration asks for; what is still expected goes on."""
+        known = {awaited.run.key: awaited.run for awaited in self._awaited}
+        self._config, self._wanted, self._awaited = config, _wanted_by(config), []
+        for run in known.values():
+            if run.incidents:
+                self.take_up(run, next(iter(run.workers.values())), moment)
+        self.begin(moment)
 
     def begin(self, moment: Moment) -> None:
         """Await what is configured, with what the store knows of it; what was due before it was expected is let be."""
-        for key, settled_wall in self._store.expect(list(self._wanted), moment.wall).items():
+        for key, settled_wall in self._ledger.expect(list(self._wanted), moment.wall).items():
             run = self._taken_up.pop(key, None) or Run(key, "", Policy(), is_new=False)
             self._awaited.append(_Awaited(*self._wanted[key], run, settled_wall))
-        for job, began_wall in self._store.latest_begins():
+        for job, began_wall in self._ledger.latest_begins():
             self._began(job, began_wall)
         self.look_around(moment)
 
@@ -133,8 +139,17 @@ class Expectations:
 
     def _settle(self, awaited: _Awaited, due: Due) -> None:
         """It has begun, and that is stored: nothing of it, nor what was due before, is asked for again."""
-        self._store.settle(awaited.run.key, due.last_wall)
+        self._ledger.settle(awaited.run.key, due.last_wall)
         awaited.settled_wall, awaited.due = due.last_wall, None
+
+
+def _wanted_by(config: Config) -> dict[str, tuple[str, Expected]]:
+    """What a configuration expects, by the key of the run that stands for it."""
+    return {
+        f"expected:{rule.match} {rule.expected.at.text}": (rule.match, rule.expected)
+        for rule in config.jobs
+        if rule.expected is not None
+    }
 
 
 def is_expected(key: str) -> bool:

@@ -58,10 +58,7 @@ def findings_of(
     """What the detectors find in each worker of a run, and those that broke."""
     found, failures = [], []
     for key, worker in run.workers.items():
-        usable = detectors
-        if run.set_aside:
-            usable = {n: d for n, d in detectors.items() if run.set_aside.get((n, key), now) <= now}
-        findings, broken = examine(worker, facts.get(key, NO_FACTS), run.policy, now, usable)
+        findings, broken = examine(worker, facts.get(key, NO_FACTS), run.policy, now, detectors)
         found.append((worker, findings))
         failures += broken
     return found, failures

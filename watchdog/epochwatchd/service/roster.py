@@ -6,17 +6,17 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Beat, Body, WireError
+from epochwatchd.config import Config
 from epochwatchd.detection.observing import forgive, observe, resume
 from epochwatchd.detection.patience import Patience
 from epochwatchd.inputs import processes
 from epochwatchd.inputs.beat_files import BeatFiles
 from epochwatchd.inputs.deaths import Death, Deaths
 from epochwatchd.inputs.memory import Memory
-from epochwatchd.model import Exit, Incident, Moment, Policy, Worker
+from epochwatchd.model import Exit, Incident, Moment, Worker
 from epochwatchd.service import adoption
 from epochwatchd.service.adoption import Adopted
 from epochwatchd.service.endings import Endings
@@ -39,38 +39,36 @@ class _Over(NamedTuple):
     sender: tuple[str | None, int | None, int | None]
 
 
+class Past(Protocol):
+    """What is recorded of earlier runs."""
+
+    def ended_wall(self, run_key: str) -> float | None:
+        """When the end of a run was recorded; None if it was not."""
+
+    def crash_of(self, run_key: str, moment: Moment) -> Incident | None:
+        """The crash with which a run ended; None if it ended otherwise, or did not."""
+
+    def lesson_for(self, worker: Worker) -> Patience:
+        """What earlier runs of a worker's job have taught."""
+
+
 class Roster:
     """The runs by key, and the run and the process of each worker by the worker's key.
 
-    ``ended_wall`` gives when the end of a run was recorded, None if it was not; ``crash_of`` the crash it ended with,
-    if it did; ``lesson_for`` what earlier runs of a worker's job have taught; ``policy`` what a job asks for;
-    ``program_of`` what a process has become by ``exec``, where that was seen.
+    ``program_of`` gives what a process has become by ``exec``, where that was seen.
     ``settled`` are runs that are over and told, of which an exit status came only now.
     """
 
-    def __init__(
-        self,
-        files: BeatFiles,
-        deaths: Deaths,
-        memory: Memory,
-        *,
-        ended_wall: Callable[[str], float | None],
-        crash_of: Callable[[str, Moment], Incident | None],
-        lesson_for: Callable[[Worker], Patience],
-        policy: Callable[[str], Policy],
-        program_of: Callable[[str], str | None],
-    ) -> None:
+    def __init__(self, config: Config, past: Past, files: BeatFiles, deaths: Deaths, memory: Memory) -> None:
         self.runs: dict[str, Run] = {}
         self.run_of: dict[str, Run] = {}
         self.pid_of: dict[str, int] = {}
+        self.program_of: Callable[[str], str | None] = lambda _: None
+        self._config = config
+        self._past = past
         self._files = files
         self._deaths = deaths
         self._endings = Endings(memory)
-        self._ended_wall = ended_wall
-        self._crash_of = crash_of
-        self._lesson_for = lesson_for
-        self._policy = policy
-        self._program_of = program_of
         self._over: dict[str, _Over] = {}
         self._untied: set[str] = set()
         self._unsettled: dict[str, Run] = {}
@@ -80,15 +78,18 @@ class Roster:
         """Begin to watch a worker; gives its run, or None if that is over and told already."""
         run_key, run_name, worker = adopted
         self._give_up(worker.key)
-        worker = self._tied(worker._replace(patience=self._lesson_for(worker)), moment)
-        policy = self._policy(worker.body.job)
         run = self.runs.get(run_key)
-        while run is None and (ended_wall := self._ended_wall(run_key)) is not None:
+        worker = (
+            worker._replace(patience=self._past.lesson_for(worker)) if run is None else self._moved(run, worker, moment)
+        )
+        worker = self._tied(worker, moment)
+        policy = self._config.policy(worker.body.job)
+        while run is None and (ended_wall := self._past.ended_wall(run_key)) is not None:
             if worker.exit is not None or moment.wall_of(worker.started_at) <= ended_wall:
                 self._deaths.forget(worker.key)
                 self._leave(worker, moment)
                 return None
-            crash = self._crash_of(run_key, moment)
+            crash = self._past.crash_of(run_key, moment)
             if crash is not None:  # begun anew, as torchrun does with all its ranks when one has crashed: it goes on
                 run = Run(run_key, run_name, policy, is_new=False, incidents={"crashed": crash})
                 self._close_the_book_on(run_key)
@@ -98,6 +99,22 @@ class Roster:
         run = run or Run(run_key, run_name, policy)
         self._join(run, worker)
         return run
+
+    def _moved(self, run: Run, worker: Worker, moment: Moment) -> Worker:
+        """The worker, with what is known of it: its agent may have made its file anew, in another folder."""
+        for known in list(run.workers.values()):
+            if is_file(known.key) and is_file(worker.key) and known.exit is None and _is_same(known.body, worker.body):
+                del run.workers[known.key]
+                self._let_go(known.key)
+                self._deaths.forget(known.key)
+                return observe(known._replace(key=worker.key), Beat(worker.head, worker.body), moment.mono)
+        return worker._replace(patience=self._past.lesson_for(worker))
+
+    def reconfigure(self, config: Config) -> None:
+        """From now on by another configuration."""
+        self._config = config
+        for run in self.runs.values():
+            run.policy = config.policy(run.speaker.body.job)
 
     def take_up(
         self, run: Run, workers: Iterable[Worker], moment: Moment, *, watched_wall: float | None = None
@@ -109,9 +126,12 @@ class Roster:
     def take_in(self, run: Run, key: str, beat: Beat, moment: Moment) -> None:
         """A beat of a worker; a wrapper that has just started its command is watched for that.
 
-        That it was stopped and thawed teaches nothing about how long its pauses are.
+        That it was stopped and thawed teaches nothing about how long its pauses are. Raises WireError ``process`` where
+        the beat is in the name of another process than before.
         """
         before = run.workers[key]
+        if beat.body is not before.body and not _is_same(beat.body, before.body):
+            raise WireError("process", f"it now speaks of process {beat.body.pid} instead of {before.body.pid}")
         silent = run.incidents.get("silent")
         if silent is not None and silent.finding.cause is not None and silent.finding.cause.code == "stopped":
             before = resume(before, moment.mono)
@@ -125,23 +145,30 @@ class Roster:
             self._endings.watch(worker, pid, moment.mono)
         return self._endings.told(worker, moment)
 
-    def bury(self, deaths: Iterable[Death], moment: Moment) -> list[Run]:
-        """Take in that processes died, with what they said last; gives their runs."""
+    def bury(self, deaths: Iterable[Death]) -> list[Run]:
+        """Believe that processes died; gives their runs. Then ask to ``explain`` each death."""
         runs = []
         for key, seen in deaths:
             run = self.run_of.get(key)
-            if run is None:  # its run ended in the meantime
-                self._settle(key, seen, moment)
-                continue
-            worker = self._with_last_words(run.workers[key], moment)
-            end = worker.exit if worker.head.state == FAILED else None
-            end = end or replace(self._endings.explained(key, seen, moment.mono), program=self._program_of(key))
-            if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
-                worker, end = worker._replace(head=worker.head._replace(state=EXITING)), replace(end, went_on=True)
-            run.workers[key] = worker._replace(exit=end)
-            self.pid_of.pop(key, None)
-            runs.append(run)
+            if run is not None:
+                run.workers[key] = run.workers[key]._replace(exit=seen)
+                self.pid_of.pop(key, None)
+                runs.append(run)
         return runs
+
+    def explain(self, death: Death, moment: Moment) -> None:
+        """Add to a death what the process said last, and what the kernel and its surroundings tell of it."""
+        key, seen = death
+        run = self.run_of.get(key)
+        if run is None:  # its run ended in the meantime
+            self._settle(key, seen, moment)
+            return
+        worker = self._with_last_words(run.workers[key]._replace(exit=None), moment)
+        end = worker.exit if worker.head.state == FAILED else None
+        end = end or replace(self._endings.explained(key, seen, moment.mono), program=self.program_of(key))
+        if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(worker, moment):
+            worker, end = worker._replace(head=worker.head._replace(state=EXITING)), replace(end, went_on=True)
+        run.workers[key] = worker._replace(exit=end)
 
     def _settle(self, key: str, seen: Exit, moment: Moment) -> None:
         """The exit status of a worker of a run that is over: from now on the run is among the ``settled``."""
@@ -155,14 +182,15 @@ class Roster:
     def _went_on_as_another(self, worker: Worker, moment: Moment) -> bool:
         """Whether the process, before it left in order, had become another program (``exec``) with a run of its own."""
         others = (run.workers[key] for key, run in self.run_of.items() if key != worker.key)
-        same = [w for w in others if (w.body.pid, w.body.start) == (worker.body.pid, worker.body.start)]
+        same = [w for w in others if w.uid == worker.uid and _is_same(w.body, worker.body)]
         return any(self._with_last_words(w, moment).head.state in (EXITING, FINISHED) for w in same)
 
     def went_on(self, worker: Worker) -> bool:
         """Whether a worker's process beats in the name of a later run: after ``exec``, or of one within this run."""
         pid = self.pid_of.get(worker.key)
         later = (self.run_of[key].workers[key] for key, other in self.pid_of.items() if other == pid)
-        return any((other.body.began_ns or 0) > worker.head.time_ns for other in later if other.key != worker.key)
+        others = (other for other in later if other.key != worker.key and other.uid == worker.uid)
+        return any((other.body.began_ns or 0) > worker.head.time_ns for other in others)
 
     def dismiss(self, run: Run, moment: Moment) -> list[str]:
         """A run is over: nobody of it is watched any more; gives the keys of its workers.
@@ -202,12 +230,12 @@ class Roster:
 
     def files_to_read(self) -> list[str]:
         """The files of workers that may still beat."""
-        return [key for key, run in self.run_of.items() if key[0] == "/" and run.workers[key].exit is None]
+        return [key for key, run in self.run_of.items() if is_file(key) and run.workers[key].exit is None]
 
     def forgive(self, pause_s: float, now: float, *, datagrams_only: bool = False) -> None:
         """Hold so much time against nobody."""
         for key, run in self.run_of.items():
-            if not (datagrams_only and key[0] == "/"):
+            if not (datagrams_only and is_file(key)):
                 run.workers[key] = forgive(run.workers[key], pause_s, now)
 
     def remove_files(self, now: float) -> None:
@@ -217,7 +245,7 @@ class Roster:
                 self._files.forget(path)
                 sighting = self._files.read(path)
                 if sighting is not None and self.is_over(path, sighting.beat.body):
-                    Path(path).unlink()
+                    self._files.remove(path)
                 self._over.pop(path, None)
             except FileNotFoundError:
                 del self._over[path]
@@ -253,6 +281,8 @@ class Roster:
         A dead one that its parent has not reaped still has its exit status.
         """
         pid, start = processes.find(worker.body), worker.body.start
+        if pid is not None and not adoption.may_speak_of(worker.uid, pid):
+            pid = None  # the pid is another user's by now, or always was
         if pid is None or start is None or not self._deaths.watch(worker.key, pid, start):
             return Exit(alive_at)
         end = self._deaths.met_dead(worker.key, alive_at)
@@ -272,36 +302,49 @@ class Roster:
 
     def _resumed(self, worker: Worker, run: Run, moment: Moment) -> Worker:
         """A worker of the last daemon. A file tells whether it beat meanwhile; missed datagrams tell nothing."""
-        if worker.key[0] != "/":
+        if not is_file(worker.key):
             return worker if run.incidents else resume(worker, moment.mono)
         with suppress(OSError, WireError):  # gone or torn: its process, or its silence, will tell
             sighting = self._files.read(worker.key)
-            if sighting is not None:
+            if sighting is not None and _is_same(sighting.beat.body, worker.body):
                 has_beaten = sighting.beat.head.seq != worker.head.seq
                 return observe(resume(worker, moment.mono) if has_beaten else worker, sighting.beat, moment.mono)
         return worker
 
     def _with_last_words(self, worker: Worker, moment: Moment) -> Worker:
         """The worker with what its file says now that nobody writes to it any more."""
-        if worker.key[0] != "/":
+        if not is_file(worker.key):
             return worker
         with suppress(OSError, WireError):  # gone or torn: what was read before stands
             sighting = self._files.read(worker.key)
-            if sighting is not None:
+            if sighting is not None and _is_same(sighting.beat.body, worker.body):
                 return self._heard(worker, sighting.beat, moment)
         return worker
 
     def _leave(self, worker: Worker, moment: Moment) -> None:
         """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
         key = worker.key
+        self._let_go(key)
+        if is_file(key):
+            is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
+            wait_s = REMOVE_AFTER_S if is_last_word else TRY_AGAIN_S
+            self._over[key] = _Over(moment.mono + wait_s, _sender(worker.body))
+
+    def _let_go(self, key: str) -> None:
         self._endings.forget(key)
         self._files.forget(key)
         self.pid_of.pop(key, None)
         self.run_of.pop(key, None)
-        if key[0] == "/":
-            is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
-            wait_s = REMOVE_AFTER_S if is_last_word else TRY_AGAIN_S
-            self._over[key] = _Over(moment.mono + wait_s, _sender(worker.body))
+
+
+def is_file(key: str) -> bool:
+    """Whether a worker's key is that of a heartbeat file, and not of datagrams."""
+    return key[0] == "/"
+
+
+def _is_same(one: Body, other: Body) -> bool:
+    """Whether two beats speak of the same process."""
+    return (one.pid, one.start, one.boot, one.pidns) == (other.pid, other.start, other.boot, other.pidns)
 
 
 def _sender(body: Body) -> tuple[str | None, int | None, int | None]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from epochwatch.wire import RUNNING
+from epochwatch.wire import RUNNING, clean
 from epochwatchd.alerting.composing import progress, stamp
 from epochwatchd.detection.suspicion import suspicion
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
+from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.store.records import RunRow
 
 SUSPICIONS = ("silent", "stalled", "slow")
@@ -19,9 +20,8 @@ SUSPICIONS = ("silent", "stalled", "slow")
 class Run:
     """One run: its workers by key, its open incidents, and what the store knows of it.
 
-    ``is_new``: not in the store yet. ``stored_beats``, ``stored_at``: the beats at the last snapshot, and when it was
-    stored. ``set_aside``: detectors that broke on a worker, and until when they are not asked. ``suspected``: of what,
-    as the store has it.
+    ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot, at ``stored_at``. ``suspected``:
+    of what, as the store has it.
     """
 
     key: str
@@ -32,8 +32,18 @@ class Run:
     is_new: bool = True
     stored_beats: int = 0
     stored_at: float = -math.inf
-    set_aside: dict[tuple[str, str], float] = field(default_factory=dict)
     suspected: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        worker = self.speaker
+        return clean(f"{worker.body.job or self.key} (run {self.run}, user {worker.user or 'unknown'})")
+
+    @property
+    def user(self) -> str | None:
+        """Whose run it is."""
+        return self.speaker.user or None
 
     @property
     def is_ending(self) -> bool:
@@ -53,6 +63,11 @@ class Run:
     def worst(self) -> Incident | None:
         """The open incident that gives the run its verdict."""
         return max(self.incidents.values(), key=lambda i: SEVERITIES.index(i.finding.severity), default=None)
+
+
+def compartment(run: Run, step: str) -> Compartment:
+    """The bulkhead round one step of a run."""
+    return Compartment(run.key, step, run)
 
 
 def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is_over: bool = False) -> RunRow:

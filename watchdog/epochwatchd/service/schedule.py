@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -45,7 +46,9 @@ def _as_coroutine(call: Callable[[], object]) -> Callable[[], object]:
     """APScheduler runs coroutines on the loop and plain functions in threads, where the daemon's state must not go."""
 
     async def run() -> None:
-        call()
+        result = call()
+        if inspect.iscoroutine(result):
+            await result
 
     return run
 

@@ -37,7 +37,7 @@ def put(db: sqlite3.Connection, notification: Notification, channels: Sequence[s
 
 
 def _put_notification(db: sqlite3.Connection, content: str, told: Notification, created_wall: float) -> int | None:
-    values = (content, created_wall, told.id, told.user or "", told.severity == "critical")
+    values = (content, created_wall, told.id, told.turn, told.severity == "critical")
     insert = "INSERT INTO notification (content, created_wall, incident, user, critical) VALUES (?, ?, ?, ?, ?)"
     return db.execute(insert, values).lastrowid
 

@@ -83,8 +83,9 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
     return to_json(
         {
             "head": worker.head._asdict(),
-            "body": {k: v for k, v in worker.body._asdict().items() if v != Body._field_defaults.get(k, "")},
+            "body": _known(worker.body),
             "user": worker.user,
+            "uid": worker.uid,
             "local": worker.local,
             "keeps_alive": worker.keeps_alive,
             "beats": worker.beats,
@@ -104,6 +105,12 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "pace": worker.pace,
         }
     )
+
+
+def _known(body: Body) -> dict[str, Any]:
+    """What a body says, as far as it is known here."""
+    said = body._replace(unknown=())._asdict()
+    return {name: value for name, value in said.items() if value != Body._field_defaults.get(name, "")}
 
 
 def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
@@ -134,6 +141,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         patience=patience.load(told["patience"]),
         estimate_s=told.get("estimate_s"),
         pace=_pace(told["pace"], shift_s) if "pace" in told else Pace(),
+        uid=told.get("uid"),
     )
 
 

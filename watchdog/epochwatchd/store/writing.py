@@ -52,8 +52,12 @@ def write(db: sqlite3.Connection, item: Record, moment: Moment, boot: str) -> No
 
 
 def pupil(worker: Worker) -> tuple[str, str, int]:
-    """Whose lessons a worker's are: its user's, its job's, its rank's."""
-    return worker.user, worker.body.job, -1 if worker.body.rank is None else worker.body.rank
+    """Whose lessons a worker's are: its user's, job's, rank's. Who only says to be somebody teaches nobody else."""
+    return (
+        worker.user if worker.uid is not None else f"?{worker.user}",
+        worker.body.job,
+        -1 if worker.body.rank is None else worker.body.rank,
+    )
 
 
 def _run_values(run: RunRow) -> tuple[Any, ...]:

@@ -9,17 +9,21 @@ import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import requests
 from pydantic import AfterValidator, SecretStr
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from epochwatchd.alerting.channels import _deadline
 from epochwatchd.model import ChannelError
 
-CONNECT_S = 5.0
-READ_S = 10.0
+if TYPE_CHECKING:
+    import socket
+
 ANSWER_BYTES = 512
 ANSWER_CHARACTERS = 80
 TEMPORARY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -46,28 +50,63 @@ def _http_url(url: SecretStr) -> SecretStr:
 HttpUrl = Annotated[SecretStr, AfterValidator(_http_url)]
 
 
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _deadline.connect(self._dns_host, self.port or self.default_port)
+
+
+class _TlsConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _deadline.connect(self._dns_host, self.port or self.default_port)
+
+
+class _Adapter(HTTPAdapter):
+    """Has requests connect, to a peer or a proxy, by what the deadline watches."""
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if pool.ConnectionCls not in (HTTPConnection, HTTPSConnection):
+            raise ChannelError("a SOCKS proxy cannot be used for messages: it knows no deadline")
+        pool.ConnectionCls = _TlsConnection if pool.ConnectionCls is HTTPSConnection else _Connection
+        return pool
+
+
 def post(url: SecretStr, body: bytes, headers: Mapping[str, str], secrets: tuple[SecretStr, ...] = ()) -> str:
     """Post ``body`` as JSON and give the peer's answer, as ``200 ok``.
 
     Redirects are not followed: they turn a POST into a GET. ``secrets`` are left out of what is said, as the URL is.
-    Raises ChannelError, permanent where the peer will refuse the same request again.
+    Raises ChannelError after ``_deadline.TOTAL_S`` seconds at the latest, permanent where the peer will refuse the same
+    request again. A whole head is an answer: a body that does not end in time is left.
     """
     address = url.get_secret_value()
     parts = [*_secret_parts(address), *(secret.get_secret_value() for secret in secrets)]
+    headers = {"Content-Type": "application/json", "User-Agent": "epochwatchd", **headers}
     try:
-        with requests.post(
-            address,
-            data=body,
-            headers={"Content-Type": "application/json", "User-Agent": "epochwatchd", **headers},
-            timeout=(CONNECT_S, READ_S),
-            allow_redirects=False,
-            stream=True,
-            auth=_no_netrc,
-            proxies={"http": "", "https": ""} if urlsplit(address).hostname in LOOPBACK else None,
-        ) as response:
+        with _deadline.deadline(), _session() as session, _posted(session, address, body, headers) as response:
+            _deadline.check_time()
             return _judge(response, redact(f"{response.status_code} {_answer(response)}".strip(), parts))
-    except requests.RequestException as e:
+    except OSError as e:  # every exception of requests is one
         raise _network_error(e, parts) from None
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter())
+    return session
+
+
+def _posted(session: requests.Session, address: str, body: bytes, headers: Mapping[str, str]) -> requests.Response:
+    return session.post(
+        address,
+        data=body,
+        headers=headers,
+        timeout=_deadline.TOTAL_S,
+        allow_redirects=False,
+        stream=True,
+        auth=_no_netrc,
+        proxies={"http": "", "https": ""} if urlsplit(address).hostname in LOOPBACK else None,
+    )
 
 
 def redact(text: str, secrets: list[str]) -> str:
@@ -123,12 +162,8 @@ def retry_after_s(header: str | None, now_wall: float) -> float | None:
     return max(0.0, wait_s) if math.isfinite(wait_s) else None
 
 
-def _network_error(error: requests.RequestException, secrets: list[str]) -> ChannelError:
+def _network_error(error: OSError, secrets: list[str]) -> ChannelError:
     """What went wrong, in words that never come from the exception of requests: that one quotes the URL."""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return ChannelError(f"no connection within {CONNECT_S:g} s")
-    if isinstance(error, requests.exceptions.ReadTimeout):
-        return ChannelError(f"no answer within {READ_S:g} s")
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
         return ChannelError("the URL or a header is not valid", permanent=True)
     return ChannelError(redact(_reason(error) or f"the connection failed ({type(error).__name__})", secrets))

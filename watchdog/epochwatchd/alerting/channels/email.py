@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from epochwatchd.alerting.channels import _deadline
 from epochwatchd.alerting.rendering import headline
 from epochwatchd.alerting.wording import moment, one_line
 from epochwatchd.model import ChannelError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from epochwatchd.model import Notification
 
-TIMEOUT_S = 10.0
 SUBJECT_MAX = 200
 ANSWER_CHARACTERS = 160
 TLS_PORT, PLAIN_PORT = 465, 25
@@ -99,10 +99,19 @@ class Options(BaseModel):
         return self.from_ or self.user or ""
 
 
+class _Smtp(smtplib.SMTP):
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:  # noqa: ARG002 - the deadline is ours
+        return _deadline.connect(host, port)
+
+
+class _TlsSmtp(smtplib.SMTP_SSL, _Smtp):
+    """Encrypts, as SMTP_SSL does, what its next class connects."""
+
+
 def send(options: Options, notification: Notification) -> str:
-    """Hand the message to the server and say whom it accepted. Raises ChannelError."""
+    """Hand the message to the server and say whom it accepted. Raises ChannelError, by the deadline at the latest."""
     try:
-        with contextlib.closing(_connect(options)) as smtp:
+        with _deadline.deadline(), contextlib.closing(_connect(options)) as smtp:
             _greet(smtp, options)
             refused = smtp.send_message(
                 compose(options, notification), _bare(options.sender), [*map(_bare, options.to)]
@@ -147,8 +156,8 @@ def _connect(options: Options) -> smtplib.SMTP:
     # Without a name of ours smtplib asks the resolver for it, which may take long.
     name = socket.gethostname()
     if options.encryption != "tls":
-        return smtplib.SMTP(options.host, options.port, name, TIMEOUT_S)
-    return smtplib.SMTP_SSL(options.host, options.port, name, timeout=TIMEOUT_S, context=_trust(options))
+        return _Smtp(options.host, options.port, name)
+    return _TlsSmtp(options.host, options.port, name, context=_trust(options))
 
 
 def _greet(smtp: smtplib.SMTP, options: Options) -> None:
@@ -203,6 +212,4 @@ def _text(said: bytes | str) -> str:
 
 
 def _words(error: OSError | UnicodeError) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_S:g} s"
     return str(getattr(error, "verify_message", None) or getattr(error, "strerror", None) or error)

@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "overdue": "overdue",
     "missing": "missing",
     "started": "started",
+    "watchdog": "out of order",
 }
 
 HEADLINES: dict[str, str] = {
@@ -26,12 +27,14 @@ HEADLINES: dict[str, str] = {
     "firing.lost": "lost contact with {job}{at}",
     "firing.overdue": "{job} is overdue{at}",
     "firing.missing": "{job} never began{at}",
+    "firing.watchdog": "the watchdog{at} needs help",
     "resolved": "{job} is no longer {kind}{at}, after {age}",
     "resolved.silent": "{job} beats again{at}, after {age} of silence",
     "resolved.crashed": "{job} is running again{at}, after {age}",
     "resolved.diverged": "{job} no longer diverges{at}, after {age}",
     "resolved.lost": "{job} is back in contact{at}, after {age}",
     "resolved.missing": "{job} began after all{at}, {age} late",
+    "resolved.watchdog": "the watchdog{at} is well again, after {age}",
     "notice": "{job} is {kind}{at}",
     "notice.finished": "{job} finished{at} after {elapsed}",
     "notice.started": "{job} started{at}",
@@ -47,6 +50,7 @@ TIMES: dict[str, str] = {
     "firing": "since {since} ({age}), running for {elapsed}",
     "firing.crashed": "{since}, after {elapsed}",
     "firing.missing": "expected since {since}",
+    "firing.watchdog": "since {since}",
     "resolved": "from {since} to {detected} ({age})",
     "notice": "{since}",
     "notice.finished": "{since}, after {elapsed}",
@@ -124,6 +128,17 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "at its first pace it would have taken {estimate_s}",
         "it takes far longer than its first pace said",
     ),
+    "run_set_aside": (
+        "{runs} of {user} are not judged for now: a part of the watchdog broke on them",
+        "{run} is not judged for now: a part of the watchdog broke on it",
+        "a run is not judged for now: a part of the watchdog broke on it",
+    ),
+    "store_unwritable": ("the store cannot be written: {problem}", "the store cannot be written"),
+    "store_replaced": (
+        "the store was damaged; it was set aside as {file}, and a new one was begun",
+        "a new store was begun",
+    ),
+    "config_refused": ("the new configuration was refused; the old one stays",),
     "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
     "stopped_early": (
         "stopped early at epoch {epoch} of {epochs}",
@@ -213,6 +228,16 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "unreachable": ("is the machine up? `ping {host}`", "is the machine up?"),
     "overdue": ("let it go on, or raise `max_runtime` for this job.",),
     "past_estimate": ("see what slows it down: other jobs on the machine, the data loader, a hot GPU.",),
+    "run_set_aside": (
+        "the training is not touched. It is judged again within an hour. Please report what the watchdog's log says.",
+    ),
+    "store_unwritable": (
+        "make room, or mend the folder's permissions. Until then alerts are told from memory, and none is lost.",
+    ),
+    "store_replaced": (
+        "look at the disk (`dmesg`). Running trainings were found again; earlier ones are in the file set aside.",
+    ),
+    "config_refused": ("mend it: `epochwatchd check` names each line; then `systemctl reload epochwatchd`.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),
     "unseen_status": ("the end of the job's own log should say whether all went well.",),
     "too_fast": ("was the data there, and did a checkpoint say that all was done? The job's log should tell.",),
@@ -238,6 +263,8 @@ LABELS: dict[str, str] = {
     "evidence": "Evidence:",
     "evidence_cut": "Evidence (the last {count} lines):",
     "advice": "Next: {text}",
+    "unverified": "Unverified: it rests on datagrams whose sender is not known.",
+    "unstored": "Told from memory: the store cannot be written, so it may be told again after a restart.",
 }
 
 DURATIONS: dict[str, str] = {"d": "{n} d", "h": "{n} h", "m": "{n} min", "s": "{n} s"}

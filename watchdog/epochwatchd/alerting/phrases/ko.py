@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "overdue": "예정 시간 초과",
     "missing": "미시작",
     "started": "시작",
+    "watchdog": "감시 데몬 이상",
 }
 
 HEADLINES: dict[str, str] = {
@@ -26,12 +27,14 @@ HEADLINES: dict[str, str] = {
     "firing.lost": "{at}{job} 연락 두절",
     "firing.overdue": "{at}{job} 예정 시간 초과",
     "firing.missing": "{at}{job} 시작되지 않음",
+    "firing.watchdog": "{at}감시 데몬 이상",
     "resolved": "{at}{job} {kind} 해소 ({age} 지속)",
     "resolved.silent": "{at}{job} 응답 재개 ({age} 동안 무응답)",
     "resolved.crashed": "{at}{job} 다시 실행 중 ({age} 만에)",
     "resolved.diverged": "{at}{job} 손실 발산 해소 ({age} 지속)",
     "resolved.lost": "{at}{job} 연락 복구 ({age} 만에)",
     "resolved.missing": "{at}{job} 뒤늦게 시작됨 ({age} 지연)",
+    "resolved.watchdog": "{at}감시 데몬 정상화 ({age} 만에)",
     "notice": "{at}{job} {kind}",
     "notice.finished": "{at}{job} 학습 완료 (소요 시간 {elapsed})",
     "notice.started": "{at}{job} 학습 시작",
@@ -47,6 +50,7 @@ TIMES: dict[str, str] = {
     "firing": "{since}부터 {age}째, 실행 시간 {elapsed}",
     "firing.crashed": "{since}, 실행 {elapsed} 만에",
     "firing.missing": "예정 시각 {since}",
+    "firing.watchdog": "{since}부터",
     "resolved": "{since}부터 {detected}까지 ({age})",
     "notice": "{since}",
     "notice.finished": "{since}, 실행 시간 {elapsed}",
@@ -117,6 +121,14 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "unreachable": ("데이터그램이 끊김: 프로세스, 서버 또는 네트워크 장애",),
     "overdue": ("제한 시간 {limit_s} 초과", "예정된 시간을 초과함"),
     "past_estimate": ("초반 속도 기준 예상 소요 시간은 {estimate_s}", "초반 속도로 예상한 시간을 크게 초과함"),
+    "run_set_aside": (
+        "{runs} ({user}) 판정 보류: 감시 데몬 내부 오류",
+        "{run} 판정 보류: 감시 데몬 내부 오류",
+        "실행 하나의 판정 보류: 감시 데몬 내부 오류",
+    ),
+    "store_unwritable": ("저장소에 쓸 수 없음: {problem}", "저장소에 쓸 수 없음"),
+    "store_replaced": ("저장소 손상: {file} 이름으로 보관하고 새 저장소를 시작함", "새 저장소를 시작함"),
+    "config_refused": ("새 설정이 거부되어 이전 설정을 계속 사용함",),
     "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
     "stopped_early": (
         "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
@@ -206,6 +218,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "unreachable": ("서버가 켜져 있나요? `ping {host}`", "서버가 켜져 있나요?"),
     "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
     "past_estimate": ("느려진 원인을 확인하세요: 같은 서버의 다른 작업, 데이터 로더, GPU 과열 등.",),
+    "run_set_aside": ("학습에는 영향이 없습니다. 한 시간 안에 다시 판정합니다. 감시 데몬의 로그를 제보해 주세요.",),
+    "store_unwritable": ("디스크 공간을 확보하거나 폴더 권한을 고치세요. 그동안 알림은 메모리에서 바로 전송됩니다.",),
+    "store_replaced": ("디스크를 확인하세요(`dmesg`). 실행 중인 학습은 다시 찾았습니다. 이전 기록은 보관됐습니다.",),
+    "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
     "unseen_status": ("작업 로그의 마지막 부분에서 정상적으로 끝났는지 확인하세요.",),
     "too_fast": ("데이터가 제대로 있었는지, 체크포인트가 이미 완료 상태였는지 작업 로그에서 확인하세요.",),
@@ -231,6 +247,8 @@ LABELS: dict[str, str] = {
     "evidence": "근거:",
     "evidence_cut": "근거 (마지막 {count}줄):",
     "advice": "다음: {text}",
+    "unverified": "미확인: 보낸 사람을 알 수 없는 데이터그램에 근거함.",
+    "unstored": "메모리에서 전송: 저장소에 쓸 수 없어, 재시작 후 같은 알림이 다시 올 수 있음.",
 }
 
 DURATIONS: dict[str, str] = {"d": "{n}일", "h": "{n}시간", "m": "{n}분", "s": "{n}초"}

@@ -1,0 +1,128 @@
+"""What is wrong with the watchdog itself, told by way of the same verdicts and messages as everything else.
+
+A fault has no process. A worker that never beats stands for it, in a run of its own, as for what is missing: judging,
+routes, reminders and the store need to know no more. One message a fault and hour, and one when it is over.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import NamedTuple
+
+from epochwatch.wire import Beat, Body, Head
+from epochwatchd.config import Config
+from epochwatchd.detection.observing import meet
+from epochwatchd.model import Cause, Finding, Moment, Policy, Severity, Worker
+from epochwatchd.service.bulkheads import Broken
+from epochwatchd.service.judging import Judgement, judgement
+from epochwatchd.service.runs import Run
+
+PREFIX = "watchdog:"
+AGAIN_AFTER_S = 3600.0
+EVIDENCE_MAX = 10
+"""Lines: one user may have a thousand runs that break it."""
+
+
+class OwnFault(NamedTuple):
+    """A fault that is there now. ``run``: the one that is meant, if it is one; ``user``: whom it concerns."""
+
+    cause: Cause
+    severity: Severity = "warning"
+    user: str | None = None
+    run: Run | None = None
+
+
+@dataclass(slots=True)
+class _Told:
+    """The run that stands for a fault, and when its incident was last opened."""
+
+    run: Run
+    opened_wall: float = float("-inf")
+
+
+def bare(fault: OwnFault) -> OwnFault:
+    """The same without a word from outside: what broke on a run may break on its name, too."""
+    return OwnFault(Cause(fault.cause.code), fault.severity)
+
+
+class OwnFaults:
+    """The faults that were told, and are not over."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, _Told] = {}
+
+    def take_up(self, run: Run, worker: Worker) -> None:
+        """A fault that was open when the last daemon stopped: it is over, or it will be found again."""
+        run.workers = {worker.key: worker}
+        self._told[run.key] = _Told(run)
+
+    @property
+    def open(self) -> list[Run]:
+        """What stands for the faults that are told and not over."""
+        return [told.run for told in self._told.values() if told.run.incidents]
+
+    def names(self, present: Iterable[str]) -> list[str]:
+        """The names of the faults that are there, and of those that were told and may be over."""
+        return list(dict.fromkeys([*(key.removeprefix(PREFIX) for key in self._told), *present]))
+
+    def judge(self, name: str, fault: OwnFault | None, moment: Moment, config: Config) -> Judgement | None:
+        """What changes, now that a fault is there, or is not (None)."""
+        told = self._told.get(PREFIX + name)
+        if told is None:
+            told = self._told[PREFIX + name] = _Told(Run(PREFIX + name, "", Policy(), is_new=False))
+        if told.run.incidents:
+            told.opened_wall = max(i.opened_wall for i in told.run.incidents.values())
+        elif fault is None or 0 <= moment.wall - told.opened_wall < AGAIN_AFTER_S:
+            self._forget_old(moment.wall)
+            return None
+        else:
+            worker = _stand_in(told.run.key, fault, moment)
+            told.run.workers, told.run.run = {worker.key: worker}, fault.run.run if fault.run else ""
+        [worker] = told.run.workers.values()
+        found = [Finding("watchdog", fault.severity, worker.started_at, fault.cause)] if fault else []
+        result = judgement(told.run, [(worker, found)], moment, config)
+        if fault is None and result is not None and result.record is not None:
+            row = replace(result.record.run, verdict="watchdog", ended_wall=moment.wall)
+            return replace(result, record=replace(result.record, run=row))
+        return result
+
+    def _forget_old(self, now_wall: float) -> None:
+        for key, told in list(self._told.items()):
+            if not told.run.incidents and not 0 <= now_wall - told.opened_wall < AGAIN_AFTER_S:
+                del self._told[key]
+
+
+def set_aside(broken: Iterable[Broken], runs: Mapping[str, Run]) -> dict[str, OwnFault]:
+    """One fault a user, for all of their runs that are watched and on which something broke."""
+    ours = sorted((b for b in broken if b.key in runs), key=lambda b: (b.user or "", b.since))
+    return {
+        f"set_aside:{user}": _set_aside(user, list(group), runs)
+        for user, group in groupby(ours, lambda b: b.user or "")
+    }
+
+
+def _set_aside(user: str, broken: Sequence[Broken], runs: Mapping[str, Run]) -> OwnFault:
+    lines = [f"{b.title}: {b.step}: {b.fault}" for b in broken]
+    if len(lines) > EVIDENCE_MAX:
+        lines = [*lines[:EVIDENCE_MAX], f"and {len(lines) - EVIDENCE_MAX} more: see the watchdog's log"]
+    meant = [runs[key] for key in dict.fromkeys(b.key for b in broken)]
+    if len(meant) == 1:
+        return OwnFault(Cause("run_set_aside", {"run": meant[0].title}, tuple(lines)), user=user or None, run=meant[0])
+    details = {"runs": f"{len(meant)} runs", "user": user or "unknown"}
+    return OwnFault(Cause("run_set_aside", details, tuple(lines)), user=user or None)
+
+
+def is_own_fault(key: str) -> bool:
+    """Whether the key of a run is that of a fault of the watchdog."""
+    return key.startswith(PREFIX)
+
+
+def _stand_in(key: str, fault: OwnFault, moment: Moment) -> Worker:
+    body = Body("", host=socket.gethostname())
+    if fault.run is not None:
+        meant = fault.run.speaker.body
+        body = body._replace(job=meant.job, pid=meant.command_pid or meant.pid)
+    return meet(key, Beat(Head(), body), moment.mono, user=fault.user or "", local=False, started_at=moment.mono)

@@ -1,0 +1,297 @@
+"""The store as the daemon uses it: it never refuses.
+
+What cannot be written (full disk, read-only, locked, no folder) is kept in memory and told from there at once; when the
+store can be written again, history catches up. What was told so may be told again after a restart: at least once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
+
+from epochwatchd.detection.patience import Patience
+from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Notification, Worker
+from epochwatchd.store.faults import StoreError, StoreUnusable
+from epochwatchd.store.records import Record
+from epochwatchd.store.store import Store, Unfinished
+
+KEPT_MAX = 20_000
+"""Verdicts kept for a store that cannot be written: after days of a full disk the oldest are only history."""
+TRY_AGAIN_S, TRY_AGAIN_MOST_S = 1.0, 15.0
+_GENERATION = 1 << 40
+"""Ids of deliveries of one store are told from those of the one that took its place."""
+_T = TypeVar("_T")
+
+
+class _Kept(NamedTuple):
+    """Records that could not be written, when that was, and the ids under which their messages go out meanwhile."""
+
+    records: Sequence[Record]
+    moment: Moment
+    ids: Sequence[int]
+
+
+class _Mark(NamedTuple):
+    """What became of a delivery, for the store."""
+
+    state: str
+    error: str | None
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known only here while the store cannot be written.
+
+    ``messages``: deliveries told from memory, by ids below 0. ``fresh``: those of a channel that it has not taken yet.
+    ``rows``: the ids in the store of those written since. ``marks``: what became of deliveries, not yet in the store.
+    """
+
+    kept: deque[_Kept] = field(default_factory=deque)
+    messages: dict[int, Notification] = field(default_factory=dict)
+    fresh: dict[str, list[Delivery]] = field(default_factory=dict)
+    rows: dict[int, int] = field(default_factory=dict)
+    marks: dict[int, _Mark] = field(default_factory=dict)
+    ended: dict[str, float] = field(default_factory=dict)
+    last_id: int = 0
+
+
+class Ledger:
+    """Verdicts, incidents and messages; in the store as soon as it can be written."""
+
+    def __init__(self, store: Store) -> None:
+        """Raises StoreRefused where the daemon must not start: the store is another daemon's, or of a newer format."""
+        self._store = store
+        self._memory = _Memory()
+        self._cursors: dict[str, int] = {}
+        self._generation = 0
+        self._wait_s = TRY_AGAIN_S
+        self._try_at = float("-inf")
+        self.problem: str | None = None
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._store.open()
+            self._generation = self._store.generation
+        except StoreUnusable as e:
+            self._failed(e)
+
+    def _failed(self, error: StoreError) -> None:
+        self.problem = str(error)
+
+    def _ask(self, call: Callable[[Store], _T], default: _T) -> _T:
+        """What the store answers; ``default`` where it cannot."""
+        try:
+            return call(self._store)
+        except StoreError as e:
+            self._failed(e)
+            return default
+
+    @property
+    def replaced(self) -> str | None:
+        """The file that a damaged store was set aside as; None if there was none."""
+        return self._store.replaced
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is known only in memory, or the store could not be asked lately."""
+        return bool(self._memory.kept or self._memory.marks or self.problem)
+
+    def is_new(self) -> bool:
+        """Whether the store is another one than at the last call: then nothing of what goes on is in it."""
+        if self._store.generation == self._generation:
+            return False
+        self._generation = self._store.generation
+        self._cursors.clear()
+        self._memory.rows.clear()
+        return True
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    # Writing
+
+    def record(self, records: Sequence[Record], moment: Moment) -> list[tuple[Record, Exception]]:
+        """Write what was judged, or keep it for later; gives those records that cannot be written, ever, and why."""
+        if not self._memory.kept:
+            try:
+                return self._store.record(records, moment)
+            except StoreError as e:
+                self._failed(e)
+        self._keep(records, moment)
+        return []
+
+    def refresh(self, records: Sequence[Record], moment: Moment) -> list[tuple[Record, Exception]]:
+        """Write how far runs are; where that cannot be, it is not kept: the next look knows more."""
+        if not records or self._memory.kept:
+            return []
+        return self._ask(lambda store: store.record(records, moment), [])
+
+    def _keep(self, records: Sequence[Record], moment: Moment) -> None:
+        memory = self._memory
+        records = [replace(r, notices=[(replace(n, stored=False), to) for n, to in r.notices]) for r in records]
+        ids = [
+            self._tell(notification, channel)
+            for record in records
+            for notification, channels in record.notices
+            for channel in channels
+        ]
+        memory.ended.update((r.run.key, r.run.ended_wall) for r in records if r.run.ended_wall is not None)
+        memory.kept.append(_Kept(records, moment, ids))
+        if len(memory.kept) > KEPT_MAX:
+            memory.kept.popleft()
+
+    def _tell(self, notification: Notification, channel: str) -> int:
+        memory = self._memory
+        memory.last_id -= 1
+        delivery = Delivery(
+            memory.last_id, channel, notification.id, notification.turn, notification.severity == "critical"
+        )
+        memory.messages[delivery.id] = notification
+        memory.fresh.setdefault(channel, []).append(delivery)
+        return delivery.id
+
+    def catch_up(self, now: float) -> bool:
+        """Try to write what is only in memory, now and then; whether the store has everything. Call it every second."""
+        if not self.is_behind:
+            self._wait_s = TRY_AGAIN_S
+            return True
+        if now >= self._try_at:
+            self._wait_s = min(2 * self._wait_s, TRY_AGAIN_MOST_S)
+            self._try_at = now + self._wait_s
+            try:
+                self._write_kept()
+                self.problem = None
+            except StoreError as e:
+                self._failed(e)
+        return not self.is_behind
+
+    def _write_kept(self) -> None:
+        """Raises StoreError while that cannot be."""
+        store, memory = self._store, self._memory
+        while memory.kept:
+            kept = memory.kept[0]
+            before = store.last_delivery_id()
+            refused = store.record(kept.records, kept.moment)
+            memory.kept.popleft()
+            if not refused:
+                memory.rows.update(zip(kept.ids, store.delivery_ids_after(before), strict=True))
+        self._write_marks(store)
+        store.check_writable()
+        memory.ended.clear()
+
+    def _write_marks(self, store: Store) -> None:
+        for delivery_id, mark in list(self._memory.marks.items()):
+            row = self._row_of(delivery_id)
+            if row is not None:
+                _mark(store, row, mark)
+            del self._memory.marks[delivery_id]
+
+    # The outbox: see alerting.delivery
+
+    def fresh(self, channel: str) -> list[Delivery]:
+        """The deliveries of a channel that were not given before, the oldest first."""
+        nothing: list[Delivery] = []
+        stored = self._ask(lambda store: store.pending(channel, self._cursors.get(channel, 0)), nothing)
+        if stored:
+            self._cursors[channel] = stored[-1].id
+        told, base = {*self._memory.rows.values()}, self._generation * _GENERATION
+        given = [d._replace(id=base + d.id) for d in stored if d.id not in told]
+        return given + self._memory.fresh.pop(channel, [])
+
+    def notification(self, delivery_id: int) -> Notification | None:
+        """The message of a delivery; None where it is gone, with a store that has been replaced, say.
+
+        Raises ChannelError where the store cannot be read right now.
+        """
+        if delivery_id < 0:
+            return self._memory.messages.get(delivery_id)
+        row = self._row_of(delivery_id)
+        if row is None:
+            return None
+        try:
+            return self._store.notification(row)
+        except StoreError as e:
+            self._failed(e)
+            raise ChannelError(f"the message cannot be read: {e}") from e
+
+    def _row_of(self, delivery_id: int) -> int | None:
+        """The row of a delivery in the present store; None if it has none, or none yet."""
+        if delivery_id < 0:
+            return self._memory.rows.get(delivery_id)
+        generation, row = divmod(delivery_id, _GENERATION)
+        return row if generation == self._generation else None
+
+    def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
+        """What became of a delivery: ``delivered``, ``dead``, or ``pending`` with the error."""
+        memory, row, mark = self._memory, self._row_of(delivery_id), _Mark(state, error)
+        if row is None or not self._ask(lambda store: _mark(store, row, mark), default=False):
+            memory.marks[delivery_id] = mark
+        elif state != "pending":
+            memory.rows.pop(delivery_id, None)
+        if state != "pending":
+            memory.messages.pop(delivery_id, None)
+
+    # Reading
+
+    def unfinished(self, moment: Moment) -> Unfinished:
+        """The runs that had not ended, and those that cannot be read."""
+        return self._ask(lambda store: store.unfinished(moment), Unfinished([], []))
+
+    def ended_wall(self, run_key: str) -> float | None:
+        """When the end of this run was recorded; None if it was not."""
+        if run_key in self._memory.ended:
+            return self._memory.ended[run_key]
+        return self._ask(lambda store: store.ended_wall(run_key), None)
+
+    def watched_wall(self) -> float | None:
+        """Until when, at least, the last daemon watched; None if nothing tells."""
+        return self._ask(lambda store: store.watched_wall(), None)
+
+    def lesson_for(self, worker: Worker) -> Patience:
+        """What earlier runs of a worker's job have taught."""
+        return self._ask(lambda store: store.lesson_for(worker), Patience())
+
+    def crash_of(self, run_key: str, moment: Moment) -> Incident | None:
+        """The crash with which a run ended; None if it ended otherwise, or did not."""
+        return self._ask(lambda store: store.crash_of(run_key, moment), None)
+
+    def expect(self, keys: Sequence[str], now_wall: float) -> dict[str, float]:
+        """When each of these expectations was last settled: now for those not known; all others are forgotten."""
+        return self._ask(lambda store: store.expect(keys, now_wall), dict.fromkeys(keys, now_wall))
+
+    def settle(self, key: str, settled_wall: float) -> None:
+        """What was due until then need not be asked for again."""
+        self._ask(lambda store: store.settle(key, settled_wall), None)
+
+    def latest_begins(self) -> Iterable[tuple[str, float]]:
+        """When the latest run of each job began."""
+        return self._ask(lambda store: store.latest_begins(), [])
+
+    def pending_counts(self) -> dict[tuple[str, str], int]:
+        """How many deliveries wait or are dead, by channel and state; those in memory among the waiting."""
+        return self._ask(lambda store: store.pending_counts(), {})
+
+    def revive_dead(self, now_wall: float) -> int:
+        """Put young dead letters back among the pending; gives how many."""
+        return self._ask(lambda store: store.revive_dead(now_wall), 0)
+
+    def prune(self, before_wall: float, limit: int) -> int:
+        """Forget some of what is older; 0 when there is no more."""
+        return self._ask(lambda store: store.prune(before_wall, limit), 0)
+
+    def checkpoint(self) -> None:
+        """Bring the log into the database file; to be called from a thread of its own."""
+        self._ask(lambda store: store.checkpoint(), None)
+
+
+def _mark(store: Store, row: int, mark: _Mark) -> bool:
+    """Write what became of a delivery; gives True. Raises StoreError."""
+    if mark.state == "delivered":
+        store.mark_delivered(row)
+    else:
+        store.mark_failed(row, mark.error or "", dead=mark.state == "dead")
+    return True
