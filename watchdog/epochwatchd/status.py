@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the table, or the list of objects; gives the exit status. Every fault is told in a line for people."""
     try:
         store = _store(stores_to_read(_configured(arguments.config), os.environ))
-        _say_if_nobody_watches(store)
         runs, more = _runs(store, arguments)
     except ConfigError as e:
         print(e, file=sys.stderr)
@@ -51,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     except EpochwatchError as e:
         print(f"epochwatchd: {clean(str(e))}", file=sys.stderr)
         return FAILURE
+    _say_if_nobody_watches(store)
     if arguments.json:
         print("[" + ",\n ".join(json.dumps(_as_json(r), ensure_ascii=False) for r in runs) + "]")
         return OK
