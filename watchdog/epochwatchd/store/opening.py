@@ -32,6 +32,9 @@ def open_database(path: Path) -> sqlite3.Connection:
         _set_up(db)
         migrate(db, path, schema())
         _check(db)
+    except sqlite3.IntegrityError as e:  # rows that no daemon has written
+        db.close()
+        raise DamagedError(str(e)) from e
     except BaseException:
         db.close()
         raise

@@ -31,9 +31,10 @@ _OLD_RUNS = "SELECT key FROM run WHERE ended_wall < ? ORDER BY ended_wall LIMIT 
 _INCIDENTS = "DELETE FROM incident WHERE rowid IN (SELECT rowid FROM incident WHERE run_key = ? LIMIT ?)"
 _NOTIFICATIONS = """
 DELETE FROM notification WHERE id IN (
-    SELECT id FROM notification WHERE created_wall < ? AND NOT (
+    SELECT id FROM notification WHERE created_wall < ? AND id < (SELECT max(id) FROM notification) AND NOT (
         EXISTS (SELECT 1 FROM incident WHERE incident.id = notification.incident AND closed_wall IS NULL)
         AND EXISTS (SELECT 1 FROM delivery WHERE notification_id = notification.id AND state <> 'delivered'))
     ORDER BY created_wall LIMIT ?)
 """
+"""The newest stays, for its id: who asks for deliveries behind the last that it knows must find the next ones there."""
 _LESSONS = "DELETE FROM lesson WHERE rowid IN (SELECT rowid FROM lesson WHERE changed_wall < ? LIMIT ?)"
