@@ -52,7 +52,8 @@ def test_what_the_machine_refused_is_tried_again_at_once(bulkheads):
 
     bulkheads.attempt(RUN, 0.0, refused, default=None)
     assert bulkheads.attempt(RUN, 1.0, lambda: "asked", default="aside") == "asked"
-    assert [b.fault for b in bulkheads.broken(1.0)][0].startswith("OSError: too many open files")
+    [broken] = bulkheads.broken(1.0)
+    assert broken.fault.startswith("OSError: too many open files")
 
 
 def test_only_that_step_of_that_run_is_left_alone(bulkheads):
