@@ -180,7 +180,7 @@ class TestPlaces:
         ],
     )
     def test_the_store_is_in_the_services_or_the_users_state_folder(self, env, expected):
-        assert str(store_path(CONFIG, env)) == expected
+        assert str(store_path(None, env)) == expected
 
     def test_status_reads_only_what_is_there(self, tmp_path):
         assert tmp_path / "nowhere" not in stores_to_read(CONFIG, {"STATE_DIRECTORY": str(tmp_path / "nowhere")})

@@ -99,6 +99,18 @@ def test_deliveries_come_in_order_and_leave_once_delivered(store):
     assert [(d.id, d.attempts) for d in store.pending("team")] == [(second.id, 1)]
 
 
+def test_a_message_is_kept_until_every_channel_has_taken_it(store):
+    store.record([Record(ROW, notices=[(MESSAGE, ["team", "hook"])])], NOW)
+    [team], [hook] = store.pending("team"), store.pending("hook")
+    store.mark_delivered(team.id)
+    assert (store.notification(team.id), store.notification(hook.id)) == (None, MESSAGE)
+    store.mark_failed(hook.id, "no answer", dead=True)
+    store.revive_dead(0.0)
+    assert store.notification(hook.id) == MESSAGE
+    store.mark_delivered(hook.id)
+    assert store._db.execute("SELECT content FROM notification").fetchall()[0][0] == ""
+
+
 def test_dead_letters_are_kept_and_revived(store):
     store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
     [letter] = store.pending("team")

@@ -56,7 +56,7 @@ def serve(load: Load, env: Mapping[str, str] = os.environ) -> None:
     os.umask(0o027)
     _raise_file_limit()
     with ExitStack() as stack:
-        ledger = Ledger(Store(store_path(config, env), processes.boot_id()))
+        ledger = Ledger(Store(store_path(config.store.path, env), processes.boot_id()))
         stack.callback(ledger.close)
         asyncio.run(_run(load, config, ledger, env))
 

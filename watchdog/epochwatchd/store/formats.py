@@ -95,7 +95,9 @@ def _fill(db: sqlite3.Connection) -> None:
     for key, text in db.execute("SELECT key, snapshot FROM worker").fetchall():
         with suppress(ValueError, KeyError, TypeError, IndexError):
             db.execute("UPDATE worker SET watched_wall = ? WHERE key = ?", (json.loads(text)["moment"][1], key))
-    for number, text in db.execute("SELECT id, content FROM notification").fetchall():
+    undone = "SELECT notification_id FROM delivery WHERE state <> 'delivered'"
+    db.execute(f"UPDATE notification SET content = '' WHERE id NOT IN ({undone})")  # noqa: S608 - our own words
+    for number, text in db.execute("SELECT id, content FROM notification WHERE content <> ''").fetchall():
         with suppress(ValueError, KeyError, TypeError):
             said = json.loads(text)
             db.execute(

@@ -52,10 +52,9 @@ def pending(db: sqlite3.Connection, channel: str, after: int) -> list[Delivery]:
 
 def notification(db: sqlite3.Connection, delivery_id: int, now_wall: float) -> Notification | None:
     """What is to be delivered; None if it is gone, or cannot be read: then it is a dead letter from now on."""
-    row = db.execute(
-        "SELECT content FROM delivery JOIN notification ON notification.id = notification_id WHERE delivery.id = ?",
-        (delivery_id,),
-    ).fetchone()
+    query = """SELECT content FROM delivery JOIN notification ON notification.id = notification_id
+        WHERE delivery.id = ? AND state <> 'delivered'"""
+    row = db.execute(query, (delivery_id,)).fetchone()
     if row is None:
         return None
     try:
@@ -73,11 +72,13 @@ def counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
 
 
 def mark(db: sqlite3.Connection, delivery_id: int, state: str, error: str | None, now_wall: float) -> None:
-    """An attempt was made, and this came of it."""
-    db.execute(
-        "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ? WHERE id = ?",
-        (state, None if error is None else error.encode("utf-8", "replace").decode(), now_wall, delivery_id),
-    )
+    """An attempt was made, and this came of it. What every channel has taken need not be said again: it is dropped."""
+    shown = None if error is None else error.encode("utf-8", "replace").decode()
+    update = "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ? WHERE id = ?"
+    with transaction(db):
+        db.execute(update, (state, shown, now_wall, delivery_id))
+        if state == "delivered":
+            db.execute(_DROP, (delivery_id,))
 
 
 def revive_dead(db: sqlite3.Connection, now_wall: float) -> int:
@@ -121,6 +122,10 @@ _PENDING = """
 SELECT delivery.id, attempts, incident, user, critical FROM delivery
 JOIN notification ON notification.id = notification_id
 WHERE channel = ? AND delivery.id > ? AND state = 'pending' AND state <> 'delivered' ORDER BY delivery.id
+"""
+_DROP = """
+UPDATE notification SET content = '' WHERE id = (SELECT notification_id FROM delivery WHERE id = ?)
+AND NOT EXISTS (SELECT 1 FROM delivery WHERE notification_id = notification.id AND state <> 'delivered')
 """
 _RESCUE = """
 SELECT delivery.id, content, created_wall, channel, attempts, changed_wall FROM delivery NOT INDEXED

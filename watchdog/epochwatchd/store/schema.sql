@@ -57,7 +57,7 @@ CREATE INDEX incident_by_run ON incident (run_key);
 
 CREATE TABLE notification (
   id           INTEGER PRIMARY KEY,
-  content      TEXT NOT NULL,       -- JSON of the contract
+  content      TEXT NOT NULL,       -- JSON of the contract; nothing once every channel has taken it
   created_wall REAL NOT NULL,
   incident     TEXT NOT NULL DEFAULT '',    -- what the content says too: its id, user, and whether it is critical
   user         TEXT NOT NULL DEFAULT '',
