@@ -9,6 +9,7 @@ from functools import partial
 
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
+from epochwatchd.inputs import missed
 from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket, Datagram, Fault
 from epochwatchd.inputs.deaths import Death, Deaths
@@ -92,8 +93,10 @@ class Daemon:
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
         self._evidence.begin(moment.mono, looks=float("inf"))
+        found: list[str] = []  # the folders first: what the stored runs beat meanwhile is read in them
+        self._step("heartbeat folders", moment, lambda _: found.extend(self._files.watch(self._folders())))
         self._step("what was stored", moment, self._take_up_stored, moment)
-        self._step("heartbeat folders", moment, self.discover, moment)
+        self._step("heartbeat files", moment, self._read_all, found, moment)
         self._step("verdicts", moment, self.verdicts.judge, self.roster.runs.values(), moment)
         self._step("what is expected", moment, self.verdicts.expected.begin, moment)
         self._last_tick_at = self.clock().mono
@@ -145,6 +148,7 @@ class Daemon:
         step("the store", call=self._look_at_store)
         step("its own faults", call=lambda now: self.verdicts.judge_own_faults(self._own_faults(now), now))
         step("progress", call=self.verdicts.refresh_rows)
+        step("what was missed", call=self._complain_of_missed)
         step("files of runs that are over", call=self._remove_files)
         return all(seen)
 
@@ -179,11 +183,17 @@ class Daemon:
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
-        for path in self._files.watch(self._folders()):
-            self._read(path, moment)
+        self._read_all(self._files.watch(self._folders()), moment)
+
+    def _complain_of_missed(self, moment: Moment) -> None:
+        for code, source, text, times in missed.take():
+            self.complaints.note(code, source, text, moment.mono, times)
 
     def _read_known(self, moment: Moment) -> None:
-        for path in [*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]]:
+        self._read_all([*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]], moment)
+
+    def _read_all(self, paths: Iterable[str], moment: Moment) -> None:
+        for path in paths:
             self._read(path, moment)
 
     def receive(self) -> bool:
