@@ -1,8 +1,8 @@
 """Heartbeat files: finding them as they appear, and reading those that changed.
 
-Nothing in a directory that everybody may write to is trusted. A directory is opened once, and all that follows speaks
-of that very directory, whatever its name comes to mean. Only regular files are read, never through symbolic links,
-never more than a heartbeat can be long, and what cannot be read is a WireError that names the reason.
+Nothing in a directory that everybody may write to is trusted: only regular files are read, never through symbolic
+links, never more than a heartbeat can be long, and what cannot be read is a WireError that names the reason. Each
+folder is opened once, and all that is done in it goes by that descriptor: nobody can put another in its place.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,14 +18,10 @@ from typing import NamedTuple
 from epochwatch import wire
 from epochwatch.transport import RUN_DIRECTORY
 from epochwatch.wire import Beat, Body, WireError
-from epochwatchd.inputs.inotify import Inotify
+from epochwatchd.inputs.folders import Folder, Folders
 
-SUFFIX = ".beat"
-FILES_MAX = 50_000
-"""Names looked at in one directory: more is an accident or an attack."""
+__all__ = ["BeatFiles", "Folder", "Sighting"]
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Sighting(NamedTuple):
@@ -35,170 +32,121 @@ class Sighting(NamedTuple):
     uid: int
 
 
-class Folder(NamedTuple):
-    """A directory to watch. ``owner``: it lies where everybody may put one, so it must be a real one of this uid."""
-
-    path: Path
-    owner: int | None = None
-
-
 class _Known(NamedTuple):
+    """What a file said, and where it lies: taken apart once, since every file is read every second."""
+
     raw_head: bytes
     sighting: Sighting
+    folder: str
+    name: str
 
 
 class BeatFiles:
     """The heartbeat files of some directories. ``fileno()`` becomes readable when files appear.
 
-    With ``only_uid`` the files of all others are let be, as if they were not for us to read.
+    With ``only_uid`` the files of all others are not ours to read: PermissionError.
     """
 
     def __init__(self, only_uid: int | None = None) -> None:
         self._only_uid = only_uid
-        self._inotify = Inotify()
-        self._directories: dict[str, int] = {}
-        self._inodes: dict[str, tuple[int, int]] = {}
+        self._folders = Folders()
+        self._descriptors = self._folders.descriptors
         self._known: dict[str, _Known] = {}
 
     def fileno(self) -> int:
         """The descriptor to wait on; then call ``appeared``."""
-        return self._inotify.fileno()
+        return self._folders.fileno()
 
     def close(self) -> None:
-        """Let go of all descriptors."""
-        for directory in list(self._directories):
-            self._let_go(directory)
-        self._inotify.close()
+        """Let go of every descriptor."""
+        self._folders.close()
 
     def watch(self, folders: Iterable[Folder]) -> list[str]:
-        """Watch those that exist and are not watched yet; gives the files already in them.
+        """Watch these folders and no others; gives the files in those that were not watched yet.
 
-        A directory that another one of the same inode stands for is watched once.
+        One that is not there, not for us, or the same as another is left out, and tried again at the next call.
         """
-        found: list[str] = []
-        for folder in folders:
-            directory = str(folder.path)
-            try:
-                about = os.stat(directory)  # noqa: PTH116 - half the cost, every second for every directory
-                inode = about.st_dev, about.st_ino
-                if self._inodes.get(directory) != inode and inode not in self._inodes.values():
-                    self._let_go(directory)
-                    found += self._open(directory, folder.owner)
-            except FileNotFoundError:
-                self._let_go(directory)
-            except OSError:  # not a directory, not for us, no descriptor left: it is tried again at the next call
-                continue
-        return found
-
-    def _open(self, directory: str, owner: int | None) -> list[str]:
-        """Hold a directory from now on; gives the files in it. Raises OSError."""
-        fd = os.open(directory, _DIRECTORY | (os.O_NOFOLLOW if owner is not None else 0))
-        try:
-            about = os.fstat(fd)
-            if owner is not None and (about.st_uid != owner or about.st_mode & _OTHERS_WRITE):
-                raise PermissionError(errno.EACCES, "not a folder of its user alone")
-            self._inotify.watch(Path(f"/proc/self/fd/{fd}"), Path(directory))
-        except OSError:
-            os.close(fd)
-            raise
-        self._directories[directory], self._inodes[directory] = fd, (about.st_dev, about.st_ino)
-        return self._list(directory)
-
-    def _let_go(self, directory: str) -> None:
-        fd = self._directories.pop(directory, None)
-        if fd is not None:
-            del self._inodes[directory]
-            self._inotify.forget(Path(directory))
-            os.close(fd)
+        return self._folders.watch(folders)
 
     @property
     def directories(self) -> list[Path]:
         """The directories that are watched now."""
-        return list(map(Path, self._directories))
+        return self._folders.watched
 
     def appeared(self) -> list[str]:
         """Heartbeat files that appeared, or were written and closed, since the last call."""
-        events = self._inotify.drain()
-        for directory in events.gone:
-            self._let_go(str(directory))
-        if events.overflow:
-            return [path for directory in list(self._directories) for path in self._list(directory)]
-        return [str(path) for path in events.files if path.suffix == SUFFIX and path.name[0] != "."]
+        return self._folders.appeared()
 
     def read(self, path: str) -> Sighting | None:
         """The heartbeat in a file; None if it has not changed since the last reading.
 
-        Raises WireError for what is no heartbeat, FileNotFoundError if the file is gone, PermissionError.
+        Raises WireError for what is no heartbeat, FileNotFoundError if the file is gone or its folder is not watched,
+        PermissionError.
         """
-        fd = self._open_file(path)
+        known = self._known.get(path)
+        raw_before, before, folder, name = known or (b"", None, *_parts(path))
+        try:
+            fd = os.open(name, _FLAGS, dir_fd=self._descriptors[folder])
+        except (KeyError, OSError) as e:
+            raise _as_fault(e) from None
         try:
             raw_head = os.pread(fd, wire.HEAD_SIZE, 0)
-            known = self._known.get(path)
-            if known is not None and known.raw_head == raw_head:
+            if raw_head == raw_before and known:
                 return None
-            sighting = self._sighting(path, fd, raw_head, known and known.sighting)
+            sighting = _sighting(path, fd, raw_head, self._only_uid, before)
         except PermissionError:
             raise
         except OSError as e:  # a directory, or a file system that fails
             raise WireError("kind", f"cannot be read ({e.strerror})") from None
         finally:
             os.close(fd)
-        self._known[path] = _Known(raw_head, sighting)
+        self._known[path] = _Known(raw_head, sighting, folder, name)
         return sighting
 
-    def _open_file(self, path: str) -> int:
-        directory, _, name = path.rpartition("/")
-        try:
-            return os.open(name, _FLAGS, dir_fd=self._directories[directory])
-        except KeyError:
-            raise FileNotFoundError(f"{directory} is not watched") from None
-        except (FileNotFoundError, PermissionError):
-            raise
-        except OSError as e:
-            if e.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                raise
-            raise WireError("kind", f"cannot be opened ({e.strerror})") from None
-
     def remove(self, path: str) -> None:
-        """Remove a file from the directory that is watched. Raises OSError.
+        """Remove a file from the folder that is watched. Raises OSError.
 
         A user's own daemon removes nothing where the machine's watchdog reads: that one has to see the end, too.
         """
-        directory, _, name = path.rpartition("/")
-        if self._only_uid is not None and directory == RUN_DIRECTORY:
+        folder, name = _parts(path)
+        if self._only_uid is not None and folder == RUN_DIRECTORY:
             raise PermissionError(errno.EACCES, "it is for the machine's watchdog to remove")
-        if directory not in self._directories:
-            raise FileNotFoundError(f"{directory} is not watched")
-        os.unlink(name, dir_fd=self._directories[directory])
+        if folder not in self._descriptors:
+            raise FileNotFoundError(errno.ENOENT, "its folder is not watched", path)
+        os.unlink(name, dir_fd=self._descriptors[folder])
 
     def forget(self, path: str) -> None:
         """No longer remember what a file said."""
         self._known.pop(path, None)
 
-    def _sighting(self, path: str, fd: int, raw_head: bytes, before: Sighting | None) -> Sighting:
-        about = os.fstat(fd)
-        if self._only_uid not in (None, about.st_uid):
-            raise PermissionError(errno.EACCES, "it belongs to another user")
-        if not path.isprintable():
-            raise WireError("name", "its name is not UTF-8, or does not print: give it another")
-        if not stat.S_ISREG(about.st_mode):
-            raise WireError("kind", "not a regular file")
-        if before is not None and before.uid != about.st_uid:
-            raise WireError("owner", "the file now belongs to somebody else")
-        head = wire.decode_head(raw_head)
-        is_new = before is None or before.beat.head[-3:] != head[-3:]  # the place, length and checksum of the body
-        body = _read_body(fd, head) if before is None or is_new else before.beat.body
-        return Sighting(path, Beat(head, body), about.st_uid)
 
-    def _list(self, directory: str) -> list[str]:
-        paths = []
-        with os.scandir(self._directories[directory]) as entries:
-            for count, entry in enumerate(entries):
-                if count >= FILES_MAX:
-                    break
-                if entry.name.endswith(SUFFIX) and entry.name[0] != ".":
-                    paths.append(f"{directory}/{entry.name}")
-        return paths
+def _parts(path: str) -> tuple[str, str]:
+    folder, _, name = path.rpartition("/")
+    return sys.intern(folder), name
+
+
+def _as_fault(error: KeyError | OSError) -> OSError | WireError:
+    """Why a file cannot be opened: it is gone, or its folder; not for us; no descriptor is left; or it is no file."""
+    if isinstance(error, KeyError):
+        return FileNotFoundError(errno.ENOENT, "its folder is not watched", error.args[0])
+    if isinstance(error, (FileNotFoundError, PermissionError)):
+        return error
+    is_ours = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return WireError("descriptors" if is_ours else "kind", f"cannot be opened ({error.strerror})")
+
+
+def _sighting(path: str, fd: int, raw_head: bytes, only_uid: int | None, before: Sighting | None) -> Sighting:
+    about = os.fstat(fd)
+    if only_uid not in (None, about.st_uid):
+        raise PermissionError(errno.EPERM, "another user's", path)
+    if not stat.S_ISREG(about.st_mode):
+        raise WireError("kind", "not a regular file")
+    if before is not None and before.uid != about.st_uid:
+        raise WireError("owner", "the file now belongs to somebody else")
+    head = wire.decode_head(raw_head)
+    is_new = before is None or before.beat.head[-3:] != head[-3:]  # the place, length and checksum of the body
+    body = _read_body(fd, head) if before is None or is_new else before.beat.body
+    return Sighting(path, Beat(head, body), about.st_uid)
 
 
 def _read_body(fd: int, head: wire.Head) -> Body:

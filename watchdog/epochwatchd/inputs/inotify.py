@@ -5,19 +5,20 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from pathlib import Path
 from typing import NamedTuple
 
 _EVENT = struct.Struct("iIII")
 _CLOSE_WRITE, _MOVED_TO, _ONLYDIR = 0x8, 0x80, 0x01000000
-_OVERFLOW, _IGNORED, _DELETE_SELF, _MOVE_SELF = 0x4000, 0x8000, 0x400, 0x800
+_OVERFLOW, _IGNORED = 0x4000, 0x8000
+_READS = 32
+"""Reads in one go, each of a thousand events: who writes without end must not keep us here."""
 
 
 class Events(NamedTuple):
-    """Files that appeared or were written; directories that are gone; whether events were lost on the way."""
+    """Files that appeared or were written, by watch and name; watches that ended; whether events were lost."""
 
-    files: list[Path]
-    gone: list[Path]
+    files: list[tuple[int, str]]
+    ended: list[int]
     overflow: bool
 
 
@@ -28,46 +29,30 @@ class Inotify:
         """Raises OSError where inotify cannot be had."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
-        self._directories: dict[int, Path] = {}
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
         return self._fd
 
-    def watch(self, directory: Path, name: Path | None = None) -> None:
-        """Begin to watch a directory; its files are given under ``name``, its own unless given. Raises OSError."""
-        flags = _CLOSE_WRITE | _MOVED_TO | _ONLYDIR | _MOVE_SELF | _DELETE_SELF
-        watch = self._checked(self._libc.inotify_add_watch(self._fd, os.fsencode(directory), flags))
-        self._directories[watch] = name or directory
+    def watch(self, directory: int) -> int:
+        """Begin to watch a directory, by an open descriptor; gives the number of the watch. Raises OSError."""
+        flags = _CLOSE_WRITE | _MOVED_TO | _ONLYDIR
+        return self._checked(self._libc.inotify_add_watch(self._fd, b"/proc/self/fd/%d" % directory, flags))
 
-    def forget(self, name: Path) -> None:
-        """Stop watching a directory."""
-        for watch in [watch for watch, known in self._directories.items() if known == name]:
-            del self._directories[watch]
-            self._libc.inotify_rm_watch(self._fd, watch)  # it may be gone by itself: then there is nothing to remove
+    def forget(self, watch: int) -> None:
+        """End a watch; one that has ended by itself is no matter."""
+        self._libc.inotify_rm_watch(self._fd, watch)
 
     def drain(self) -> Events:
-        """What happened since the last call."""
+        """What happened since the last call; of very much the rest is left for the next one."""
         events = Events([], [], overflow=False)
-        while True:
+        for _ in range(_READS):
             try:
                 data = os.read(self._fd, 65536)
             except BlockingIOError:
-                return events
-            events = self._parse(data, events)
-
-    def _parse(self, data: bytes, events: Events) -> Events:
-        at, overflow = 0, events.overflow
-        while at < len(data):
-            watch, mask, _, length = _EVENT.unpack_from(data, at)
-            name = data[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0")
-            at += _EVENT.size + length
-            overflow = overflow or bool(mask & _OVERFLOW)
-            if mask & (_IGNORED | _MOVE_SELF | _DELETE_SELF) and watch in self._directories:
-                events.gone.append(self._directories.pop(watch))
-            elif name and watch in self._directories:
-                events.files.append(self._directories[watch] / os.fsdecode(name))
-        return events._replace(overflow=overflow)
+                break
+            events = _parse(data, events)
+        return events
 
     def close(self) -> None:
         """Let go of the descriptor."""
@@ -78,3 +63,17 @@ class Inotify:
             errno = ctypes.get_errno()
             raise OSError(errno, f"inotify: {os.strerror(errno)}")
         return result
+
+
+def _parse(data: bytes, events: Events) -> Events:
+    at, overflow = 0, events.overflow
+    while at < len(data):
+        watch, mask, _, length = _EVENT.unpack_from(data, at)
+        name = data[at + _EVENT.size : at + _EVENT.size + length].rstrip(b"\0")
+        at += _EVENT.size + length
+        overflow = overflow or bool(mask & _OVERFLOW)
+        if mask & _IGNORED:
+            events.ended.append(watch)
+        elif name:
+            events.files.append((watch, os.fsdecode(name)))
+    return events._replace(overflow=overflow)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from epochwatch.wire import clean
+
 log = logging.getLogger("epochwatchd.input")
 
 QUIET_S = 60.0
@@ -21,12 +23,14 @@ class Complaints:
         self._logged: dict[tuple[str, str], float] = {}
         self._told: dict[str, int] = {}
 
-    def note(self, code: str, source: str, text: str, now: float) -> None:
-        """One fault: a short stable ``code``, where it came from, and what is wrong with it."""
-        self.counts[code] += 1
+    def note(self, code: str, source: str, text: str, now: float, times: int = 1) -> None:
+        """A fault: a short stable ``code``, where it came from, what is wrong with it, and how often it was seen."""
+        self.counts[code] += times
         self._logged = {key: at for key, at in self._logged.items() if now - at < QUIET_S}
         if (code, source) in self._logged or len(self._logged) >= LINES:
             return
         more = self.counts[code] - self._told.get(code, 0) - 1
-        log.warning("%s: %s%s", source, text, f" (and {more} more of the kind {code!r} before)" if more else "")
+        log.warning(
+            "%s: %s%s", clean(source), clean(text), f" (and {more} more of the kind {code!r} before)" if more else ""
+        )
         self._logged[code, source], self._told[code] = now, self.counts[code]

@@ -9,6 +9,7 @@ from functools import partial
 
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
+from epochwatchd.inputs import missed
 from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.inputs.beat_socket import BeatSocket, Datagram, Fault
 from epochwatchd.inputs.deaths import Death, Deaths
@@ -18,7 +19,7 @@ from epochwatchd.inputs.nvml import GpuSample
 from epochwatchd.inputs.proc_connector import open_exit_events
 from epochwatchd.model import Cause, Moment
 from epochwatchd.service import adoption
-from epochwatchd.service.bulkheads import Bulkheads, Compartment
+from epochwatchd.service.bulkheads import Bulkheads
 from epochwatchd.service.complaints import Complaints
 from epochwatchd.service.datagrams import Datagrams
 from epochwatchd.service.evidence import Evidence
@@ -92,8 +93,10 @@ class Daemon:
     def restore(self, moment: Moment) -> None:
         """Take up the runs that had not ended when the last daemon stopped, and those whose files are there."""
         self._evidence.begin(moment.mono, looks=float("inf"))
+        found: list[str] = []  # the folders first: what the stored runs beat meanwhile is read in them
+        self._step("heartbeat folders", moment, lambda _: found.extend(self._files.watch(self._folders())))
         self._step("what was stored", moment, self._take_up_stored, moment)
-        self._step("heartbeat folders", moment, self.discover, moment)
+        self._step("heartbeat files", moment, self._read_all, found, moment)
         self._step("verdicts", moment, self.verdicts.judge, self.roster.runs.values(), moment)
         self._step("what is expected", moment, self.verdicts.expected.begin, moment)
         self._last_tick_at = self.clock().mono
@@ -103,10 +106,10 @@ class Daemon:
         watched_wall = self._ledger.watched_wall()
         stored = self._ledger.unfinished(moment)
         for key, error in stored.unreadable:
-            self.bulkheads.note(Compartment(key, "its row in the store"), error, moment.mono)
+            self.bulkheads.note((key, "its row in the store", None), error, moment.mono)
         for run in stored.runs:
             if run.row.key not in self.roster.runs:
-                at = Compartment(run.row.key, "its row in the store")
+                at = (run.row.key, "its row in the store", None)
                 self.bulkheads.attempt(at, moment.mono, self._take_up, run, watched_wall, moment, default=None)
 
     def _take_up(self, stored: StoredRun, watched_wall: float | None, moment: Moment) -> None:
@@ -145,13 +148,14 @@ class Daemon:
         step("the store", call=self._look_at_store)
         step("its own faults", call=lambda now: self.verdicts.judge_own_faults(self._own_faults(now), now))
         step("progress", call=self.verdicts.refresh_rows)
+        step("what was missed", call=self._complain_of_missed)
         step("files of runs that are over", call=self._remove_files)
         return all(seen)
 
     def _step(self, name: str, moment: Moment, call: Callable[..., object], *args: object) -> bool:
         """Do what concerns all runs; whether it was done. Without ``args`` it is called with the moment."""
         given = args or (moment,)
-        return self.bulkheads.attempt(Compartment("", name), moment.mono, call, *given, default=_BROKEN) is not _BROKEN
+        return self.bulkheads.attempt(("", name, None), moment.mono, call, *given, default=_BROKEN) is not _BROKEN
 
     def event(self, name: str, call: Callable[[], object]) -> Callable[[], bool]:
         """``call`` as the loop may call it when something happened: in a bulkhead of its own."""
@@ -179,11 +183,17 @@ class Daemon:
 
     def discover(self, moment: Moment) -> None:
         """Look for directories, and files in them, that are not watched yet."""
-        for path in self._files.watch(self._folders()):
-            self._read(path, moment)
+        self._read_all(self._files.watch(self._folders()), moment)
+
+    def _complain_of_missed(self, moment: Moment) -> None:
+        for code, source, text, times in missed.take():
+            self.complaints.note(code, source, text, moment.mono, times)
 
     def _read_known(self, moment: Moment) -> None:
-        for path in [*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]]:
+        self._read_all([*self.roster.files_to_read(), *list(self._refused)[:REFUSED_PER_TICK]], moment)
+
+    def _read_all(self, paths: Iterable[str], moment: Moment) -> None:
+        for path in paths:
             self._read(path, moment)
 
     def receive(self) -> bool:
@@ -219,7 +229,7 @@ class Daemon:
         """The runs of those who died. That they did is believed first: what breaks later cannot hide it any more."""
         runs = self.roster.bury(deaths)
         for death in deaths:
-            at = Compartment(death.key, "why it ended", self.roster.run_of.get(death.key))
+            at = (death.key, "why it ended", self.roster.run_of.get(death.key))
             self.bulkheads.attempt(at, moment.mono, self.roster.explain, death, moment, default=None)
         return runs
 
@@ -231,7 +241,7 @@ class Daemon:
         beats = {pid: self.roster.run_of[key].workers[key].beats for key, pid in self.roster.pid_of.items()}
         now = self.clock().mono
         call = self._evidence.gpus_seen
-        self.bulkheads.attempt(Compartment("", "GPUs"), now, call, samples, beats, now, default=None)
+        self.bulkheads.attempt(("", "GPUs", None), now, call, samples, beats, now, default=None)
 
     def gpus_unanswered(self, since: float | None) -> None:
         """The GPU driver has hung in a call since then; None: it answers."""
@@ -279,7 +289,8 @@ class Daemon:
 
     def _own_faults(self, moment: Moment) -> dict[str, OwnFault]:
         """What is wrong with the watchdog itself, by a name for each."""
-        faults = set_aside(self.bulkheads.broken(moment.mono), self.roster.runs)
+        aside = [b for b in self.bulkheads.broken(moment.mono) if b.until > moment.mono]
+        faults = set_aside(aside, self.roster.runs)
         if self._store_behind_at is not None and moment.mono - self._store_behind_at >= STORE_GRACE_S:
             faults["store"] = OwnFault(Cause("store_unwritable", {"problem": self._ledger.problem or ""}), "critical")
         if self._replaced_at is not None and moment.mono - self._replaced_at < REPLACED_TOLD_S:
@@ -310,7 +321,7 @@ class Daemon:
 
     def _read(self, path: str, moment: Moment) -> Run | None:
         """Read a heartbeat file, in a bulkhead of its own; gives the run if it said something new."""
-        at = Compartment(path, "heartbeat file")
+        at = (path, "heartbeat file", None)
         return self.bulkheads.attempt(at, moment.mono, self._read_file, path, moment, default=None)
 
     def _read_file(self, path: str, moment: Moment) -> Run | None:
@@ -365,7 +376,7 @@ class Daemon:
         touched = []
         for datagram in datagrams:
             body = datagram.beat.body
-            at = Compartment(f"{datagram.sender}|{datagram.uid}|{body.job}|{body.run}|{body.pid}", "datagram")
+            at = (f"{datagram.sender}|{datagram.uid}|{body.job}|{body.run}|{body.pid}", "datagram", None)
             run = self.bulkheads.attempt(at, moment.mono, self._hear, socket, datagram, moment, default=None)
             touched.append(run)
             if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
@@ -386,8 +397,9 @@ class Daemon:
             else:
                 beat = self._datagrams.completed(datagram, run.workers[place.key])
                 self.roster.take_in(run, place.key, beat, moment)
-        except WireError as e:
-            self.complaints.note(f"datagram.{e.code}", f"datagram from {datagram.sender}", str(e), moment.mono)
+        except (OSError, WireError) as e:
+            code = e.code if isinstance(e, WireError) else type(e).__name__
+            self.complaints.note(f"datagram.{code}", f"datagram from {datagram.sender}", str(e), moment.mono)
             return None
         socket.known(place.key, datagram)
         return run

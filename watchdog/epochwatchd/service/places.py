@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import heapq
 import os
 import stat
 import tempfile
@@ -14,15 +14,18 @@ from pathlib import Path
 
 from epochwatch import transport
 from epochwatchd.config import Config
-from epochwatchd.inputs.beat_files import Folder
-
-log = logging.getLogger("epochwatchd")
+from epochwatchd.inputs import missed
+from epochwatchd.inputs.folders import Folder
 
 FOLDERS_MAX = 1000
 ENTRIES_MAX = 100_000
 """Names looked at in a shared folder: more is an accident or an attack."""
 SETTLED_NS = 10**9
 """A folder that changed less than this before it was listed may have changed again within the clock's grain."""
+REST = 200
+"""After a listing so many times its length goes by before the next: whoever fills a folder costs half a per cent."""
+LOOK_AGAIN_S = 60.0
+"""A folder that was not its user's alone may have been mended, which does not change the folder around it."""
 SOCKET_NAME = "beats"
 STORE_NAME = "epochwatch.db"
 SERVICE_STATE = Path("/var/lib/epochwatch")
@@ -36,20 +39,29 @@ class Places:
     """
 
     def __init__(self, config: Config, env: Mapping[str, str], only_uid: int | None = None) -> None:
-        places = [Path(env["EPOCHWATCH_DIR"])] if env.get("EPOCHWATCH_DIR") else map(Path, transport.directories(env))
-        self._known = list(map(Folder, dict.fromkeys([*config.heartbeats.directories, *places])))
-        self._shared = (
-            []
-            if env.get("EPOCHWATCH_DIR") or only_uid is not None
-            else [
-                SharedFolder(Path("/run/user"), "", "epochwatch"),
-                SharedFolder(Path(tempfile.gettempdir()), "epochwatch-", ""),
-            ]
-        )
+        if env.get("EPOCHWATCH_DIR"):
+            places, self._shared = [Folder(Path(env["EPOCHWATCH_DIR"]))], []
+        else:
+            places, self._shared = _own(env), [] if only_uid is not None else _shared()
+        self._known = [*map(Folder, config.heartbeats.directories), *places]
 
     def folders(self) -> list[Folder]:
         """The folders, those that do not exist among them."""
-        return [*self._known, *(folder for shared in self._shared for folder in shared.folders())]
+        found = [*(folder for shared in self._shared for folder in shared.folders()), *self._known]
+        return list({folder.path: folder for folder in found}.values())
+
+
+def _own(env: Mapping[str, str]) -> list[Folder]:
+    """Those that our own user's agents may choose; all but the machine's must be ours, for others may put them up."""
+    me = os.geteuid()
+    return [Folder(Path(path), None if path == transport.RUN_DIRECTORY else me) for path in transport.directories(env)]
+
+
+def _shared() -> list[SharedFolder]:
+    return [
+        SharedFolder(Path("/run/user"), "", "epochwatch"),
+        SharedFolder(Path(tempfile.gettempdir()), "epochwatch-", ""),
+    ]
 
 
 class SharedFolder:
@@ -62,33 +74,52 @@ class SharedFolder:
     def __init__(self, parent: Path, prefix: str, below: str) -> None:
         self._parent, self._prefix, self._below = parent, prefix, below
         self._found: list[Folder] = []
-        self._seen = (-1, 0)
-        self._is_full = False
+        self._listed_ns = self._changed_ns = -1
+        self._not_before = self._at_latest = 0.0
 
     def folders(self) -> list[Folder]:
-        """The folders of users, at most FOLDERS_MAX."""
-        with suppress(OSError):  # not there: nobody has one
-            changed_ns = self._parent.stat().st_mtime_ns
-            settled = changed_ns < self._seen[1] - SETTLED_NS
-            if changed_ns != self._seen[0] or not settled:
-                self._seen = changed_ns, time.time_ns()
-                self._found = self._list()
+        """The folders of users, at most FOLDERS_MAX, those with the smallest numbers. It may be asked every second."""
+        now = time.monotonic()
+        with suppress(FileNotFoundError):  # not there: nobody has one
+            if now >= self._not_before and (self._has_changed() or now >= self._at_latest):
+                try:
+                    self._found = self._list()
+                except OSError as e:  # no descriptor is left, say: those that were found stay
+                    missed.note("folder.shared", str(self._parent), e)
+                done = time.monotonic()
+                self._not_before, self._at_latest = done + REST * (done - now), done + LOOK_AGAIN_S
         return self._found
 
+    def _has_changed(self) -> bool:
+        changed_ns, before_ns = self._parent.stat().st_mtime_ns, self._changed_ns
+        is_settled = changed_ns < self._listed_ns - SETTLED_NS
+        if changed_ns == before_ns and is_settled:
+            return False
+        self._changed_ns, self._listed_ns = changed_ns, time.time_ns()
+        return True
+
     def _list(self) -> list[Folder]:
-        found: list[Folder] = []
+        uids: list[int] = []
         with os.scandir(self._parent) as entries:
             for entry in islice(entries, ENTRIES_MAX):
                 number = entry.name.removeprefix(self._prefix)
-                if not (entry.name.startswith(self._prefix) and number.isascii() and number.isdecimal()):
-                    continue
-                about = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(about.st_mode) and about.st_uid == int(number):
-                    found.append(Folder(Path(entry.path, self._below), about.st_uid))
-        if len(found) > FOLDERS_MAX and not self._is_full:
-            self._is_full = True
-            log.warning("%s: more than %d folders of users; the others are not watched", self._parent, FOLDERS_MAX)
-        return found[:FOLDERS_MAX]
+                if entry.name == self._prefix + number and number.isascii() and number.isdecimal():
+                    uids += _if_of(entry, int(number))
+        if len(uids) > FOLDERS_MAX:
+            missed.note(
+                "folder.many", str(self._parent), f"more than {FOLDERS_MAX} folders of users: the rest is left out"
+            )
+        chosen = heapq.nsmallest(FOLDERS_MAX, uids)  # people come before numbers that one of them was lent many of
+        return [Folder(self._parent / f"{self._prefix}{uid}" / self._below, uid) for uid in chosen]
+
+
+def _if_of(entry: os.DirEntry[str], uid: int) -> list[int]:
+    """The uid, if the folder is there and belongs to it."""
+    try:
+        about = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # gone since it was listed
+        return []
+    return [uid] if stat.S_ISDIR(about.st_mode) and about.st_uid == uid else []
 
 
 def watched_uid() -> int | None:

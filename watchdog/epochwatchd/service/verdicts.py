@@ -105,7 +105,7 @@ class Verdicts:
 
     def _judge_own_fault(self, name: str, fault: OwnFault | None, moment: Moment, step: str = "the message") -> bool:
         """Whether it could be judged and recorded."""
-        at = Compartment(PREFIX + name, step)
+        at = (PREFIX + name, step, None)
         call, nothing = self.own_faults.judge, Judgement(Run("", "", Policy()), None, {})
         judged = self._bulkheads.attempt(at, moment.mono, call, name, fault, moment, self._config, default=nothing)
         return judged is not nothing and (judged is None or self._apply([judged], moment, at))
