@@ -33,6 +33,8 @@ RIGHT = {HEADINGS.index(name) for name in ("EPOCH", "STEP", "LOSS", "ETA", "FOR"
 COLOURS = {"running": 32, "finished": 34, **dict.fromkeys(("crashed", "silent", "lost", "missing"), 31)}
 OTHER_COLOUR = 33
 GROUP_READS = 0o050
+WATCHDOG = "watchdog"
+"""The verdict of the rows that tell what is wrong with the watchdog itself."""
 
 
 class NothingToReadError(EpochwatchError):
@@ -55,6 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         print("[" + ",\n ".join(json.dumps(_as_json(r), ensure_ascii=False) for r in runs) + "]")
         return OK
     print(_table(runs, time.time(), colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    for r in runs:
+        if r.verdict == WATCHDOG and r.suspected:
+            print(f"watchdog, {r.cause}:", *map(clean, r.suspected["text"].splitlines()), sep="\n  ")
     if more:
         print(f"and {more} more that ended in the last day; `epochwatchd status --all` shows every run")
     return OK
@@ -142,9 +147,13 @@ def _cells(r: RunRow, now: float) -> list[str]:
     epoch, epochs, step, loss, eta_s = (r.progress.get(k) for k in ("epoch", "epochs", "step", "loss", "eta_s"))
     lasted_s = (r.ended_wall or now) - r.started_wall
     cells = [
-        r.job if len(r.job) <= JOB_WIDTH else r.job[: JOB_WIDTH - 1] + "…",
+        "(the watchdog)"
+        if r.verdict == WATCHDOG and not r.job
+        else r.job
+        if len(r.job) <= JOB_WIDTH
+        else r.job[: JOB_WIDTH - 1] + "…",
         r.run,
-        r.verdict + (f" ({r.suspected_of}?)" if r.suspected_of else ""),
+        r.verdict + (f" ({r.suspected_of}?)" if r.suspected_of and r.verdict != WATCHDOG else ""),
         r.cause or "",
         _number(epoch, ".10g") + (f"/{epochs}" if epoch is not None and epochs else ""),
         "" if step is None else str(step),

@@ -137,6 +137,8 @@ def test_a_hundred_runs_of_one_user_that_break_are_one_message(watch, monkeypatc
     watch.tick()
     watch.wait(5)
     [message] = [m for m in watch.messages() if m.kind == "watchdog"]
+    [shown] = [row for row in watch.rows() if row.verdict == "watchdog"]
+    assert shown.suspected["text"].startswith("poison (run poison")
     assert "100 runs of" in message.text
     assert "and 90 more" in message.text
     assert (message.job, message.run, message.pid) == (None, None, None)

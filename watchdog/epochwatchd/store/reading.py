@@ -25,9 +25,9 @@ def read_runs(path: Path) -> list[RunRow]:
 def read_recent(path: Path, since_wall: float, most: int | None) -> tuple[list[RunRow], int]:
     """The runs that go on and, the latest first, at most so many that ended since then; and how many more did.
 
-    What was missing and has begun is shown as the run that it is. Raises StoreError.
+    What was missing and has begun is shown as the run that it is, and what is well again not at all. Raises StoreError.
     """
-    ended = "FROM run WHERE ended_wall > ? AND verdict <> 'missing'"
+    ended = "FROM run WHERE ended_wall > ? AND verdict NOT IN ('missing', 'watchdog')"
     with _reading(path) as db:
         running = _rows(db.execute("SELECT * FROM run WHERE ended_wall IS NULL ORDER BY started_wall DESC"))
         count = int(db.execute(f"SELECT count(*) {ended}", (since_wall,)).fetchone()[0])
