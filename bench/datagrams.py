@@ -13,7 +13,7 @@ import common
 from common import Goal
 
 from epochwatch import wire
-from epochwatchd.inputs.beat_socket import RECEIVE_BUFFER, BeatSocket
+from epochwatchd.inputs.beat_socket import RECEIVE_BUFFER, bind_udp
 
 HOST = "127.0.0.1"
 BURST = 4_000
@@ -86,7 +86,7 @@ def epochwatchd_core() -> Receiver:
     """The daemon's own way: decode, tie to the run, observe, judge what has ended."""
     with (
         common.folder() as place,
-        closing(BeatSocket(HOST, 0, None)) as inbox,
+        closing(bind_udp(HOST, 0)) as inbox,
         common.daemon_inside(place, sockets=[inbox]) as daemon,
     ):
         drained = itertools.count(1)

@@ -2,12 +2,13 @@ import json
 import random
 import select
 import socket
+import zlib
 
 import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head
-from epochwatchd.inputs.beat_socket import BATCH, BeatSocket
+from epochwatchd.inputs.beat_socket import BATCH, bind_udp
 
 KEY = b"a key for tests"
 NOW_NS = 1_800_000_000_000_000_000
@@ -15,7 +16,7 @@ NOW_NS = 1_800_000_000_000_000_000
 
 @pytest.fixture(params=[None], ids=["no key"])
 def receiver(request):
-    receiver = BeatSocket("127.0.0.1", 0, request.param)
+    receiver = bind_udp("127.0.0.1", 0, request.param)
     yield receiver
     receiver.close()
 
@@ -32,7 +33,7 @@ def received(receiver):
     select.select([receiver], [], [], 1.0)
     beats, faults, _ = receiver.receive(NOW_NS)
     later, more_faults = receiver.held(NOW_NS)
-    return beats + later, [fault.error.code for fault in faults + more_faults]
+    return beats + later, [fault.code for fault in faults + more_faults]
 
 
 def test_the_agents_datagram(receiver, send):
@@ -42,22 +43,47 @@ def test_the_agents_datagram(receiver, send):
     assert datagram.sender == "127.0.0.1"
 
 
+def introduced(receiver, send, body, key="digits"):
+    """A sender whose first datagram the daemon has taken up."""
+    send(wire.encode_datagram(Head(seq=1), body))
+    [first], _, _ = receiver.receive(NOW_NS)
+    receiver.known(key, first)
+
+
 def test_of_a_known_sender_that_goes_on_only_the_newest_is_kept_for_the_tick(receiver, send):
     body = Body("digits", run="r1")
-    for seq in range(1, 6):
+    introduced(receiver, send, body)
+    for seq in range(2, 6):
         send(wire.encode_datagram(Head(seq=seq), body))
-    first, _, _ = receiver.receive(NOW_NS)
+    assert receiver.receive(NOW_NS)[:2] == ([], [])
     [newest], _ = receiver.held(NOW_NS)
-    assert ([d.beat.head.seq for d in first], newest.beat.head.seq) == ([1], 5)
+    assert (newest.beat.head.seq, newest.beat.body) == (5, body)
     assert receiver.held(NOW_NS) == ([], [])
 
 
 def test_an_end_is_given_at_once(receiver, send):
     body = Body("digits", run="r1")
-    for state in (wire.RUNNING, wire.RUNNING, wire.EXITING):
+    introduced(receiver, send, body)
+    for state in (wire.RUNNING, wire.EXITING):
         send(wire.encode_datagram(Head(seq=1, state=state), body))
     beats, _, _ = receiver.receive(NOW_NS)
-    assert [d.beat.head.state for d in beats] == [wire.RUNNING, wire.EXITING]
+    assert [d.beat.head.state for d in beats] == [wire.EXITING]
+
+
+def test_nothing_is_remembered_of_one_that_the_daemon_has_not_taken_up(receiver, send):
+    for run in range(100):
+        send(wire.encode_datagram(Head(seq=1), Body("digits", run=f"r{run}")))
+    assert len(receiver.receive(NOW_NS)[0]) == 100
+    assert receiver._bodies == {}
+
+
+def test_one_body_a_worker_is_remembered_until_it_is_forgotten(receiver, send):
+    for epochs in range(1, 10):
+        introduced(receiver, send, Body("digits", run="r1", epochs=epochs))
+    assert [body.epochs for body in receiver._bodies.values()] == [9]
+    receiver.forget("digits")
+    receiver.forget("never met")
+    assert (receiver._bodies, receiver._raw_of) == ({}, {})
 
 
 def test_a_plain_json_object(receiver, send):
@@ -66,6 +92,8 @@ def test_a_plain_json_object(receiver, send):
     assert (datagram.beat.head.epoch, datagram.beat.head.loss, datagram.is_json) == (3.0, 0.21, True)
 
 
+LONG = wire.encode_body(Body("x" * 500, reason="y" * 1000))
+LONG = wire.encode_head(Head(seq=1, body_at=128, body_len=len(LONG), body_crc=zlib.crc32(LONG))) + LONG
 BAD = [
     pytest.param(b"", "json", id="nothing"),
     pytest.param(b"\xff\xfe\x00random", "json", id="random bytes"),
@@ -73,6 +101,7 @@ BAD = [
     pytest.param(b"[" * 4000, "json", id="deep JSON"),
     pytest.param(b'"job"', "json", id="JSON, no object"),
     pytest.param(b'{"job": "' + b"x" * 60000 + b'"}', "size", id="64 KB"),
+    pytest.param(LONG, "size", id="a body longer than any agent sends"),
     pytest.param(b'{"epoch": 3}', "job", id="no job"),
     pytest.param(b'{"job": 5}', "type", id="job a number"),
     pytest.param(b'{"job": "x", "epoch": "three"}', "type", id="epoch a text"),

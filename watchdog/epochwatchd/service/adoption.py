@@ -80,7 +80,7 @@ def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
     Where its sender is not known, its user is only what it says, and it may speak of no process but our own user's.
     """
     beat = datagram.beat
-    body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram.sender))
+    body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram))
     if datagram.is_json and body.pid is not None and body.host == socket.gethostname():
         body = _with_start(body)
     local = _is_local(body) and _may_name(body, datagram.uid)
@@ -150,8 +150,9 @@ def _with_start(body: Body) -> Body:
     return body if stat is None else body._replace(start=stat.start, boot=processes.boot_id())
 
 
-def _host_of(sender: str) -> str:
-    return socket.gethostname() if sender.startswith("127.") or sender == "::1" else sender
+def _host_of(datagram: Datagram) -> str:
+    is_here = datagram.uid is not None or datagram.sender.startswith("127.") or datagram.sender == "::1"
+    return socket.gethostname() if is_here else datagram.sender
 
 
 def _started_at(body: Body, beat: Beat, moment: Moment, *, local: bool) -> float:
