@@ -394,6 +394,8 @@ class Daemon:
             run = self.roster.run_of.get(place.key)
             if run is None:
                 run = self._adopt(adoption.of_datagram(datagram, place, moment), moment)
+                if run is not None:
+                    self._datagrams.began(place.key, datagram)
             else:
                 beat = self._datagrams.completed(datagram, run.workers[place.key])
                 self.roster.take_in(run, place.key, beat, moment)
