@@ -21,7 +21,7 @@ run() { # name python [requirement of another SQLite]
   [ -n "$sqlite" ] && plugin=(-p other_sqlite)
   {
     { [ -x "$env/bin/python" ] || "$python" -m venv "$env"; } &&
-      "$env/bin/python" -m pip install --quiet 'pytest>=8.3' 'pytest-timeout>=2.3' $sqlite &&
+      "$env/bin/python" -m pip install --quiet 'pytest>=8.3' 'pytest-xdist>=3.6' 'pytest-timeout>=2.3' $sqlite &&
       PYTHONPATH=agent:watchdog:tests/support "$env/bin/python" -m pytest -o addopts= -q -ra -p no:cacheprovider \
         "${plugin[@]}" tests/integration/store
   } >"$log" 2>&1 && echo "store, $name: $(tail -n 1 "$log")" || { cat "$log"; echo "store, $name: FAILED"; return 1; }

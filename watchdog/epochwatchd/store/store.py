@@ -15,7 +15,7 @@ from epochwatchd.detection.patience import Patience
 from epochwatchd.model import Delivery, Incident, Moment, Notification, Worker
 from epochwatchd.store import files, outbox, pruning, records, writing
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
-from epochwatchd.store.formats import transaction
+from epochwatchd.store.formats import SCHEMA_VERSION, transaction
 from epochwatchd.store.opening import bring_in, connect, open_database
 from epochwatchd.store.records import Record, RunRow
 
@@ -209,13 +209,13 @@ class Store:
     # Housekeeping
 
     def check_writable(self) -> None:
-        """Whether it can be written to now. Raises StoreUnusable."""
+        """Write a page as it is, to see whether that can be done now. Raises StoreUnusable."""
 
-        def write_nothing(db: sqlite3.Connection) -> None:
+        def write_a_page(db: sqlite3.Connection) -> None:
             with transaction(db):
-                db.execute("UPDATE expectation SET settled_wall = settled_wall WHERE key = ''")
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-        self._do(write_nothing)
+        self._do(write_a_page)
 
     def prune(self, before_wall: float, limit: int) -> int:
         """Forget at most ``limit`` rows of runs that ended before, older notifications and lessons; gives how many.
