@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 RUFF_PATHS := agent watchdog tests bench examples
 
-.PHONY: demo test lint format bench agent-pythons system-packages clean
+.PHONY: demo test lint format bench agent-pythons store-sqlites system-packages clean
 
 demo: $(SETUP)/demo  ## install and watch real trainings being killed, frozen, finished
 	$(BIN)/epochwatchd demo
@@ -27,6 +27,9 @@ bench: $(SETUP)/bench  ## measure, side by side with others
 
 agent-pythons:  ## run the agent's tests on every Python from 3.8 on that the machine has
 	./tests/agent-pythons.sh
+
+store-sqlites:  ## run the store's tests with the oldest and the newest SQLite, and the system's own
+	./tests/store-sqlites.sh
 
 system-packages:  ## what the systemd test needs, where we may install it
 	@./tests/system-packages.sh

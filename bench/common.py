@@ -161,7 +161,7 @@ def daemon_inside(
     """The daemon's core in this process, without a loop: whoever measures calls ``tick`` and ``receive``."""
     config = Config(Heartbeats(), Policy(), (), {}, (), StoreConfig(), "en")
     with (
-        contextlib.closing(Ledger(lambda: Store(place / "inside.db", boot_id()))) as ledger,
+        contextlib.closing(Ledger(Store(place / "inside.db", boot_id()))) as ledger,
         contextlib.closing(BeatFiles()) as files,
     ):
         daemon = Daemon(config, ledger, files, sockets, lambda: map(Folder, directories))

@@ -1,7 +1,7 @@
 """Heartbeats as a table for people and as JSON for programs. Pure: the time is an argument."""
 
 import unicodedata
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from epochwatch.checks import clean, json_number
 from epochwatch.listing import Entry
@@ -16,13 +16,17 @@ _UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 def render(entries: Sequence[Entry], now_ns: int, *, colour: bool = False) -> str:
     """An aligned table with one line an entry. ``now_ns`` is Unix time in nanoseconds."""
-    rows = [list(HEADINGS), *(_row(entry, now_ns) for entry in entries)]
-    widths = [max(_width(row[i]) for row in rows) for i in range(len(HEADINGS))]
-    lines = [[_pad(cell, widths[i], right=i in _RIGHT) for i, cell in enumerate(row)] for row in rows]
+    lines = aligned([HEADINGS, *(_row(entry, now_ns) for entry in entries)], _RIGHT)
     if colour:
         for line, entry in enumerate(entries, 1):
             lines[line][_STATE] = f"\x1b[{_COLOURS[entry.state]}m{lines[line][_STATE]}\x1b[0m"
     return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> List[List[str]]:
+    """The cells of a table made as wide as their columns; in the columns ``right`` they end at the same place."""
+    widths = [max(map(_width, column)) for column in zip(*rows)]
+    return [[_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row)] for row in rows]
 
 
 def _row(entry: Entry, now_ns: int) -> List[str]:
@@ -100,6 +104,8 @@ def _cell(value: Any) -> str:
 
 def _width(text: str) -> int:
     """Columns on a terminal: Korean, Chinese and Japanese characters take two."""
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 

@@ -90,7 +90,7 @@ def watching(folder, config=CONFIG, sockets=(), *, restored=True):
     beats, path = folder / "beats", folder / "epochwatch.db"
     beats.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        ledger = Ledger(lambda: Store(path, processes.boot_id()))
+        ledger = Ledger(Store(path, processes.boot_id()))
         stack.callback(ledger.close)
         files = BeatFiles()
         stack.callback(files.close)

@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from importlib.metadata import version
+from collections.abc import Callable
 
 EXTRA_MISSING = "epochwatchd: {name} is missing: install the watchdog in its source's folder: `pip install '.[daemon]'`"
 DESCRIPTION = (
@@ -16,7 +16,10 @@ COMMANDS = {
     "serve": ("run the daemon in the foreground", "epochwatchd serve -c /etc/epochwatch/config.yaml"),
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
-    "status": ("show the runs, their verdicts and progress", "epochwatchd status --json"),
+    "status": (
+        "show the runs that go on or ended in the last day, their verdicts and progress",
+        "epochwatchd status --json",
+    ),
     "demo": ("watch real trainings be killed, frozen and finished, in under a minute", "epochwatchd demo"),
 }
 
@@ -28,14 +31,14 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     arguments = _parser().parse_args(argv)
     try:
-        from epochwatchd import commands  # noqa: PLC0415 - after the check above, and only where it is needed
+        run = _command(arguments.command)
     except ModuleNotFoundError as e:
         print(EXTRA_MISSING.format(name=e.name), file=sys.stderr)
         return 1
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another language still gets a table
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = commands.run(arguments)
+        status = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,9 +49,29 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """What does a command: imported only now, after the check of Python's version, and no more than it needs."""
+    if name == "status":
+        from epochwatchd import status  # noqa: PLC0415
+
+        return status.run
+    from epochwatchd import commands  # noqa: PLC0415
+
+    return commands.run
+
+
+class _Version(argparse.Action):
+    """``--version``: to look for it in the distribution's metadata takes others too long."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        parser.exit(message=f"epochwatchd {version('epochwatch')}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("epochwatchd", description=DESCRIPTION, epilog="example: epochwatchd demo")
-    parser.add_argument("--version", action="version", version=f"epochwatchd {version('epochwatch')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (what, example) in COMMANDS.items():
         command = commands.add_parser(
@@ -64,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON list, for programs")
-            command.add_argument("--all", action="store_true", help="ended runs too, not only those of the last day")
+            command.add_argument("--all", action="store_true", help="every run, also those that ended long ago")
     return parser
 
 

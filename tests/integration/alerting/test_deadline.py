@@ -18,7 +18,7 @@ from epochwatchd.model import ChannelError
 TOTAL_S = 0.3
 PAUSE_S = 0.01
 """Between two bytes: far less than any time-out of one read would be."""
-HEARD_S = 30.0
+HEARD_S = 10.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GREETING = b"220 mail.test\r\n"

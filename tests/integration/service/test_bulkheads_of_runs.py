@@ -137,6 +137,8 @@ def test_a_hundred_runs_of_one_user_that_break_are_one_message(watch, monkeypatc
     watch.tick()
     watch.wait(5)
     [message] = [m for m in watch.messages() if m.kind == "watchdog"]
+    [shown] = [row for row in watch.rows() if row.verdict == "watchdog"]
+    assert shown.suspected["text"].startswith("poison (run poison")
     assert "100 runs of" in message.text
     assert "and 90 more" in message.text
     assert (message.job, message.run, message.pid) == (None, None, None)
@@ -154,4 +156,4 @@ def test_a_run_whose_stored_state_cannot_be_read_is_found_again_by_its_heartbeat
         assert sorted(run.speaker.body.job for run in again.daemon.roster.runs.values()) == ["good", "spoiled"]
         again.beat("a", job="spoiled", seq=2, state=wire.FINISHED)
         again.tick()
-        assert kinds(again, "spoiled")[-1] == "finished"
+        assert "finished" in kinds(again, "spoiled")

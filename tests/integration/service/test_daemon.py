@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from watching import CONFIG, watching, write
@@ -180,7 +181,7 @@ class TestPlaces:
         ],
     )
     def test_the_store_is_in_the_services_or_the_users_state_folder(self, env, expected):
-        assert str(store_path(CONFIG, env)) == expected
+        assert str(store_path(None, env)) == expected
 
-    def test_status_reads_only_what_is_there(self, tmp_path):
-        assert tmp_path / "nowhere" not in stores_to_read(CONFIG, {"STATE_DIRECTORY": str(tmp_path / "nowhere")})
+    def test_status_looks_for_its_own_store_first_then_for_the_services(self, tmp_path):
+        assert stores_to_read(tmp_path, {}) == [tmp_path, Path("/var/lib/epochwatch/epochwatch.db")]

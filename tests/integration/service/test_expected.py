@@ -36,7 +36,7 @@ class Watch:
 
     def __init__(self, path, at, *rules, **more):
         self.config = config(*(rules or (NIGHTLY,)), **more)
-        self.store = Ledger(lambda: Store(path, "this boot"))
+        self.store = Ledger(Store(path, "this boot"))
         self.path = path
         self.expected = Expectations(self.config, self.store)
         for row, [stand_in], incidents in self.store.unfinished(moment(at)).runs:

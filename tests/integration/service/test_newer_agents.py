@@ -10,34 +10,21 @@ import zlib
 
 import pytest
 from builders import beat, moment, worker
+from watching import watching
 
 from epochwatch import wire
-from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
 from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_files import BeatFiles
-from epochwatchd.inputs.beat_socket import BeatSocket
-from epochwatchd.model import Policy
-from epochwatchd.service.daemon import Daemon
-from epochwatchd.store import Store, read_runs
+from epochwatchd.inputs.beat_socket import bind_udp
 from epochwatchd.store.records import worker_from, worker_snapshot
-
-CONFIG = Config(Heartbeats(), Policy(), (), {}, (Route(to=("team",)),), StoreConfig(), "en")
 
 
 @pytest.fixture
-def daemon(tmp_path):
-    (tmp_path / "beats").mkdir()
-    store, files, receiver = (
-        Store(tmp_path / "epochwatch.db", processes.boot_id()),
-        BeatFiles(),
-        BeatSocket("127.0.0.1", 0, None),
-    )
-    directories = [tmp_path / "beats"]
-    daemon = Daemon(CONFIG, store, files, receiver, directories=lambda: directories, committed=lambda: None)
-    daemon.port = receiver.port
-    yield daemon
-    for each in (daemon, files, receiver, store):
-        each.close()
+def watch(tmp_path):
+    receiver = bind_udp("127.0.0.1", 0, None)
+    with watching(tmp_path, sockets=[receiver]) as watch:
+        watch.port = receiver.port
+        yield watch
+    receiver.close()
 
 
 def newer(job):
@@ -54,18 +41,22 @@ def newer(job):
     return wire.encode_head(head) + body
 
 
-def test_it_is_watched_and_named_in_the_log_once(daemon, tmp_path, caplog):
-    (tmp_path / "beats" / "a.beat").write_bytes(newer("by file"))
+def test_it_is_watched_and_named_in_the_log_once(watch, caplog):
+    (watch.beats / "a.beat").write_bytes(newer("by file"))
     with caplog.at_level(logging.WARNING), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for _ in range(2):
-            sender.sendto(newer("by datagram"), ("127.0.0.1", daemon.port))
-            daemon.tick()
-    assert {row.job: row.verdict for row in read_runs(tmp_path / "epochwatch.db")} == {
+            sender.sendto(newer("by datagram"), ("127.0.0.1", watch.port))
+            watch.tick()
+    assert {row.job: row.verdict for row in watch.rows()} == {
         "by file": "running",
         "by datagram": "running",
     }
-    assert daemon.complaints.counts["wire.unknown"] == 2
-    assert [line for line in caplog.messages if "a.beat: mood, w: upgrade the watchdog" in line]
+    assert watch.daemon.complaints.counts["wire.unknown"] == 2
+    assert [
+        line
+        for line in caplog.messages
+        if "a.beat: fields that this version does not know are skipped (mood, w): upgrade the watchdog" in line
+    ]
 
 
 def test_what_is_unknown_is_not_kept_for_a_later_watchdog():

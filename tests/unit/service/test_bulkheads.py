@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from epochwatchd.service.bulkheads import BROKEN_MAX, GRACE_S, SET_ASIDE_S, Bulkheads, Compartment, words_of
+from epochwatchd.service.bulkheads import BROKEN_MAX, GRACE_S, SET_ASIDE_S, Bulkheads, words_of
 
 
 class Mina:
@@ -12,8 +12,8 @@ class Mina:
     user = "mina"
 
 
-RUN = Compartment("run", "verdict", Mina())
-SHARED = Compartment("", "the kernel log")
+RUN = ("run", "verdict", Mina())
+SHARED = ("", "the kernel log", None)
 
 
 @pytest.fixture
@@ -46,10 +46,20 @@ def test_a_step_of_a_run_is_left_alone_for_an_hour_and_then_tried_again(bulkhead
     assert bulkheads.attempt(RUN, SET_ASIDE_S, lambda: "asked", default="aside") == "asked"
 
 
+def test_what_the_machine_refused_is_tried_again_at_once(bulkheads):
+    def refused():
+        raise OSError("too many open files")
+
+    bulkheads.attempt(RUN, 0.0, refused, default=None)
+    assert bulkheads.attempt(RUN, 1.0, lambda: "asked", default="aside") == "asked"
+    [broken] = bulkheads.broken(1.0)
+    assert broken.fault.startswith("OSError: too many open files")
+
+
 def test_only_that_step_of_that_run_is_left_alone(bulkheads):
     bulkheads.attempt(RUN, 0.0, breaks, default=None)
-    assert bulkheads.attempt(RUN._replace(step="row"), 1.0, lambda: "asked", default=None) == "asked"
-    assert bulkheads.attempt(RUN._replace(key="another"), 1.0, lambda: "asked", default=None) == "asked"
+    assert bulkheads.attempt((RUN[0], "row", RUN[2]), 1.0, lambda: "asked", default=None) == "asked"
+    assert bulkheads.attempt(("another", *RUN[1:]), 1.0, lambda: "asked", default=None) == "asked"
     assert bulkheads.set_aside("run", 1.0) == {"verdict"}
     assert bulkheads.set_aside("another", 1.0) == set()
 
@@ -81,7 +91,7 @@ def test_a_flood_of_broken_files_does_not_fill_the_memory(bulkheads):
     logging.disable(logging.CRITICAL)
     try:
         for number in range(BROKEN_MAX + 10):
-            bulkheads.attempt(Compartment(f"/{number}", "heartbeat file"), 0.0, breaks, default=None)
+            bulkheads.attempt((f"/{number}", "heartbeat file", None), 0.0, breaks, default=None)
     finally:
         logging.disable(logging.NOTSET)
     assert len(bulkheads.broken(0.0)) == BROKEN_MAX

@@ -7,23 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from epochwatchd.config.channels import Kinds, channel_names, read_channels
-from epochwatchd.config.document import Document, read_document
-from epochwatchd.config.problems import BadValueError, ConfigError, Problem
+from epochwatchd.config.glance import read
+from epochwatchd.config.problems import ConfigError
 from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
-from epochwatchd.config.secrets import Surroundings, expand, read_file
+from epochwatchd.config.secrets import Surroundings, expand
 from epochwatchd.config.settings import ChannelConfig, Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
 from epochwatchd.config.validation import validated
 from epochwatchd.model import Policy
-
-FILE_MAX_BYTES = 1024 * 1024
-
-
-def find(env: Mapping[str, str], home: Path) -> Path | None:
-    """The configuration to use when none is named: ``$EPOCHWATCHD_CONFIG``, the user's, the machine's, or None."""
-    if env.get("EPOCHWATCHD_CONFIG"):
-        return Path(env["EPOCHWATCHD_CONFIG"])
-    places = (home / ".config/epochwatch/config.yaml", Path("/etc/epochwatch/config.yaml"))
-    return next((place for place in places if place.exists()), None)
 
 
 def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
@@ -37,7 +27,7 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
     Raises:
         ConfigError: with every mistake, in the order of their lines.
     """
-    document = _read(path)
+    document = read(path)
     expand(document, env)
     surroundings = Surroundings(env, path.parent if path else Path())
     data = document.value if isinstance(document.value, dict) else {}
@@ -47,15 +37,6 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
     if file is None or document.problems:
         raise ConfigError(document.problems.values())
     return replace(_config(file, channels, path), hidden=document.hidden)
-
-
-def _read(path: Path | None) -> Document:
-    if path is None:
-        return read_document(b"", "built-in defaults")
-    try:
-        return read_document(read_file(path, FILE_MAX_BYTES), str(path))
-    except BadValueError as e:
-        raise ConfigError([Problem(str(path), 1, "", e.message, e.hint)]) from None
 
 
 def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Path | None) -> Config:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from epochwatch import wire
-from epochwatch.wire import Beat, Body, WireError
+from epochwatch.wire import Beat, Body, WireError, clean
 from epochwatchd.inputs import unix_socket
 
 BATCH = 2000
@@ -146,6 +146,8 @@ class BeatSocket:
             beats.append(self._decode(data, sender, uid, now_ns))
         except WireError as e:  # only its words are kept: it holds on to this frame, and so to all faults
             faults.append(Fault(sender, e.code, str(e)))
+        except Exception as e:  # noqa: BLE001 - a bug of ours must not lose the others of this batch
+            faults.append(Fault(sender, "bug", clean(f"{type(e).__name__}: {e}")))
 
     def _decode(self, data: bytes, sender: str, uid: int | None, now_ns: int) -> Datagram:
         if len(data) > _LARGEST:

@@ -60,7 +60,7 @@ def serve(load: Load, env: Mapping[str, str] = os.environ) -> None:
     _raise_file_limit()
     gc.set_threshold(*GARBAGE)
     with ExitStack() as stack:
-        ledger = Ledger(lambda: Store(store_path(config, env), processes.boot_id()))
+        ledger = Ledger(Store(store_path(config.store.path, env), processes.boot_id()))
         stack.callback(ledger.close)
         asyncio.run(_run(load, config, ledger, env))
 
@@ -95,7 +95,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         timetable.start()
         stack.callback(timetable.stop)
         service.ready()
-        log.info("%s; %s", service.watching(), _where(files, sockets, config))
+        log.info("%s; %s", service.watching(), config.shown(_where(files, sockets, config)))
         await stopping.wait()
         notify("STOPPING=1", env)
         daemon.save()

@@ -1,7 +1,8 @@
 """Bulkheads: what raises is named and counted, and everything else goes on as if it were not there.
 
 A step of one run that breaks is left alone for an hour, and then tried again. What several runs share (the kernel log,
-a folder, the process table) is tried again at the next tick: without it the others would be blind.
+a folder, the process table) is tried again at the next tick: without it the others would be blind. So is what the
+machine itself refused (OSError: no descriptor is left, say): that is no fault of the run's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from epochwatch.wire import clean
 
@@ -35,12 +36,9 @@ class Owner(Protocol):
     def user(self) -> str | None: ...  # noqa: D102
 
 
-class Compartment(NamedTuple):
-    """One step for one owner. ``key``: of a run, a file or a sender; empty for what all share."""
-
-    key: str
-    step: str
-    owner: Owner | None = None
+Compartment: TypeAlias = tuple[str, str, Owner | None]
+"""A key, a step, and whose it is, if that is known. The key is of a run, a file or a sender; empty for what all share.
+A plain tuple: three are made for every run in every tick."""
 
 
 class Broken(NamedTuple):
@@ -65,7 +63,7 @@ class Bulkheads:
 
     def attempt(self, at: Compartment, now: float, call: Callable[..., _T], *args: object, default: _D) -> _T | _D:
         """What ``call`` gives; ``default`` where it raises, or did so within the last hour."""
-        if self._broken and now < self._until(at):
+        if self._broken and now < self._until(at[0], at[1]):
             return default
         try:
             return call(*args)
@@ -73,8 +71,8 @@ class Bulkheads:
             self.note(at, e, now)
             return default
 
-    def _until(self, at: Compartment) -> float:
-        known = self._broken.get((at.key, at.step))
+    def _until(self, key: str, step: str) -> float:
+        known = self._broken.get((key, step))
         return known.until if known else float("-inf")
 
     def set_aside(self, key: str, now: float) -> frozenset[str]:
@@ -86,14 +84,15 @@ class Bulkheads:
     def note(self, at: Compartment, error: Exception, now: float) -> None:
         """A step broke: said with its traceback when that begins, and counted."""
         self.count += 1
-        known = self._broken.pop((at.key, at.step), None)
-        title, user = (at.owner.title, at.owner.user) if at.owner else (clean(at.key) or "all runs", None)
+        key, step, owner = at
+        rest_s = SET_ASIDE_S if key and not isinstance(error, OSError) else 0.0
+        known = self._broken.pop((key, step), None)
+        title, user = (owner.title, owner.user) if owner else (clean(key) or "all runs", None)
         if known is None:
-            rest = "left alone for an hour" if at.key else "tried again every second"
-            log.error("%s: %s broke, and is %s; all else goes on", title, at.step, rest, exc_info=error)
+            rest = "left alone for an hour" if rest_s else "tried again"
+            log.error("%s: %s broke, and is %s; all else goes on", title, step, rest, exc_info=error)
         since, times = (known.since, known.times + 1) if known else (now, 1)
-        until = now + SET_ASIDE_S if at.key else now
-        self._broken[at.key, at.step] = Broken(at.key, at.step, title, user, words_of(error), since, until, times)
+        self._broken[key, step] = Broken(key, step, title, user, words_of(error), since, now + rest_s, times)
         if len(self._broken) > BROKEN_MAX:
             del self._broken[next(iter(self._broken))]
 

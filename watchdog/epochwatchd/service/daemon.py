@@ -19,7 +19,7 @@ from epochwatchd.inputs.nvml import GpuSample
 from epochwatchd.inputs.proc_connector import open_exit_events
 from epochwatchd.model import Cause, Moment
 from epochwatchd.service import adoption
-from epochwatchd.service.bulkheads import Bulkheads, Compartment
+from epochwatchd.service.bulkheads import Bulkheads
 from epochwatchd.service.complaints import Complaints
 from epochwatchd.service.datagrams import Datagrams
 from epochwatchd.service.evidence import Evidence
@@ -106,10 +106,10 @@ class Daemon:
         watched_wall = self._ledger.watched_wall()
         stored = self._ledger.unfinished(moment)
         for key, error in stored.unreadable:
-            self.bulkheads.note(Compartment(key, "its row in the store"), error, moment.mono)
+            self.bulkheads.note((key, "its row in the store", None), error, moment.mono)
         for run in stored.runs:
             if run.row.key not in self.roster.runs:
-                at = Compartment(run.row.key, "its row in the store")
+                at = (run.row.key, "its row in the store", None)
                 self.bulkheads.attempt(at, moment.mono, self._take_up, run, watched_wall, moment, default=None)
 
     def _take_up(self, stored: StoredRun, watched_wall: float | None, moment: Moment) -> None:
@@ -117,6 +117,8 @@ class Daemon:
         run = Run(row.key, row.run, self.config.policy(row.job), is_new=False)
         run.suspected = row.suspected_of
         run.incidents = {i.finding.kind: i for i in stored.incidents}
+        if not stored.workers:
+            raise ValueError("none of its workers is stored")
         if is_expected(run.key):
             self.verdicts.expected.take_up(run, stored.workers[0], moment)
         elif is_own_fault(run.key):
@@ -134,7 +136,7 @@ class Daemon:
         seen = [
             step("heartbeat folders", call=self.discover),
             step("heartbeat files", call=self._read_known),
-            step("datagrams", call=self._hear_held),
+            step("datagrams", call=self._hear_waiting),
             step("processes not watched yet", call=self.roster.tie_again),
             step("deaths", call=self._buried),
             step("deaths without a status", call=self._bury_overdue),
@@ -153,7 +155,7 @@ class Daemon:
     def _step(self, name: str, moment: Moment, call: Callable[..., object], *args: object) -> bool:
         """Do what concerns all runs; whether it was done. Without ``args`` it is called with the moment."""
         given = args or (moment,)
-        return self.bulkheads.attempt(Compartment("", name), moment.mono, call, *given, default=_BROKEN) is not _BROKEN
+        return self.bulkheads.attempt(("", name, None), moment.mono, call, *given, default=_BROKEN) is not _BROKEN
 
     def event(self, name: str, call: Callable[[], object]) -> Callable[[], bool]:
         """``call`` as the loop may call it when something happened: in a bulkhead of its own."""
@@ -227,7 +229,7 @@ class Daemon:
         """The runs of those who died. That they did is believed first: what breaks later cannot hide it any more."""
         runs = self.roster.bury(deaths)
         for death in deaths:
-            at = Compartment(death.key, "why it ended", self.roster.run_of.get(death.key))
+            at = (death.key, "why it ended", self.roster.run_of.get(death.key))
             self.bulkheads.attempt(at, moment.mono, self.roster.explain, death, moment, default=None)
         return runs
 
@@ -239,7 +241,7 @@ class Daemon:
         beats = {pid: self.roster.run_of[key].workers[key].beats for key, pid in self.roster.pid_of.items()}
         now = self.clock().mono
         call = self._evidence.gpus_seen
-        self.bulkheads.attempt(Compartment("", "GPUs"), now, call, samples, beats, now, default=None)
+        self.bulkheads.attempt(("", "GPUs", None), now, call, samples, beats, now, default=None)
 
     def gpus_unanswered(self, since: float | None) -> None:
         """The GPU driver has hung in a call since then; None: it answers."""
@@ -259,7 +261,7 @@ class Daemon:
         """Before stopping: what the runs have learned goes into the store."""
         moment = self.clock()
         for name, call in (
-            ("datagrams", self._hear_last),
+            ("datagrams", self._hear_waiting),
             ("the store", self._look_at_store),
             ("progress", self.verdicts.save),
         ):
@@ -287,7 +289,8 @@ class Daemon:
 
     def _own_faults(self, moment: Moment) -> dict[str, OwnFault]:
         """What is wrong with the watchdog itself, by a name for each."""
-        faults = set_aside(self.bulkheads.broken(moment.mono), self.roster.runs)
+        aside = [b for b in self.bulkheads.broken(moment.mono) if b.until > moment.mono]
+        faults = set_aside(aside, self.roster.runs)
         if self._store_behind_at is not None and moment.mono - self._store_behind_at >= STORE_GRACE_S:
             faults["store"] = OwnFault(Cause("store_unwritable", {"problem": self._ledger.problem or ""}), "critical")
         if self._replaced_at is not None and moment.mono - self._replaced_at < REPLACED_TOLD_S:
@@ -318,7 +321,7 @@ class Daemon:
 
     def _read(self, path: str, moment: Moment) -> Run | None:
         """Read a heartbeat file, in a bulkhead of its own; gives the run if it said something new."""
-        at = Compartment(path, "heartbeat file")
+        at = (path, "heartbeat file", None)
         return self.bulkheads.attempt(at, moment.mono, self._read_file, path, moment, default=None)
 
     def _read_file(self, path: str, moment: Moment) -> Run | None:
@@ -354,7 +357,7 @@ class Daemon:
         else:
             self.complaints.note(f"file.{code}", path, str(error), moment.mono)
 
-    def _hear_last(self, moment: Moment) -> None:
+    def _hear_waiting(self, moment: Moment) -> None:
         self.receive()
         self._hear_held(moment)
 
@@ -373,7 +376,7 @@ class Daemon:
         touched = []
         for datagram in datagrams:
             body = datagram.beat.body
-            at = Compartment(f"{datagram.sender}|{datagram.uid}|{body.job}|{body.run}|{body.pid}", "datagram")
+            at = (f"{datagram.sender}|{datagram.uid}|{body.job}|{body.run}|{body.pid}", "datagram", None)
             run = self.bulkheads.attempt(at, moment.mono, self._hear, socket, datagram, moment, default=None)
             touched.append(run)
             if datagram.beat.head.state in (FINISHED, FAILED):  # what comes next may be of another run
@@ -391,11 +394,14 @@ class Daemon:
             run = self.roster.run_of.get(place.key)
             if run is None:
                 run = self._adopt(adoption.of_datagram(datagram, place, moment), moment)
+                if run is not None:
+                    self._datagrams.began(place.key, datagram)
             else:
                 beat = self._datagrams.completed(datagram, run.workers[place.key])
                 self.roster.take_in(run, place.key, beat, moment)
-        except WireError as e:
-            self.complaints.note(f"datagram.{e.code}", f"datagram from {datagram.sender}", str(e), moment.mono)
+        except (OSError, WireError) as e:
+            code = e.code if isinstance(e, WireError) else type(e).__name__
+            self.complaints.note(f"datagram.{code}", f"datagram from {datagram.sender}", str(e), moment.mono)
             return None
         socket.known(place.key, datagram)
         return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from epochwatchd.model import Worker
 from epochwatchd.service.adoption import Place, derived_run
 
 RUNS_MAX = 50_000
-"""Runs that datagrams alone may bring up: more is a flood of invented names."""
+"""Workers that the datagrams of one sender may bring up, or those of all who are not known: more is a flood."""
 _T = TypeVar("_T")
 _JSON_CHANGES = ("epochs", "metrics", "reason")
 
@@ -24,14 +25,16 @@ class Datagrams:
         self._over: dict[str, None] = {}
         self._life: dict[str, int] = {}
         self._sealed_ns: dict[str, int] = {}
+        self._alive: dict[str, str] = {}
+        self._count: Counter[str] = Counter()
 
     def place(self, datagram: Datagram, known: Mapping[str, object]) -> Place | None:
         """The worker and the run that a datagram speaks of; None for a late word of a run that is over.
 
         Raises WireError ``replayed`` for a sealed datagram not newer than the last, ``flood`` for too many runs.
         """
-        body = datagram.beat.body
-        base = f"udp:{body.host or datagram.sender}|{body.job}|{body.run or ''}|{body.pid or ''}"
+        body, scope = datagram.beat.body, _scope(datagram)
+        base = f"{scope}:{body.host or datagram.sender}|{body.job}|{body.run or ''}|{body.pid or ''}"
         if datagram.sealed_ns:
             if datagram.sealed_ns <= self._sealed_ns.get(base, 0):
                 raise WireError("replayed", f"a datagram of {body.job!r} that came before")
@@ -41,11 +44,19 @@ class Datagrams:
         key = base if body.run else self._living(base, known)
         if key in self._over:
             return None
-        if key not in known and len(known) >= RUNS_MAX:
+        if key not in known and self._count[scope] >= RUNS_MAX:
             raise WireError("flood", f"more than {RUNS_MAX} runs by datagram; {body.job!r} is not taken up")
-        if body.run:  # the processes of one run, wherever they are
-            return Place(key, f"udp:{body.job}|{body.run}", body.run)
-        return Place(key, key, derived_run(key))
+        if not body.run:
+            return Place(key, key, derived_run(key))
+        # The processes of one run, wherever they are. Of a known sender those with heartbeat files are among them.
+        run_key = f"udp:{body.job}|{body.run}" if datagram.uid is None else f"{datagram.uid}:{body.run}"
+        return Place(key, run_key, body.run)
+
+    def began(self, key: str, datagram: Datagram) -> None:
+        """A worker is watched from now on, by the datagrams of this sender."""
+        if key not in self._alive:
+            self._alive[key] = _scope(datagram)
+            self._count[self._alive[key]] += 1
 
     def _living(self, base: str, known: Mapping[str, object]) -> str:
         """The key of the present life of a run that names no run: after an end, the same words begin another."""
@@ -81,8 +92,17 @@ class Datagrams:
         """The worker under this key has ended; those of files are nothing to us."""
         if key[0] == "/":
             return
+        scope = self._alive.pop(key, None)
+        if scope is not None:
+            self._count[scope] -= 1
+            self._count += Counter()  # without those at nothing
         self._over[key] = None
         _forget_oldest(self._over)
+
+
+def _scope(datagram: Datagram) -> str:
+    """Who speaks: a known user, or somebody."""
+    return "udp" if datagram.uid is None else f"unix:{datagram.uid}"
 
 
 def _forget_oldest(remembered: dict[str, _T]) -> None:

@@ -13,12 +13,14 @@ from itertools import groupby
 from typing import NamedTuple
 
 from epochwatch.wire import Beat, Body, Head
+from epochwatchd.alerting.composing import stamp
 from epochwatchd.config import Config
 from epochwatchd.detection.observing import meet
 from epochwatchd.model import Cause, Finding, Moment, Policy, Severity, Worker
 from epochwatchd.service.bulkheads import Broken
 from epochwatchd.service.judging import Judgement, judgement
-from epochwatchd.service.runs import Run
+from epochwatchd.service.runs import Run, current_row
+from epochwatchd.store import Record
 
 PREFIX = "watchdog:"
 AGAIN_AFTER_S = 3600.0
@@ -37,10 +39,11 @@ class OwnFault(NamedTuple):
 
 @dataclass(slots=True)
 class _Told:
-    """The run that stands for a fault, and when its incident was last opened."""
+    """The run that stands for a fault, when its incident was last opened, and what is shown of it."""
 
     run: Run
     opened_wall: float = float("-inf")
+    lines: tuple[str, ...] = ()
 
 
 def bare(fault: OwnFault) -> OwnFault:
@@ -84,10 +87,20 @@ class OwnFaults:
         [worker] = told.run.workers.values()
         found = [Finding("watchdog", fault.severity, worker.started_at, fault.cause)] if fault else []
         result = judgement(told.run, [(worker, found)], moment, config)
-        if fault is None and result is not None and result.record is not None:
-            row = replace(result.record.run, verdict="watchdog", ended_wall=moment.wall)
-            return replace(result, record=replace(result.record, run=row))
-        return result
+        return self._shown(told, fault, result, moment)
+
+    def _shown(self, told: _Told, fault: OwnFault | None, result: Judgement | None, moment: Moment) -> Judgement | None:
+        """The same with a row for ``epochwatchd status``: what is wrong, a line each, as it stands now."""
+        lines = fault.cause.evidence if fault else ()
+        if result is None and lines == told.lines:
+            return None
+        told.lines = lines
+        result = result or Judgement(told.run, None, told.run.incidents)
+        record = result.record or Record(current_row(told.run, moment))
+        text = {"code": fault.cause.code, "since": stamp(moment.wall), "text": "\n".join(lines)} if fault else None
+        ended_wall = None if fault else moment.wall
+        row = replace(record.run, verdict="watchdog", ended_wall=ended_wall, suspected=text)
+        return replace(result, record=replace(record, run=row))
 
     def _forget_old(self, now_wall: float) -> None:
         for key, told in list(self._told.items()):

@@ -148,10 +148,10 @@ def socket_path(config: Config, env: Mapping[str, str]) -> Path | None:
     return Path("/run/epochwatchd") / SOCKET_NAME if os.geteuid() == 0 else None
 
 
-def store_path(config: Config, env: Mapping[str, str]) -> Path:
+def store_path(configured: Path | None, env: Mapping[str, str]) -> Path:
     """The database: as configured, else in the service's state folder, else in the user's."""
-    if config.store.path is not None:
-        return config.store.path
+    if configured is not None:
+        return configured
     if env.get("STATE_DIRECTORY"):
         return Path(env["STATE_DIRECTORY"].split(":")[0]) / STORE_NAME
     return user_state(env) / STORE_NAME
@@ -163,7 +163,6 @@ def user_state(env: Mapping[str, str]) -> Path:
     return (Path(base) if base else Path.home() / ".local/state") / "epochwatch"
 
 
-def stores_to_read(config: Config, env: Mapping[str, str]) -> list[Path]:
-    """The databases that ``epochwatchd status`` may look into, the likeliest first: its own, then the service's."""
-    candidates = [store_path(config, env), SERVICE_STATE / STORE_NAME]
-    return [path for path in dict.fromkeys(candidates) if os.access(path, os.R_OK)]
+def stores_to_read(configured: Path | None, env: Mapping[str, str]) -> list[Path]:
+    """Where ``epochwatchd status`` looks for a database, the likeliest first: its own, then the service's."""
+    return list(dict.fromkeys([store_path(configured, env), SERVICE_STATE / STORE_NAME]))

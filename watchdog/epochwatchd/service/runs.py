@@ -67,7 +67,7 @@ class Run:
 
 def compartment(run: Run, step: str) -> Compartment:
     """The bulkhead round one step of a run."""
-    return Compartment(run.key, step, run)
+    return (run.key, step, run)
 
 
 def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is_over: bool = False) -> RunRow:

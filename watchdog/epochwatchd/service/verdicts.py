@@ -105,7 +105,7 @@ class Verdicts:
 
     def _judge_own_fault(self, name: str, fault: OwnFault | None, moment: Moment, step: str = "the message") -> bool:
         """Whether it could be judged and recorded."""
-        at = Compartment(PREFIX + name, step)
+        at = (PREFIX + name, step, None)
         call, nothing = self.own_faults.judge, Judgement(Run("", "", Policy()), None, {})
         judged = self._bulkheads.attempt(at, moment.mono, call, name, fault, moment, self._config, default=nothing)
         return judged is not nothing and (judged is None or self._apply([judged], moment, at))
@@ -193,7 +193,8 @@ class Verdicts:
 
     def save(self, moment: Moment) -> None:
         """Before stopping: what the runs have learned goes into the store."""
-        self._write([run for run in self._roster.runs.values() if run.beats != run.stored_beats], moment)
+        runs = list(self._roster.runs.values())
+        self._write([run for run in runs if run.beats != run.stored_beats] or runs[:1], moment)
 
     def _write(self, runs: Iterable[Run], moment: Moment) -> None:
         attempt, now = self._bulkheads.attempt, moment.mono

@@ -13,7 +13,9 @@ from typing import NamedTuple, TypeVar
 
 from epochwatchd.detection.patience import Patience
 from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Notification, Worker
-from epochwatchd.store import Record, Store, StoreUnusable, Unfinished
+from epochwatchd.store.faults import StoreError, StoreUnusable
+from epochwatchd.store.records import Record
+from epochwatchd.store.store import Store, Unfinished
 
 KEPT_MAX = 20_000
 """Verdicts kept for a store that cannot be written: after days of a full disk the oldest are only history."""
@@ -58,74 +60,66 @@ class _Memory:
 class Ledger:
     """Verdicts, incidents and messages; in the store as soon as it can be written."""
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
-        """Raises StoreRefused where the daemon must not start."""
-        self._open_store = open_store
-        self._store: Store | None = None
+    def __init__(self, store: Store) -> None:
+        """Raises StoreRefused where the daemon must not start: the store is another daemon's, or of a newer format."""
+        self._store = store
         self._memory = _Memory()
         self._cursors: dict[str, int] = {}
         self._generation = 0
         self._wait_s = TRY_AGAIN_S
         self._try_at = float("-inf")
         self.problem: str | None = None
-        self.problem_count = 0
         self._open()
-
-    # The store itself
 
     def _open(self) -> None:
         try:
-            self._store = self._open_store()
+            self._store.open()
+            self._generation = self._store.generation
         except StoreUnusable as e:
             self._failed(e)
 
-    def _failed(self, error: StoreUnusable) -> None:
+    def _failed(self, error: StoreError) -> None:
         self.problem = str(error)
-        self.problem_count += 1
 
     def _ask(self, call: Callable[[Store], _T], default: _T) -> _T:
         """What the store answers; ``default`` where it cannot."""
-        if self._store is None:
-            return default
         try:
             return call(self._store)
-        except StoreUnusable as e:
+        except StoreError as e:
             self._failed(e)
             return default
 
     @property
     def replaced(self) -> str | None:
         """The file that a damaged store was set aside as; None if there was none."""
-        return self._store.replaced if self._store else None
+        return self._store.replaced
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is known only in memory."""
-        return bool(self._memory.kept or self._memory.marks or self._store is None)
+        """Whether something is known only in memory, or the store could not be asked lately."""
+        return bool(self._memory.kept or self._memory.marks or self.problem)
 
     def is_new(self) -> bool:
         """Whether the store is another one than at the last call: then nothing of what goes on is in it."""
-        generation = self._store.generation if self._store else self._generation
-        if generation == self._generation:
+        if self._store.generation == self._generation:
             return False
-        self._generation = generation
+        self._generation = self._store.generation
         self._cursors.clear()
         self._memory.rows.clear()
         return True
 
     def close(self) -> None:
         """Let go of the store."""
-        if self._store is not None:
-            self._store.close()
+        self._store.close()
 
     # Writing
 
     def record(self, records: Sequence[Record], moment: Moment) -> list[tuple[Record, Exception]]:
         """Write what was judged, or keep it for later; gives those records that cannot be written, ever, and why."""
-        if self._store is not None and not self._memory.kept:
+        if not self._memory.kept:
             try:
                 return self._store.record(records, moment)
-            except StoreUnusable as e:
+            except StoreError as e:
                 self._failed(e)
         self._keep(records, moment)
         return []
@@ -163,39 +157,37 @@ class Ledger:
     def catch_up(self, now: float) -> bool:
         """Try to write what is only in memory, now and then; whether the store has everything. Call it every second."""
         if not self.is_behind:
-            self.problem, self._wait_s = None, TRY_AGAIN_S
+            self._wait_s = TRY_AGAIN_S
             return True
         if now >= self._try_at:
             self._wait_s = min(2 * self._wait_s, TRY_AGAIN_MOST_S)
             self._try_at = now + self._wait_s
-            self._write_kept()
+            try:
+                self._write_kept()
+                self.problem = None
+            except StoreError as e:
+                self._failed(e)
         return not self.is_behind
 
     def _write_kept(self) -> None:
-        if self._store is None:
-            self._open()
+        """Raises StoreError while that cannot be."""
         store, memory = self._store, self._memory
-        if store is None:
-            return
-        try:
-            while memory.kept:
-                kept = memory.kept[0]
-                before = store.last_delivery_id()
-                refused = store.record(kept.records, kept.moment)
-                memory.kept.popleft()
-                if not refused:
-                    memory.rows.update(zip(kept.ids, store.delivery_ids_after(before), strict=True))
-            self._write_marks(store)
-        except StoreUnusable as e:
-            self._failed(e)
-            return
+        while memory.kept:
+            kept = memory.kept[0]
+            before = store.last_delivery_id()
+            refused = store.record(kept.records, kept.moment)
+            memory.kept.popleft()
+            if not refused:
+                memory.rows.update(zip(kept.ids, store.delivery_ids_after(before), strict=True))
+        self._write_marks(store)
+        store.check_writable()
         memory.ended.clear()
 
     def _write_marks(self, store: Store) -> None:
         for delivery_id, mark in list(self._memory.marks.items()):
             row = self._row_of(delivery_id)
             if row is not None:
-                store.mark(row, mark.state, mark.error)
+                _mark(store, row, mark)
             del self._memory.marks[delivery_id]
 
     # The outbox: see alerting.delivery
@@ -218,11 +210,11 @@ class Ledger:
         if delivery_id < 0:
             return self._memory.messages.get(delivery_id)
         row = self._row_of(delivery_id)
-        if row is None or self._store is None:
+        if row is None:
             return None
         try:
             return self._store.notification(row)
-        except StoreUnusable as e:
+        except StoreError as e:
             self._failed(e)
             raise ChannelError(f"the message cannot be read: {e}") from e
 
@@ -235,9 +227,9 @@ class Ledger:
 
     def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
         """What became of a delivery: ``delivered``, ``dead``, or ``pending`` with the error."""
-        memory, row = self._memory, self._row_of(delivery_id)
-        if row is None or not self._ask(lambda store: _marked(store, row, state, error), default=False):
-            memory.marks[delivery_id] = _Mark(state, error)
+        memory, row, mark = self._memory, self._row_of(delivery_id), _Mark(state, error)
+        if row is None or not self._ask(lambda store: _mark(store, row, mark), default=False):
+            memory.marks[delivery_id] = mark
         elif state != "pending":
             memory.rows.pop(delivery_id, None)
         if state != "pending":
@@ -296,6 +288,10 @@ class Ledger:
         self._ask(lambda store: store.checkpoint(), None)
 
 
-def _marked(store: Store, row: int, state: str, error: str | None) -> bool:
-    store.mark(row, state, error)
+def _mark(store: Store, row: int, mark: _Mark) -> bool:
+    """Write what became of a delivery; gives True. Raises StoreError."""
+    if mark.state == "delivered":
+        store.mark_delivered(row)
+    else:
+        store.mark_failed(row, mark.error or "", dead=mark.state == "dead")
     return True

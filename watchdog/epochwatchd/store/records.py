@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from epochwatch.wire import Body, Head
 from epochwatchd.detection import patience
+from epochwatchd.detection.patience import Patience
 from epochwatchd.model import (
     Cause,
     Finding,
@@ -49,17 +51,41 @@ class RunRow:
         return self.suspected["code"] if self.suspected else None
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one run's judgement changes, to be written in one transaction.
+
+    ``lessons``: what workers that have ended leave to the next run of their job.
+    """
+
+    run: RunRow
+    workers: Sequence[Worker] = ()
+    opened: Sequence[Incident] = ()
+    closed: Sequence[Incident] = ()
+    notices: Sequence[tuple[Notification, Sequence[str]]] = ()
+    lessons: Sequence[tuple[Worker, Patience]] = ()
+
+
+def run_from(row: Mapping[str, Any]) -> RunRow:
+    """The run of a row of the table."""
+    values = {name: row[name] for name in row.keys() if name in RUN_COLUMNS}  # noqa: SIM118 - a row gives its values
+    suspected = values.get("suspected")  # absent where the database is still that of an older daemon
+    progress = json.loads(values["progress"])
+    return RunRow(**{**values, "progress": progress, "suspected": suspected and json.loads(suspected)})
+
+
 def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
     """What is needed to go on watching ``worker`` after a restart, as JSON.
 
     Its times are of the monotonic clock, which goes on as long as the machine is up; ``boot`` and ``moment`` tell what
     they meant.
     """
-    return _json(
+    return to_json(
         {
             "head": worker.head._asdict(),
             "body": _known(worker.body),
             "user": worker.user,
+            "uid": worker.uid,
             "local": worker.local,
             "keeps_alive": worker.keeps_alive,
             "beats": worker.beats,
@@ -90,32 +116,42 @@ def _known(body: Body) -> dict[str, Any]:
 def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
     """The worker of a snapshot; after a reboot its times are moved to the new monotonic clock by the wall clock."""
     said = json.loads(snapshot)
-    body: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in said["body"].items()}
-    taken = Moment(*said["moment"])
+    told = numbers({name: value for name, value in said.items() if name not in ("head", "body", "user", "boot")})
+    taken = Moment(*told["moment"])
     shift_s = 0.0 if said["boot"] == boot else taken.wall_of(0.0) - moment.wall_of(0.0)
-    spread = Spread(*said["spread"])
-    pace, not_finite_at = said["pace_from"], said["not_finite_at"]
+    spread = Spread(*told["spread"])
+    pace, not_finite_at = told["pace_from"], told["not_finite_at"]
     return Worker(
         key=key,
-        head=Head(**said["head"]),
-        body=Body(**body),
+        head=_head(said["head"]),
+        body=_body(said["body"]),
         user=said["user"],
-        local=said["local"],
-        started_at=said["started_at"] + shift_s,
-        beat_at=said["beat_at"] + shift_s,
-        heard_at=said["heard_at"] + shift_s,
-        phase_at=said["phase_at"] + shift_s,
-        keeps_alive=said["keeps_alive"],
-        beats=said["beats"],
-        rhythm=Rhythm(*said["rhythm"]),
+        local=told["local"],
+        started_at=told["started_at"] + shift_s,
+        beat_at=told["beat_at"] + shift_s,
+        heard_at=told["heard_at"] + shift_s,
+        phase_at=told["phase_at"] + shift_s,
+        keeps_alive=told["keeps_alive"],
+        beats=told["beats"],
+        rhythm=Rhythm(*told["rhythm"]),
         pace_from=pace and (pace[0], pace[1] + shift_s),
         not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
         spread=spread._replace(above_at=spread.above_at + shift_s),
-        met_at=said["met_at"] + shift_s,
-        patience=patience.load(said["patience"]),
-        estimate_s=said.get("estimate_s"),
-        pace=_pace(said["pace"], shift_s) if "pace" in said else Pace(),
+        met_at=told["met_at"] + shift_s,
+        patience=patience.load(told["patience"]),
+        estimate_s=told.get("estimate_s"),
+        pace=_pace(told["pace"], shift_s) if "pace" in told else Pace(),
+        uid=told.get("uid"),
     )
+
+
+def _head(said: Mapping[str, Any]) -> Head:
+    return Head(**{**said, **{name: numbers(said[name]) for name in ("epoch", "loss", "within_s") if name in said}})
+
+
+def _body(said: Mapping[str, Any]) -> Body:
+    body: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
+    return Body(**{**body, "metrics": numbers(body.get("metrics"))})
 
 
 def _pace(said: Sequence[Any], shift_s: float) -> Pace:
@@ -135,22 +171,64 @@ def incident_from(row: Mapping[str, Any], moment: Moment) -> Incident:
 
 def cause_json(cause: Cause | None) -> str | None:
     """A cause as JSON."""
-    return None if cause is None else _json(asdict(cause))
+    return None if cause is None else to_json(asdict(cause))
 
 
 def notification_json(notification: Notification) -> str:
     """A notification as the JSON of the contract."""
-    return _json(asdict(notification))
+    return to_json(asdict(notification))
 
 
 def notification_from(content: str) -> Notification:
-    """The notification of its JSON."""
-    return Notification(**json.loads(content))
+    """The notification of its JSON; fields of other versions are left out. Raises ValueError or TypeError."""
+    said = json.loads(content)
+    if not isinstance(said, dict):
+        raise ValueError("a notification that is no JSON object")  # noqa: TRY004 - of what is stored, not of a call
+    return Notification(**{f.name: said[f.name] for f in fields(Notification) if f.name in said})
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def patience_json(learned: Patience) -> str:
+    """What a job has taught, as JSON."""
+    return to_json(patience.dump(learned))
+
+
+def patience_from(content: str) -> Patience:
+    """What a job has taught, of its JSON."""
+    return patience.load(numbers(json.loads(content)))
+
+
+def to_json(value: Any) -> str:
+    """JSON as everybody reads it: NaN and infinity, which it lacks, are texts."""
+    try:
+        return _dumps(value)
+    except ValueError:  # "Out of range float values are not JSON compliant": rare, so looked for only then
+        return _dumps(_finite(value))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _NAMES[repr(value)]
+    if isinstance(value, dict):
+        return {name: _finite(child) for name, child in value.items()}
+    return [_finite(child) for child in value] if isinstance(value, (list, tuple)) else value
+
+
+def numbers(value: Any) -> Any:
+    """Decoded JSON in which all texts but names are numbers: those that ``to_json`` made texts are floats again."""
+    if isinstance(value, str):
+        return float(value) if value in _NAMES.values() else value
+    if isinstance(value, dict):
+        return {name: numbers(child) for name, child in value.items()}
+    return [numbers(child) for child in value] if isinstance(value, list) else value
 
 
 def _mono(wall: float, moment: Moment) -> float:
     return moment.mono - (moment.wall - wall)
+
+
+RUN_COLUMNS = tuple(RunRow.__dataclass_fields__)
+_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

@@ -1,5 +1,5 @@
--- What the watchdog must not forget. One writer, the daemon; anybody may read (epochwatchd status).
--- Times are Unix seconds. JSON columns are read whole, never searched.
+-- What the watchdog must not forget. One writer, the daemon; anybody in its group may read (epochwatchd status).
+-- Times are Unix seconds. JSON columns are read whole, never searched. For SQLite 3.36 and newer.
 
 CREATE TABLE run (
   key         TEXT PRIMARY KEY,
@@ -16,14 +16,15 @@ CREATE TABLE run (
   ended_wall  REAL,
   progress    TEXT NOT NULL,        -- JSON, as in the notification
   suspected   TEXT                  -- JSON: what may become a fault, shown and never alerted
-) STRICT;
-CREATE INDEX run_by_end ON run (ended_wall);
+);
+CREATE INDEX run_by_end ON run (ended_wall, verdict);
 
-CREATE TABLE worker (
+CREATE TABLE worker (               -- of runs that go on
   key      TEXT PRIMARY KEY,        -- the heartbeat file's path, or "udp:…"
   run_key  TEXT NOT NULL REFERENCES run (key) ON DELETE CASCADE,
-  snapshot TEXT NOT NULL            -- JSON: what is needed to go on watching after a restart
-) STRICT;
+  snapshot TEXT NOT NULL,           -- JSON: what is needed to go on watching after a restart
+  watched_wall REAL NOT NULL DEFAULT 0  -- when the snapshot was taken
+);
 CREATE INDEX worker_by_run ON worker (run_key);
 
 CREATE TABLE lesson (               -- what the silences of a job have taught, for its next run
@@ -33,12 +34,13 @@ CREATE TABLE lesson (               -- what the silences of a job have taught, f
   patience TEXT NOT NULL,           -- JSON
   changed_wall REAL NOT NULL,
   PRIMARY KEY (user, job, rank)
-) STRICT;
+);
+CREATE INDEX lesson_by_age ON lesson (changed_wall);
 
 CREATE TABLE expectation (          -- when what is expected at given times was last settled: it had begun, or was not expected before
   key          TEXT PRIMARY KEY,
   settled_wall REAL NOT NULL
-) STRICT;
+);
 
 CREATE TABLE incident (
   id          TEXT PRIMARY KEY,
@@ -50,14 +52,18 @@ CREATE TABLE incident (
   opened_wall REAL NOT NULL,
   closed_wall REAL,
   notified    TEXT NOT NULL DEFAULT '{}'  -- JSON: channel -> when it was last told
-) STRICT;
-CREATE INDEX incident_open ON incident (run_key) WHERE closed_wall IS NULL;
+);
+CREATE INDEX incident_by_run ON incident (run_key);
 
 CREATE TABLE notification (
   id           INTEGER PRIMARY KEY,
-  content      TEXT NOT NULL,       -- JSON of the contract
-  created_wall REAL NOT NULL
-) STRICT;
+  content      TEXT NOT NULL,       -- JSON of the contract; nothing once every channel has taken it
+  created_wall REAL NOT NULL,
+  incident     TEXT NOT NULL DEFAULT '',    -- what the content says too: its id, user, and whether it is critical
+  user         TEXT NOT NULL DEFAULT '',
+  critical     INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX notification_by_age ON notification (created_wall);
 
 CREATE TABLE delivery (
   id              INTEGER PRIMARY KEY,
@@ -67,6 +73,6 @@ CREATE TABLE delivery (
   attempts        INTEGER NOT NULL DEFAULT 0,
   error           TEXT,
   changed_wall    REAL NOT NULL
-) STRICT;
-CREATE INDEX delivery_pending ON delivery (channel, id) WHERE state = 'pending';
+);
+CREATE INDEX delivery_undone ON delivery (channel, state, id) WHERE state <> 'delivered';
 CREATE INDEX delivery_of ON delivery (notification_id);

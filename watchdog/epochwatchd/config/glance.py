@@ -1,0 +1,43 @@
+"""Which configuration there is, and where it puts the store: all that is asked of it by those who only read that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from epochwatchd.config.document import Document, read_document
+from epochwatchd.config.problems import BadValueError, ConfigError, Problem
+from epochwatchd.config.secrets import Surroundings, expand, read_file
+
+FILE_MAX_BYTES = 1024 * 1024
+
+
+def find(env: Mapping[str, str], home: Path) -> Path | None:
+    """The configuration to use when none is named: ``$EPOCHWATCHD_CONFIG``, the user's, the machine's, or None."""
+    if env.get("EPOCHWATCHD_CONFIG"):
+        return Path(env["EPOCHWATCHD_CONFIG"])
+    places = (home / ".config/epochwatch/config.yaml", Path("/etc/epochwatch/config.yaml"))
+    return next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - never raises
+
+
+def read(path: Path | None) -> Document:
+    """What is written in ``path``; None: nothing. Raises ConfigError."""
+    if path is None:
+        return read_document(b"", "built-in defaults")
+    try:
+        return read_document(read_file(path, FILE_MAX_BYTES), str(path))
+    except BadValueError as e:
+        raise ConfigError([Problem(str(path), 1, "", e.message, e.hint)]) from None
+
+
+def store_path(path: Path | None, env: Mapping[str, str]) -> Path | None:
+    """``store.path`` of the configuration in ``path``; None: it names none. Its other mistakes are not looked for.
+
+    Raises ConfigError where the file cannot be read.
+    """
+    document = read(path)
+    expand(document, env)
+    store = document.value.get("store") if isinstance(document.value, dict) else None
+    name = store.get("path") if isinstance(store, dict) else None
+    return Surroundings(env, path.parent).path(name) if path and isinstance(name, str) else None

@@ -1,0 +1,175 @@
+"""``epochwatchd status``: what the store knows, for people and for programs. It imports little, to answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import grp
+import json
+import math
+import os
+import pwd
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from epochwatch.checks import clean
+from epochwatch.table import aligned, duration
+from epochwatchd.config import ConfigError, glance
+from epochwatchd.model import EpochwatchError
+from epochwatchd.service.places import stores_to_read
+from epochwatchd.store import is_in_use, read_recent, read_runs
+from epochwatchd.store.records import RUN_COLUMNS, RunRow
+
+OK, FAILURE, MISTAKE = 0, 1, 2
+RECENT_S = 86400.0
+SHOWN_MOST = 200
+"""Of the runs that ended in the last day so many are shown to people: more is a list to search, not to read."""
+JOB_WIDTH = 60
+HEADINGS = ("JOB", "RUN", "VERDICT", "CAUSE", "EPOCH", "STEP", "LOSS", "ETA", "FOR", "USER", "PID")
+RIGHT = {HEADINGS.index(name) for name in ("EPOCH", "STEP", "LOSS", "ETA", "FOR", "PID")}
+COLOURS = {"running": 32, "finished": 34, **dict.fromkeys(("crashed", "silent", "lost", "missing"), 31)}
+OTHER_COLOUR = 33
+GROUP_READS = 0o050
+WATCHDOG = "watchdog"
+"""The verdict of the rows that tell what is wrong with the watchdog itself."""
+
+
+class NothingToReadError(EpochwatchError):
+    """There is no database for us; the text says why, and what to do."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table, or the list of objects; gives the exit status. Every fault is told in a line for people."""
+    try:
+        store = _store(stores_to_read(_configured(arguments.config), os.environ))
+        runs, more = _runs(store, arguments)
+    except ConfigError as e:
+        print(e, file=sys.stderr)
+        return MISTAKE
+    except EpochwatchError as e:
+        print(f"epochwatchd: {clean(str(e))}", file=sys.stderr)
+        return FAILURE
+    _say_if_nobody_watches(store)
+    if arguments.json:
+        print("[" + ",\n ".join(json.dumps(_as_json(r), ensure_ascii=False) for r in runs) + "]")
+        return OK
+    print(_table(runs, time.time(), colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    for r in runs:
+        if r.verdict == WATCHDOG and r.suspected:
+            print(f"watchdog, {r.cause}:", *map(clean, r.suspected["text"].splitlines()), sep="\n  ")
+    if more:
+        print(f"and {more} more that ended in the last day; `epochwatchd status --all` shows every run")
+    return OK
+
+
+def _configured(path: str | None) -> Path | None:
+    """Where the configuration puts the store. The machine's own may hold secrets and be kept from us: then nowhere."""
+    if path:
+        return glance.store_path(Path(path), os.environ)
+    try:
+        return glance.store_path(glance.find(os.environ, Path.home()), os.environ)
+    except ConfigError:
+        return None
+
+
+def _store(places: Sequence[Path]) -> Path:
+    """The first database that we may read. Raises NothingToReadError."""
+    kept_from_us = []
+    for place in places:
+        try:
+            place.stat()
+        except PermissionError:
+            kept_from_us.append(place)
+        except OSError:
+            continue
+        if os.access(place, os.R_OK):
+            return place
+        kept_from_us.append(place)
+    if kept_from_us:
+        raise NothingToReadError(f"{kept_from_us[0]} is not readable by you; {_who_may(kept_from_us[0])}")
+    raise NothingToReadError("no watchdog has run here yet; `epochwatchd serve` starts one")
+
+
+def _who_may(place: Path) -> str:
+    with suppress(OSError, KeyError):  # not even the folder is for us; a number without a name
+        about = place.parent.stat()
+        if about.st_gid != 0 and about.st_mode & GROUP_READS == GROUP_READS:
+            group, user = grp.getgrgid(about.st_gid).gr_name, pwd.getpwuid(os.getuid()).pw_name
+            return f"join the group {group} (sudo usermod -aG {group} {user}) and log in again"
+        return f"ask its owner, {pwd.getpwuid(about.st_uid).pw_name}"
+    return "ask who runs the watchdog"
+
+
+def _say_if_nobody_watches(store: Path) -> None:
+    with suppress(OSError):  # another machine's database, say: nobody can tell
+        if not is_in_use(store):
+            print("epochwatchd: no daemon is running; this is what the last one knew", file=sys.stderr)
+
+
+def _runs(store: Path, arguments: argparse.Namespace) -> tuple[list[RunRow], int]:
+    if arguments.all:
+        return read_runs(store), 0
+    return read_recent(store, time.time() - RECENT_S, None if arguments.json else SHOWN_MOST)
+
+
+def _as_json(row: RunRow) -> Mapping[str, object]:
+    """A stable object: the row, with times as RFC 3339."""
+    return {
+        name.removesuffix("_wall"): _stamp(getattr(row, name)) if name.endswith("_wall") else getattr(row, name)
+        for name in RUN_COLUMNS
+        if name != "key"
+    }
+
+
+def _stamp(wall: float | None) -> str | None:
+    if wall is None:
+        return None
+    try:
+        return datetime.fromtimestamp(wall, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError):  # no date
+        return None
+
+
+def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
+    lines = aligned([HEADINGS, *(_cells(r, now) for r in runs)], RIGHT)
+    if colour:
+        lines[0] = [f"\x1b[1m{cell}\x1b[0m" for cell in lines[0]]
+        verdict = HEADINGS.index("VERDICT")
+        for line, r in zip(lines[1:], runs, strict=True):
+            line[verdict] = f"\x1b[{COLOURS.get(r.verdict, OTHER_COLOUR)}m{line[verdict]}\x1b[0m"
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _cells(r: RunRow, now: float) -> list[str]:
+    epoch, epochs, step, loss, eta_s = (r.progress.get(k) for k in ("epoch", "epochs", "step", "loss", "eta_s"))
+    lasted_s = (r.ended_wall or now) - r.started_wall
+    cells = [
+        "(the watchdog)"
+        if r.verdict == WATCHDOG and not r.job
+        else r.job
+        if len(r.job) <= JOB_WIDTH
+        else r.job[: JOB_WIDTH - 1] + "…",
+        r.run,
+        r.verdict + (f" ({r.suspected_of}?)" if r.suspected_of and r.verdict != WATCHDOG else ""),
+        r.cause or "",
+        _number(epoch, ".10g") + (f"/{epochs}" if epoch is not None and epochs else ""),
+        "" if step is None else str(step),
+        _number(loss, ".4g"),
+        _lasting(eta_s) if eta_s else "",
+        _lasting(max(1.0, lasted_s)),
+        r.user,
+        str(r.pid or ""),
+    ]
+    return [clean(cell) for cell in cells]
+
+
+def _number(value: float | str | None, form: str) -> str:
+    return "" if value is None else f"{float(value):{form}}"
+
+
+def _lasting(seconds: float | str) -> str:
+    value = float(seconds)
+    return duration(value) if math.isfinite(value) else "?"
