@@ -12,7 +12,7 @@ import pytest
 
 from epochwatch import wire
 from epochwatchd.inputs import frames, processes, py_spy, stacks
-from epochwatchd.inputs.beat_files import BeatFiles
+from epochwatchd.inputs.beat_files import BeatFiles, Folder
 from epochwatchd.model import Stack
 
 needs_py_spy = pytest.mark.skipif(py_spy._program() is None, reason="py-spy is not installed")
@@ -54,6 +54,7 @@ def hanging(tmp_path):
         process.stdout.readline()
         [path] = folder.glob("*.beat")
         files = BeatFiles()
+        files.watch([Folder(folder)])
         body = files.read(str(path)).beat.body
         files.close()
         return process, body
@@ -94,7 +95,9 @@ def without_py_spy(monkeypatch):
 def told(process, body):
     """What a process says in the end, when it is asked in one way after the other."""
     asked = stacks.Stacks()
-    said = eventually(lambda: lines_of(asked.at("it", process.pid, body, time.monotonic(), wanted=True)))
+    said = eventually(
+        lambda: lines_of(asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid()))
+    )
     asked.forget("it")
     return said
 
@@ -163,7 +166,9 @@ def test_one_that_waits_in_a_debugger_or_at_a_prompt_is_known(hanging, code):
     process, body = hanging(code)
     waits_in(process, "pipe_read")
     asked = stacks.Stacks()
-    assert eventually(lambda: asked.at("it", process.pid, body, time.monotonic(), wanted=True)).is_prompt
+    assert eventually(
+        lambda: asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid())
+    ).is_prompt
 
 
 def test_of_one_that_writes_without_end_no_more_is_read_than_can_be_taken_in(monkeypatch, tmp_path):
@@ -187,12 +192,12 @@ def test_a_main_thread_in_c_code_is_found_by_the_second_signal_only(hanging):
     begun_s = processes.read_stat(process.pid).cpu_s
     eventually(lambda: processes.read_stat(process.pid).cpu_s > begun_s + 0.2)  # by now it is in there
     asked = stacks.Stacks()
-    assert asked.at("it", process.pid, body, 0.0, wanted=True) is None
+    assert asked.at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: not pending_signals(process.pid))
     assert stacks.read(process.pid, body) == ""
-    assert asked.at("it", process.pid, body, 1.0, wanted=True) is None
+    assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: stacks.read(process.pid, body))
-    assert asked.at("it", process.pid, body, 2.0, wanted=True).lines[0].endswith(" in hang")
+    assert asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid()).lines[0].endswith(" in hang")
     assert is_alive(process)
 
 
@@ -249,16 +254,16 @@ def test_it_is_asked_once_a_minute_at_most_and_remembers_the_answer(hanging):
     process, body = hanging("threading.Event().wait(600)")
     waits_in(process, "futex")
     asked = stacks.Stacks()
-    assert asked.at("it", process.pid, body, 0.0, wanted=False) == Stack()
-    assert asked.at("it", process.pid, body, 1.0, wanted=True) is None
+    assert asked.at("it", process.pid, body, 0.0, wanted=False, uid=os.getuid()) == Stack()
+    assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: stacks.read(process.pid, body))
-    stack = asked.at("it", process.pid, body, 2.0, wanted=True)
+    stack = asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid())
     assert stack.at.startswith("train.py:7 in hang")
-    assert asked.at("it", process.pid, body, 60.0, wanted=True) == stack
+    assert asked.at("it", process.pid, body, 60.0, wanted=True, uid=os.getuid()) == stack
     waits_in(process, "futex")  # again, after its answer
-    assert asked.at("it", process.pid, body, 61.0, wanted=True) is None
+    assert asked.at("it", process.pid, body, 61.0, wanted=True, uid=os.getuid()) is None
     asked.forget("it")
-    assert asked.at("it", process.pid, body, 62.0, wanted=False) == Stack()
+    assert asked.at("it", process.pid, body, 62.0, wanted=False, uid=os.getuid()) == Stack()
 
 
 def unharmed(process, body):
@@ -329,7 +334,7 @@ def test_a_process_in_a_call_that_a_signal_would_end_is_never_signalled(hanging,
     process, body = hanging(code, IN_C)
     waits_in(process, wchan)
     assert unharmed(process, body)
-    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True) == Stack()
+    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) == Stack()
 
 
 IN_C = "import ctypes, select, socket\nlibc = ctypes.CDLL(None)\n"
@@ -371,3 +376,14 @@ def test_a_beat_without_an_offer_asks_nobody(hanging):
     process, body = hanging("threading.Event().wait(600)")
     assert unharmed(process, body._replace(stack_signal=None, stack_fd=None))
     assert unharmed(process, wire.Body("j", pid=process.pid, start=body.start))
+
+
+@pytest.mark.parametrize("uid", [None, os.getuid() + 1], ids=["not known", "another user's"])
+def test_a_process_that_is_not_of_whoever_wrote_its_beats_is_never_asked(hanging, uid, monkeypatch):
+    process, body = hanging("threading.Event().wait(600)")
+    asked = []
+    monkeypatch.setattr(stacks, "_WAYS", (lambda *of: asked.append(of),))
+    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=uid) == Stack()
+    assert asked == []
+    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
+    assert len(asked) == 1

@@ -1,5 +1,6 @@
 """Real processes: who they are, how they ended, what they do."""
 
+import errno
 import os
 import select
 import shutil
@@ -205,6 +206,44 @@ def test_the_command_of_a_wrapper_here_is_the_one_it_names(start):
     assert processes.outer_pid(body) == body.pid
     assert processes.outer_pid(body._replace(command_pid=77)) == 77
     assert processes.outer_pid(body._replace(boot="another")) is None
+
+
+@pytest.mark.parametrize("name", ["a\nUid:\t7\t7", "a\rUid:\t7\t7", "a\x0bUid:\t7\t7", "a\x1b[2J) R 1"])
+def test_a_name_cannot_forge_what_the_kernel_says_of_its_process(start, name):
+    process = start(f"open('/proc/self/comm', 'w').write({name!r}); print(flush=True); input()")
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    process.stdout.readline()
+    stat = processes.read_stat(process.pid)
+    assert (stat.name.isprintable(), stat.parent) == (True, os.getpid())
+    assert processes.owners(process.pid) == {os.getuid()}
+
+
+def test_a_command_line_is_one_line_that_prints(start):
+    process = start("'a\x1b[2J'\n\n'\u2028'")
+    words = processes.command_line(process.pid)
+    assert words.isprintable()
+    assert words.endswith("'a\ufffd[2J'  ' '")
+
+
+class Full:
+    """An epoll that takes no descriptor more."""
+
+    def register(self, *_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_one_for_which_there_is_no_room_now_may_be_watched_later(start, deaths, monkeypatch):
+    process = start()
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as scarce:
+        scarce.setattr(deaths, "_epoll", Full())
+        with pytest.raises(OSError, match="No space"):
+            watch(deaths, process)
+    assert os.listdir("/proc/self/fd") == before
+    watch(deaths, process)
+    become_zombie(process)
+    assert death(deaths).key == "it"
 
 
 def test_owners_are_the_real_and_the_effective_user(start):

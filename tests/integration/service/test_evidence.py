@@ -19,7 +19,9 @@ def asked_at(monkeypatch):
 
     def seconds(run, worker, first=60):
         asked = set()
-        monkeypatch.setattr(Stacks, "at", lambda _, __, ___, ____, now, wanted: asked.add(now) if wanted else Stack())
+        monkeypatch.setattr(
+            Stacks, "at", lambda _, __, ___, ____, now, wanted, **_uid: asked.add(now) if wanted else Stack()
+        )
         run.workers[worker.key] = worker
         evidence = Evidence()
         for silent_s in range(first):

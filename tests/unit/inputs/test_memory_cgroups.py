@@ -53,3 +53,11 @@ def test_the_folder_of_a_memory_cgroup(mountinfo, memberships, folder):
 )
 def test_a_cgroup_that_cannot_be_seen_from_here(mountinfo, memberships):
     assert list(folders(memberships, parse_mounts(mountinfo))) == []
+
+
+@pytest.mark.parametrize("separator", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_no_sign_in_a_name_makes_two_lines_of_one(separator):
+    mounted = f"{V2}\n31 23 0:27 / /home/mina/a{separator}b rw - fuse.sshfs mina rw"
+    listed = f"3:cpu:/a{separator}b\n0::/a{separator}c"
+    [(place, _)] = folders(listed, parse_mounts(mounted))
+    assert place == Path(f"/sys/fs/cgroup/a{separator}c")

@@ -82,3 +82,9 @@ def test_the_choice_before_a_kill_names_its_victim(task):
 )
 def test_only_the_kernels_own_records_are_heard(record, message):
     assert kernel_message(record) == message
+
+
+def test_a_message_is_one_line_that_prints():
+    assert kernel_message("3,1,2,-;Killed process 42 (a\x1b[2J\u202eb)\n SUBSYSTEM=x") == (
+        "Killed process 42 (a\ufffd[2J\ufffdb)"
+    )

@@ -1,5 +1,6 @@
 """Who may be asked where it hangs, and what becomes of the answer."""
 
+import json
 import signal
 
 import pytest
@@ -180,3 +181,16 @@ def test_what_py_spy_could_not_read_is_no_evidence(text):
 def test_more_than_can_be_taken_in_is_no_evidence():
     assert py_spy.parse(READING.ljust(py_spy.BYTES_MAX), 42)
     assert not py_spy.parse(READING.ljust(py_spy.BYTES_MAX + 1), 42)
+
+
+FORGED = "train.py\nWhere: nowhere\x1b[2J\u202e"
+
+
+def test_a_file_name_forges_no_line_whoever_read_it():
+    said = [{"os_thread_id": 7, "thread_name": "x", "frames": [{"filename": FORGED, "line": 3, "name": FORGED}]}]
+    [line] = stack(py_spy.parse(json.dumps(said).encode(), 7)).lines
+    assert line == "main thread: {0}:3 in {0}".format("train.py Where: nowhere\ufffd[2J\ufffd")
+    for separator in ("\r", "\x0b", "\x1c", "\x85", "\u2028"):
+        text = f'Stack (most recent call first):\n  File "a{separator}b", line 3 in f{separator}\x1b'
+        assert all(line.isprintable() for line in evidence(text))
+        assert len(evidence(text)) == 1

@@ -35,3 +35,15 @@ def test_another_kind_of_fault_and_another_source_are_logged_at_once(caplog):
         complaints.note("file.magic", "/beats/a", "no heartbeat", 0.0)
         complaints.note("file.torn", "/beats/b", "torn", 0.0)
     assert len(caplog.messages) == 3
+
+
+def test_what_somebody_has_written_into_a_name_forges_no_line(caplog):
+    with caplog.at_level(logging.WARNING):
+        Complaints().note("file.torn", "/beats/a\nWhere: here", "torn\x1b[2J", 0.0)
+    assert caplog.messages == ["/beats/a Where: here: torn\ufffd[2J"]
+
+
+def test_what_was_seen_several_times_is_counted_as_often():
+    complaints = Complaints()
+    complaints.note("file.name", "/beats", "a name that does not print", 0.0, times=7)
+    assert complaints.counts["file.name"] == 7

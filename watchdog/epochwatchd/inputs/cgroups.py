@@ -6,11 +6,15 @@ as one of the machine.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from epochwatch.wire import clean
+from epochwatchd.inputs import missed
 
 _COUNTERS = ("memory.events.local", "memory.events", "memory.oom_control")
 """Where the kernel counts its kills: version 2 (``local``: without the cgroups below, since Linux 5.2), version 1."""
@@ -44,23 +48,29 @@ MACHINE = MemoryGroup("the machine", Path("/proc/vmstat"))
 
 
 def memberships(pid: int) -> str:
-    """The cgroups of a process, as ``/proc/PID/cgroup`` lists them; empty if it is gone."""
+    """The cgroups of a process, as ``/proc/PID/cgroup`` lists them, in text that prints; empty if it is gone."""
     try:
-        return Path(f"/proc/{pid}/cgroup").read_text("utf-8", "replace")
+        listed = Path(f"/proc/{pid}/cgroup").read_bytes().decode("utf-8", "replace")
     except OSError:
         return ""
+    return "\n".join(map(clean, listed.split("\n")))  # whoever may make cgroups may call them anything but a newline
+
+
+def group_by(listed: str) -> MemoryGroup:
+    """The memory cgroup of a process, by its ``memberships``."""
+    return _group_by(listed, _mounts())
 
 
 @lru_cache(maxsize=1024)
-def group_by(listed: str) -> MemoryGroup:
-    """The memory cgroup of a process, by its ``/proc/PID/cgroup``."""
-    groups = (_group(folder, top) for folder, top in folders(listed, _mounts()))
+def _group_by(listed: str, mounts: tuple[Mount, ...]) -> MemoryGroup:
+    groups = (_group(folder, top) for folder, top in folders(listed, mounts))
     return next((group for group in groups if group), MACHINE)
 
 
 def folders(listed: str, mounts: tuple[Mount, ...]) -> Iterator[tuple[Path, Path]]:
     """Where a process's memory cgroup may be, by its ``/proc/PID/cgroup``: the folder, and the top of its hierarchy."""
-    paths = {controllers: path for _, controllers, path in (line.split(":", 2) for line in listed.splitlines())}
+    lines = (line.split(":", 2) for line in listed.split("\n") if line.count(":") > 1)
+    paths = {controllers: path for _, controllers, path in lines}
     version_1 = next((path for names, path in paths.items() if "memory" in names.split(",")), None)
     version, path = (1, version_1) if version_1 is not None else (2, paths.get(""))
     for mount in mounts:
@@ -80,10 +90,10 @@ def _group(folder: Path, top: Path) -> MemoryGroup | None:
     """The cgroup of a folder, or the nearest above it of which memory is accounted."""
     above = [place for place in (folder, *folder.parents) if place.is_relative_to(top)]
     for place in above:
-        counter = next((place / name for name in _COUNTERS if (place / name).exists()), None)
+        counter = next((place / name for name in _COUNTERS if os.path.exists(place / name)), None)  # noqa: PTH110
         if counter is not None:
             members = place / "cgroup.procs" if place == folder else None  # it has members in the folders below too
-            limits = tuple(a / name for a in above for name in _LIMITS if (a / name).exists())
+            limits = tuple(a / name for a in above for name in _LIMITS if os.path.exists(a / name))  # noqa: PTH110
             return MemoryGroup("cgroup /" + "/".join(place.relative_to(top).parts), counter, members, limits)
     return None
 
@@ -128,15 +138,24 @@ def _limit(path: Path) -> float | None:
     return int(text) / _MIB if text.isdecimal() and int(text) < _UNLIMITED else None
 
 
-@cache
 def _mounts() -> tuple[Mount, ...]:
-    return parse_mounts(Path("/proc/self/mountinfo").read_text())
+    """None at all where they cannot be read now; then they are read again for the next process."""
+    try:
+        return _mounts_here()
+    except OSError as e:
+        missed.note("cgroups.mounts", "/proc/self/mountinfo", e)
+        return ()
+
+
+@cache
+def _mounts_here() -> tuple[Mount, ...]:
+    return parse_mounts(Path("/proc/self/mountinfo").read_bytes().decode("utf-8", "surrogateescape"))
 
 
 def parse_mounts(mountinfo: str) -> tuple[Mount, ...]:
     """The hierarchies that can hold memory cgroups, from ``/proc/PID/mountinfo``."""
     mounts = []
-    for line in mountinfo.splitlines():
+    for line in filter(None, mountinfo.split("\n")):  # users may mount something under any name, but for these two
         fields, _, filesystem = line.partition(" - ")
         kind, _, options = filesystem.split(" ", 2)
         root, point = (_unescaped(field) for field in fields.split(" ")[3:5])

@@ -54,18 +54,18 @@ class Deaths:
             return False
         try:
             stat = processes.stat_of(pid)
+            if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
+                os.close(fd)
+                return False
+            self._epoll.register(fd, select.EPOLLIN)
         except OSError:
             os.close(fd)
             raise
-        if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
-            os.close(fd)
-            return False
         self.forget(key)
         self._by_fd[fd] = (key, pid)
         self._by_key[key] = fd
         if self._exits:
             self._exits.watch(pid)
-        self._epoll.register(fd, select.EPOLLIN)
         return True
 
     def met_dead(self, key: str, at: float) -> Exit | None:

@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import PurePath
 from typing import NamedTuple
 
+from epochwatch.wire import clean
 from epochwatchd.model import Stack
 
 LINES_MAX, INNER, OUTER = 10, 5, 2
@@ -53,7 +54,7 @@ class Thread(NamedTuple):
 def parse(text: str) -> list[Thread]:
     """The threads in a text as ``faulthandler`` writes it; the one that wrote it is the main thread."""
     threads: list[tuple[bool, list[Frame]]] = []
-    for line in text.splitlines():
+    for line in map(clean, text.split("\n")):  # whoever writes it may write anything
         if thread := _THREAD.match(line):
             threads.append((thread[1] != "Thread", []))
         elif threads and (frame := _FRAME.match(line)):

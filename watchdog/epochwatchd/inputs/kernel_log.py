@@ -9,7 +9,8 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from epochwatchd.inputs import processes
+from epochwatch.wire import clean
+from epochwatchd.inputs import missed, processes
 
 _DEVICE = os.makedev(1, 11)
 _RECORD_MAX = 8192
@@ -63,9 +64,15 @@ class KernelLog:
         for count, record in enumerate(self._records(now)):
             self._note(record)
             if count >= _RECORDS_PER_DRAIN:
-                os.lseek(self._fd, 0, os.SEEK_END)
-                self.whole_since = now
+                self._skip(now)
                 return
+
+    def _skip(self, now: float) -> None:
+        self.whole_since = now
+        try:
+            os.lseek(self._fd, 0, os.SEEK_END)
+        except OSError as e:
+            missed.note("kernel_log.skip", "/dev/kmsg", e)
 
     def kill_of(self, pids: Iterable[int]) -> tuple[str, ...]:
         """What the log says of the out-of-memory killer's killing one of ``pids``, verbatim; empty if it does not."""
@@ -125,6 +132,10 @@ class KernelLog:
             except BrokenPipeError:  # overwritten before it was read; the next read goes on behind the gap
                 self.whole_since = now
                 continue
+            except OSError as e:
+                missed.note("kernel_log.read", "/dev/kmsg", e)
+                self.whole_since = now
+                return
             yield record.decode("utf-8", "replace")
 
 
@@ -134,11 +145,11 @@ def seconds_of(record: str) -> float:
 
 
 def kernel_message(record: str) -> str | None:
-    """The text of a record ``priority,sequence,time,flags;text``; None if not the kernel but a program wrote it."""
+    """The text of a record ``priority,sequence,time,flags;text``, made to print; None if a program wrote it."""
     head, _, body = record.partition(";")
     priority = head.partition(",")[0]
     is_kernels = priority.isdecimal() and int(priority) >> 3 == 0
-    return body.partition("\n")[0] if is_kernels else None
+    return clean(body.partition("\n")[0]) if is_kernels else None
 
 
 def chosen_pid(message: str) -> int | None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from epochwatch.wire import STACKS_NAME, Body
-from epochwatchd.inputs import processes
+from epochwatch.wire import STACKS_NAME, Body, clean
+from epochwatchd.inputs import missed, processes
 from epochwatchd.model import Child, Process
 
 ACTIVE_SHARE = 0.1
@@ -65,7 +65,11 @@ class Looks:
         if stat is None:
             return None
         self._left -= 1
-        self._last[key] = self._look(pid, stat, before, _became(pid, stat, body))
+        try:
+            self._last[key] = self._look(pid, stat, before, _became(pid, stat, body))
+        except OSError as e:  # the process table cannot be listed: what was seen before stands
+            missed.note("process.table", f"process {pid}", e)
+            return before and before.process
         return self._last[key].process
 
     def _look(self, pid: int, stat: processes.Stat, before: _Look | None, program: str | None) -> _Look:
@@ -151,15 +155,15 @@ def _became(pid: int, stat: processes.Stat, body: Body | None) -> str | None:
     closes the agent's file. A program may do the first itself; so the second has to be seen too, where that may be
     seen, and in any case another command line than the script's.
     """
-    if body is None or body.stack_signal is None:
+    if body is None or not body.stack_signal:
         return None
     signals = processes.signals(pid)
     if signals is None or (signals.caught | signals.ignored) >> (body.stack_signal - 1) & 0b11:
         return None
-    has_other_words = not body.argv or not processes.command_line(pid).endswith(" ".join(body.argv))
+    has_other_words = not body.argv or not processes.command_line(pid).endswith(clean(" ".join(body.argv)))
     if _has_agents_file(pid, body) or not has_other_words:
         return None
-    return "".join(c if c.isprintable() else "?" for c in stat.name)
+    return stat.name
 
 
 def _has_agents_file(pid: int, body: Body) -> bool:

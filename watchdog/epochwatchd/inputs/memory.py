@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from epochwatchd.inputs import cgroups
+from epochwatchd.inputs import cgroups, missed
 from epochwatchd.inputs.cgroups import MemoryGroup
 from epochwatchd.inputs.families import Families
 from epochwatchd.inputs.kernel_log import KernelLog
@@ -164,5 +164,9 @@ class Memory:
 
 
 def _available_mib() -> float | None:
-    available = _AVAILABLE.search(Path("/proc/meminfo").read_bytes())
+    try:
+        available = _AVAILABLE.search(Path("/proc/meminfo").read_bytes())
+    except OSError as e:  # no descriptor is left, say
+        missed.note("memory.available", "/proc/meminfo", e)
+        return None
     return int(available[1]) / 1024 if available else None

@@ -7,13 +7,12 @@ through only those of watched processes, so that a machine that starts a thousan
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import socket
 import struct
 from contextlib import suppress
 
-from epochwatchd.inputs import processes
+from epochwatchd.inputs import missed, processes
 
 WATCHED_MAX = 256
 """The filter compares one by one, and its size counts as socket memory; beyond this many others go without."""
@@ -74,7 +73,11 @@ class ExitEvents:
             self._watched[pid] += 1
         elif len(self._watched) < WATCHED_MAX:
             self._watched[pid] = 1
-            self._filter()
+            try:
+                self._filter()
+            except OSError as e:  # no memory for a longer one: this process goes without
+                missed.note("exits.filter", f"process {pid}", e)
+                del self._watched[pid]
 
     def forget(self, pid: int) -> None:
         """Take back one ``watch``; the filter lets its exit through until it is next changed."""
@@ -101,16 +104,15 @@ class ExitEvents:
             except BlockingIOError:
                 return
             except OSError as e:
-                if e.errno != errno.ENOBUFS:
-                    raise
+                missed.note("exits.lost", "the kernel's process events", e)
                 self._forget_all()
-                continue
+                return
             if pid in self._watched:
                 self._statuses[pid] = status
 
     def _forget_all(self) -> None:
         """Events were lost: what was heard last, or waits to be read, may not be the last there was."""
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # none is left, or the socket fails: the next drain tells
             while True:
                 self._socket.recv(4096)
         self._statuses.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,11 +14,13 @@ from typing import NamedTuple
 
 import psutil
 
-from epochwatch.wire import Body
+from epochwatch.wire import Body, clean
+from epochwatchd.inputs import missed
 
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 """PROC_PID_INIT_INO of linux/proc_ns.h: the namespace of the whole machine, which sees all others."""
 _CAP_SYS_PTRACE = 1 << 19
+_MOVED = re.compile(rb"^(?:rchar|wchar|read_bytes): (\d+)$", re.MULTILINE)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,15 +49,22 @@ def stat_of(pid: int) -> Stat | None:
         data = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    try:
+        return _parsed(data)
+    except (ValueError, IndexError):
+        raise OSError(errno.EIO, "not what the kernel writes there", f"/proc/{pid}/stat") from None
+
+
+def _parsed(data: bytes) -> Stat:
     name_end = data.rindex(b")")
-    name = data[data.index(b"(") + 1 : name_end].decode("utf-8", "replace")
+    name = clean(data[data.index(b"(") + 1 : name_end].decode("utf-8", "replace"))
     fields = data[name_end + 2 :].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
     return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), cpu_s, int(fields[49]), name)
 
 
 def owners(pid: int) -> set[int]:
-    """The real and effective uid of a process; empty if it is gone."""
+    """The real and effective uid of a process; empty if it is gone. Raises OSError where that cannot be known."""
     for line in _status_lines(pid):
         if line.startswith("Uid:"):
             return {int(uid) for uid in line.split()[1:3]}
@@ -104,7 +115,11 @@ def command_of(body: Body, pid: int) -> int | None:
     """The pid, as seen from here, of the command that a process with this ``pid`` here wraps; None if not known."""
     if not body.command_pid or body.pidns in (None, _own_pid_namespace()):
         return body.command_pid or None
-    return next((child for child in children_of(pid) if _inner_pid(child) == body.command_pid), None)
+    try:
+        return next((child for child in children_of(pid) if _inner_pid(child) == body.command_pid), None)
+    except OSError as e:
+        missed.note("process.command", f"process {pid}", e)
+        return None
 
 
 @lru_cache(maxsize=1)
@@ -127,8 +142,9 @@ def _inner_pid(pid: int) -> int | None:
 
 
 def _status_lines(pid: int) -> list[str]:
+    """Its lines end in newlines and nothing else: a process may have any other sign in its name, to forge a line."""
     try:
-        return Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+        return Path(f"/proc/{pid}/status").read_bytes().decode("utf-8", "replace").split("\n")
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
 
@@ -148,7 +164,7 @@ def lineage(pid: int) -> Iterator[int]:
 
 
 def children() -> dict[int, list[int]]:
-    """The children of every process, from one look at the whole process table."""
+    """The children of every process, from one look at the whole process table. Raises OSError."""
     result: dict[int, list[int]] = {}
     for pid in psutil.pids():
         stat = read_stat(pid)
@@ -168,7 +184,7 @@ def children_of(pid: int) -> tuple[int, ...]:
 def wchan(pid: int) -> str | None:
     """The kernel function a process waits in, where the kernel shows it to us."""
     try:
-        name = Path(f"/proc/{pid}/wchan").read_text()
+        name = clean(Path(f"/proc/{pid}/wchan").read_bytes().decode("utf-8", "replace"))
     except OSError:
         return None
     return name if name not in ("", "0") else None
@@ -181,11 +197,13 @@ def moved_bytes(pid: int) -> int:
     ``read_bytes`` alone.
     """
     try:
-        lines = Path(f"/proc/{pid}/io").read_text("ascii").splitlines()
+        data = Path(f"/proc/{pid}/io").read_bytes()
     except OSError:
         return 0
-    counts = dict(line.split(": ") for line in lines)
-    return sum(int(counts[name]) for name in ("rchar", "wchar", "read_bytes"))
+    return sum(map(int, _MOVED.findall(data)))
+
+
+_MASKS = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
 
 
 class Signals(NamedTuple):
@@ -198,24 +216,26 @@ class Signals(NamedTuple):
 
 
 def signals(pid: int) -> Signals | None:
-    """What a process does with signals (``blocked``: by its main thread), or None if there is no such process."""
-    masks = dict(line.split(":\t") for line in _status_lines(pid) if line.startswith(("Sig", "ShdPnd")))
-    if not masks:
+    """What a process does with signals (``blocked``: by its main thread); None if it is gone, or cannot be seen now."""
+    try:
+        masks = dict(line.split(":\t") for line in _status_lines(pid) if line.startswith(_MASKS))
+    except OSError as e:
+        missed.note("process.signals", f"process {pid}", e)
         return None
-    caught, ignored, blocked, own, shared = (
-        int(masks[name], 16) for name in ("SigCgt", "SigIgn", "SigBlk", "SigPnd", "ShdPnd")
-    )
+    if len(masks) < len(_MASKS):
+        return None
+    own, shared, blocked, ignored, caught = (int(masks[name], 16) for name in _MASKS)
     return Signals(caught, ignored, blocked, own | shared)
 
 
 def command_line(pid: int) -> str:
-    """The command line of a process, or else its name; empty if it is gone."""
+    """The command line of a process on one line that prints, or else its name; empty if it is gone."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ")
     except OSError:
         return ""
     stat = read_stat(pid)
-    return words.decode("utf-8", "replace") or (stat.name if stat else "")
+    return clean(words.decode("utf-8", "replace")) or (stat.name if stat else "")
 
 
 def exit_status_of_zombie(pid: int) -> int | None:

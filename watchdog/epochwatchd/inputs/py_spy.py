@@ -15,6 +15,7 @@ import threading
 from functools import cache
 from pathlib import Path
 
+from epochwatch.wire import clean
 from epochwatchd.inputs import processes
 from epochwatchd.inputs.frames import Frame, Thread
 
@@ -23,6 +24,7 @@ AT_ONCE = 4
 ROOT = 0
 BYTES_MAX = 2**22
 """A hundred threads with a hundred frames each take about as much."""
+_PARTS = ("filename", "line", "name")
 _turns = threading.BoundedSemaphore(AT_ONCE)
 
 
@@ -117,9 +119,9 @@ def parse(output: bytes, pid: int) -> list[Thread]:
         return [
             Thread(
                 thread["os_thread_id"] == pid or thread["thread_name"] == "MainThread",
-                [Frame(frame["filename"], str(frame["line"]), frame["name"]) for frame in thread["frames"]],
+                [Frame(*(clean(str(frame[part])) for part in _PARTS)) for frame in thread["frames"]],
             )
             for thread in told
         ]
-    except (ValueError, KeyError, TypeError):  # nothing at all, or what another version of it says
+    except (ValueError, KeyError, TypeError, RecursionError):  # nothing at all, or what another version of it says
         return []

@@ -67,6 +67,14 @@ class Question(Protocol):
         """No answer is wanted any more."""
 
 
+class _Whom(NamedTuple):
+    """A process, its beat, and the uid of whoever wrote that; None: not known."""
+
+    pid: int
+    body: Body
+    uid: int | None
+
+
 class _Asked(NamedTuple):
     """When a process was asked, in which of the ways, and the answer: None while that is awaited.
 
@@ -85,16 +93,18 @@ class Stacks:
     def __init__(self) -> None:
         self._asked: dict[str, _Asked] = {}
 
-    def at(self, key: str, pid: int, body: Body, now: float, *, wanted: bool) -> Stack | None:
+    def at(self, key: str, pid: int, body: Body, now: float, *, wanted: bool, uid: int | None) -> Stack | None:
         """Where a process hangs: nothing if it cannot be known, None while an answer is awaited.
 
-        With ``wanted`` it is asked, at most once a minute.
+        With ``wanted`` it is asked, at most once a minute, and only where it is of the user with this ``uid``; None:
+        it is not known whose beats they are, and nobody is asked.
         """
         asked = self._asked.get(key)
+        whom = _Whom(pid, body, uid)
         if asked is not None and asked.stack is None:
-            asked = self._asked[key] = _answered(asked, pid, body, now)
+            asked = self._asked[key] = _answered(asked, whom, now)
         elif wanted and (asked is None or now - asked.at >= AGAIN_AFTER_S):
-            asked = _begun(0, pid, body, now)
+            asked = _begun(0, whom, now)
             if asked is not None:
                 self._asked[key] = asked
         return asked.stack if asked is not None else Stack()
@@ -106,15 +116,16 @@ class Stacks:
             asked.question.close()
 
 
-def _begun(way: int, pid: int, body: Body, now: float) -> _Asked | None:
+def _begun(way: int, whom: _Whom, now: float) -> _Asked | None:
     """The process asked in the first way from this one on in which it can be; None if in none."""
     for number, begin in enumerate(_WAYS[way:], way):
         with suppress(OSError):  # it is gone, not ours to ask, or not as the agent left it
-            return _Asked(now, number, begin(pid, body))
+            if processes.owners(whom.pid) == {whom.uid}:  # each time: it may have become another's
+                return _Asked(now, number, begin(whom.pid, whom.body))
     return None
 
 
-def _answered(asked: _Asked, pid: int, body: Body, now: float) -> _Asked:
+def _answered(asked: _Asked, whom: _Whom, now: float) -> _Asked:
     if now - asked.at < ANSWER_S:
         return asked
     threads = asked.question.threads() if asked.question is not None else []
@@ -125,7 +136,7 @@ def _answered(asked: _Asked, pid: int, body: Body, now: float) -> _Asked:
     stack = frames.stack(threads or ())
     if stack.lines:
         return asked._replace(question=None, stack=stack)
-    again = _begun(asked.way + 1, pid, body, now)
+    again = _begun(asked.way + 1, whom, now)
     return again or asked._replace(question=None, stack=stack if now - asked.at >= AGAIN_WITHIN_S else None)
 
 

@@ -94,7 +94,8 @@ class Evidence:
         is_due = soon >= silent_from(worker, process, run.policy, soon)
         if is_due and self._is_shared(pid, pid_of) and self._went_on(worker):
             return replace(process, went_on=True)
-        stack = self._stacks.at(worker.key, pid, worker.body, now, wanted=may_hang and is_due)
+        wanted = may_hang and is_due
+        stack = self._stacks.at(worker.key, pid, worker.body, now, wanted=wanted, uid=worker.uid)
         return replace(process, stack=stack)
 
     def _is_shared(self, pid: int, pid_of: Mapping[str, int]) -> bool:

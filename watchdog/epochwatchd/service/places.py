@@ -103,7 +103,7 @@ class SharedFolder:
         with os.scandir(self._parent) as entries:
             for entry in islice(entries, ENTRIES_MAX):
                 number = entry.name.removeprefix(self._prefix)
-                if entry.name == self._prefix + number and number.isascii() and number.isdecimal():
+                if number.isascii() and number.isdecimal() and entry.name == f"{self._prefix}{int(number)}":
                     uids += _if_of(entry, int(number))
         if len(uids) > FOLDERS_MAX:
             missed.note(
