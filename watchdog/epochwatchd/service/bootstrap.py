@@ -34,11 +34,11 @@ log = logging.getLogger("epochwatchd")
 GPU_INTERVAL_S = 5.0
 STATUS_INTERVAL_S = 10.0
 CHECKPOINT_INTERVAL_S = 20.0
-PRUNE_INTERVAL_S = 6 * 3600.0
+PRUNE_INTERVAL_S = 3600.0
 GARBAGE = (20_000, 20, 20)
 """Beats and verdicts die with their last reference, and to look through ten thousand runs for cycles takes a tenth of a
 second. So it is seldom done, but it is done: whatever may make cycles takes some MiB and no more."""
-PRUNE_ROWS, PRUNE_PAUSE_S = 200, 0.05
+PRUNE_ROWS, PRUNE_PAUSE_S = 100, 0.05
 """What is old is forgotten a few milliseconds' worth at a time: deaths and ticks come in between."""
 STOP_S = 1.0
 """Messages on their way get so long when the daemon stops; the others are sent by the next one."""
