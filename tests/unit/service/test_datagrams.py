@@ -5,7 +5,7 @@ from builders import beat, worker
 
 from epochwatch.wire import Beat, Body, Head, WireError
 from epochwatchd.inputs.beat_socket import Datagram
-from epochwatchd.service.datagrams import RUNS_MAX, Datagrams
+from epochwatchd.service.datagrams import Datagrams
 
 
 def said(job="digits", *, sealed_ns=0, is_json=True, head=None, **body):
@@ -64,10 +64,23 @@ def test_a_sealed_end_is_not_replayed_as_another_run(datagrams):
         datagrams.place(said(sealed_ns=5), {})
 
 
-def test_a_flood_of_invented_runs_is_stopped(datagrams):
-    known = dict.fromkeys(map(str, range(RUNS_MAX)))
-    with pytest.raises(WireError, match="more than"):
-        datagrams.place(said(run="one more"), known)
+def test_a_flood_of_invented_runs_is_stopped_and_keeps_nobody_else_out(datagrams, monkeypatch):
+    monkeypatch.setattr("epochwatchd.service.datagrams.RUNS_MAX", 3)
+    invented = [datagrams.place(said(run=f"r{number}"), {}).key for number in range(3)]
+    for key in invented:
+        datagrams.began(key, said())
+    with pytest.raises(WireError, match="more than 3 runs by datagram"):
+        datagrams.place(said(run="one more"), {})
+    assert datagrams.place(said(run="one more")._replace(uid=1000), {}) is not None
+    datagrams.over(invented[0])
+    assert datagrams.place(said(run="one more"), {}) is not None
+
+
+def test_a_known_sender_speaks_of_other_runs_than_somebody_with_the_same_words(datagrams):
+    known, unknown = datagrams.place(said(run="r1")._replace(uid=1000), {}), datagrams.place(said(run="r1"), {})
+    assert (known.run_key, known.run) == ("1000:r1", "r1")
+    assert known.key != unknown.key
+    assert known.run_key != unknown.run_key
 
 
 def test_json_leaves_the_count_and_old_numbers_to_the_receiver(datagrams):
