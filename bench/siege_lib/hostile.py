@@ -1,0 +1,2 @@
+def measure(*_): return []
+def fair(): return []
