@@ -23,7 +23,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few kills and jobs, a minute of churn")
     parser.add_argument("--kills", type=int, default=None, metavar="N", help="default 1000, with --quick 20")
     parser.add_argument("--jobs", type=int, default=None, metavar="N", help="default 5000, with --quick 150")
-    parser.add_argument("--minutes", type=float, default=None, metavar="M", help="of churn; default 30, with --quick 0.5")
+    parser.add_argument(
+        "--minutes", type=float, default=None, metavar="M", help="of churn; default 30, with --quick 0.5"
+    )
     parser.add_argument("--only", nargs="+", choices=TOPICS, default=TOPICS, metavar="TOPIC", help=", ".join(TOPICS))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

@@ -105,6 +105,7 @@ class Besieged:
             "heartbeats": {"udp": f"{self.udp[0]}:{self.udp[1]}", "directories": [str(self.beats)]},
             "store": {"path": str(self.store)},
             "channels": {"hook": {"kind": "webhook", "url": self.hook.url}},
+            "routes": [{"to": ["hook"]}],
             **settings,
         }
         (place / "config.yaml").write_text(yaml.safe_dump(config))
@@ -120,7 +121,11 @@ class Besieged:
     def start(self, *, wait: bool = True) -> None:
         """Start it; ``wait`` until it watches."""
         (self.place / "run").mkdir(exist_ok=True)
-        own = {"TMPDIR": str(self.place), "XDG_RUNTIME_DIR": str(self.place), "NOTIFY_SOCKET": str(self.place / "notify")}
+        own = {
+            "TMPDIR": str(self.place),
+            "XDG_RUNTIME_DIR": str(self.place),
+            "NOTIFY_SOCKET": str(self.place / "notify"),
+        }
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("EPOCHWATCH", "JOURNAL"))}
         environment = {**ours, **own, "RUNTIME_DIRECTORY": str(self.place / "run"), "NO_PROXY": "*"}
         size = self.log.stat().st_size if self.log.exists() else 0
@@ -156,7 +161,10 @@ class Besieged:
     def send(self, data: bytes, *, unix: bool = False) -> None:
         """Send it a datagram."""
         kind = socket.AF_UNIX if unix else socket.AF_INET
-        with socket.socket(kind, socket.SOCK_DGRAM) as sender, contextlib.suppress(OSError):  # too long, or a full queue
+        with (
+            socket.socket(kind, socket.SOCK_DGRAM) as sender,
+            contextlib.suppress(OSError),
+        ):  # too long, or a full queue
             sender.sendto(data, self.socket if unix else self.udp)
 
     def close(self) -> None:

@@ -128,7 +128,16 @@ def _report(daemon: Besieged, crowd: Jobs, done: Counter[str], ready: list[float
     print()
     common.print_table(
         "Killed again and again (another channel is dead all the time)",
-        ["kills", "jobs", "told", "lost", "wrong kind", "twice, same key", "twice, another key", f"late (> {LATE_S:g} s)"],
+        [
+            "kills",
+            "jobs",
+            "told",
+            "lost",
+            "wrong kind",
+            "twice, same key",
+            "twice, another key",
+            f"late (> {LATE_S:g} s)",
+        ],
         [[sum(done.values()), len(crowd.all), len(told), len(lost), len(wrong), same, other, len(late)]],
     )
     print(", ".join(f"{n} {moment}" for moment, n in done.items()))

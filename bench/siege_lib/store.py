@@ -1,2 +1,6 @@
-def measure(*_): return []
-def fair(): return []
+def measure(*_):
+    return []
+
+
+def fair():
+    return []
