@@ -236,6 +236,6 @@ def _log_failure(lane: Lane, error: ChannelError) -> None:
 
 def _log_dead(lane: Lane, notification: Notification, error: ChannelError) -> None:
     log.error(
-        "channel %s: %s; the message on %s (%s) is a dead letter: mend it, then try `epochwatchd test-alert %s`",
+        "channel %s: %s; the message on %s (%s) is a dead letter: mend it (`epochwatchd test-alert %s`), then reload",
         lane.name, error, notification.job, notification.kind, lane.name,
     )  # fmt: skip

@@ -85,9 +85,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         service = _Service(daemon, deliverer, ledger, load, env)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)
-        revived = ledger.revive_dead(read_clocks().wall)
-        if revived:
-            log.info("%d dead letters are tried again", revived)
+        service.revive_dead_letters()
         daemon.restore(read_clocks())
         deliverer.start()
         _listen(loop, daemon, files, sockets)
@@ -155,9 +153,17 @@ class _Service:
                 log.warning("heartbeats and store.path are as they were: they change when the daemon is started anew")
             self._daemon.reconfigure(config)
             self._deliverer.reconfigure(_sends(config))
+            self.revive_dead_letters()
+            self._deliverer.wake()
             self._daemon.refused_config = None
             log.info("the configuration was read again; alerts to %s", _names(config))
         self.ready()
+
+    def revive_dead_letters(self) -> None:
+        """A channel may have been mended: what it refused for good in the last days is tried again."""
+        revived = self._ledger.revive_dead(read_clocks().wall)
+        if revived:
+            log.info("%d dead letters are tried again", revived)
 
     def ready(self) -> None:
         """Tell systemd that the daemon works, and on what."""

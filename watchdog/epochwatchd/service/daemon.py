@@ -277,10 +277,14 @@ class Daemon:
     def _look_at_store(self, moment: Moment) -> None:
         """Write what could not be written before; after a damage, everything that goes on."""
         if self._ledger.catch_up(moment.mono):
+            if self._store_behind_at is not None:
+                log.info("the store can be written again, and has everything")
             self._store_behind_at = None
         elif self._store_behind_at is None:
             self._store_behind_at = moment.mono
+            log.error("%s; verdicts are told from memory until it can be written", self._ledger.problem)
         if self._ledger.is_new():
+            log.warning("the store is another than before: all runs that go on are written into it")
             self._take_up_stored(moment)
             self.verdicts.write_anew(moment)
             self.verdicts.on_notice()

@@ -276,8 +276,11 @@ class Ledger:
         return self._ask(lambda store: store.pending_counts(), {})
 
     def revive_dead(self, now_wall: float) -> int:
-        """Put young dead letters back among the pending; gives how many."""
-        return self._ask(lambda store: store.revive_dead(now_wall), 0)
+        """Put young dead letters back among the pending, to be given anew; gives how many."""
+        revived = self._ask(lambda store: store.revive_dead(now_wall), 0)
+        if revived:
+            self._cursors.clear()  # they lie before what was given; what waits already is not taken twice
+        return revived
 
     def prune(self, before_wall: float, limit: int) -> int:
         """Forget some of what is older; 0 when there is no more."""

@@ -110,7 +110,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
 def _known(body: Body) -> dict[str, Any]:
     """What a body says, as far as it is known here."""
     said = body._replace(unknown=())._asdict()
-    return {name: value for name, value in said.items() if value != Body._field_defaults.get(name, "")}
+    return {name: value for name, value in said.items() if name == "job" or value != Body._field_defaults.get(name)}
 
 
 def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
