@@ -1,6 +1,1 @@
-def measure(*_):
-    return []
-
-
-def fair():
-    return []
+def measure(*_, **__): return []
