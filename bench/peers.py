@@ -71,7 +71,7 @@ def tqdm_update(_: Path) -> Iterator[Call]:
     """The progress bar's step."""
     from tqdm import tqdm  # noqa: PLC0415
 
-    with open(os.devnull, "w") as out, tqdm(total=10**9, file=out) as bar:  # noqa: PTH123 - not a path of ours
+    with open(os.devnull, "w") as out, tqdm(total=10**9, file=out) as bar:
         yield lambda i: bar.update()  # noqa: ARG005
 
 

@@ -149,5 +149,3 @@ def rss_kib(pid: int) -> int:
     """The memory that a process has in use."""
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1])
-
-

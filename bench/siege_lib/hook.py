@@ -18,7 +18,7 @@ class Said(NamedTuple):
 
 
 class Hook:
-    """A webhook on loopback. ``answer`` is called while a message is being posted, and gives the status to answer with."""
+    """A webhook on loopback. ``answer`` is called while a message is posted, and gives the status."""
 
     def __init__(self, answer: Callable[[], int] = lambda: 200) -> None:
         self.answer = answer

@@ -166,7 +166,17 @@ def _report(
     same, other = _twice(daemon.hook.about())
     common.print_table(
         "kills: SIGKILL at the worst of times (another channel fails and hangs now and then)",
-        ["", "kills", "jobs", "told", "lost", "wrong kind", "twice, same key", "twice, another", f"late (> {LATE_S:g} s)"],
+        [
+            "",
+            "kills",
+            "jobs",
+            "told",
+            "lost",
+            "wrong kind",
+            "twice, same key",
+            "twice, another",
+            f"late (> {LATE_S:g} s)",
+        ],
         [["all", sum(done.values()), len(jobs), len(told), len(lost), len(wrong), same, len(other), len(late)]],
     )
     print(", ".join(f"{count} {moment}" for moment, count in done.items()))

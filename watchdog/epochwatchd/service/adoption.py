@@ -78,12 +78,16 @@ def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
     """The worker of a datagram that belongs at ``place``.
 
     Where its sender is not known, its user is only what it says, and it may speak of no process but our own user's.
+    Raises WireError ``owner`` if it speaks of another's.
     """
     beat = datagram.beat
     body = beat.body if beat.body.host else beat.body._replace(host=_host_of(datagram))
     if datagram.is_json and body.pid is not None and body.host == socket.gethostname():
         body = _with_start(body)
-    local = _is_local(body) and _may_name(body, datagram.uid)
+    local = _is_local(body)
+    pid = processes.find(body) if local else None
+    if pid is not None and not may_speak_of(datagram.uid, pid):
+        raise WireError("owner", f"process {pid} is not the sender's to speak of (see docs/wire.md: who may speak)")
     worker = meet(
         place.key,
         Beat(beat.head._replace(seq=1) if datagram.is_json else beat.head, body),
@@ -100,11 +104,6 @@ def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
 def may_speak_of(uid: int | None, pid: int) -> bool:
     """Whether a sender may speak of a process: it must be theirs; of senders not known, our own user's."""
     return (os.geteuid() if uid is None else uid) in processes.owners(pid)
-
-
-def _may_name(body: Body, uid: int | None) -> bool:
-    pid = processes.find(body)
-    return pid is None or may_speak_of(uid, pid)
 
 
 def alive_at(worker: Worker, moment: Moment, watched_wall: float | None) -> float:

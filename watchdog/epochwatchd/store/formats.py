@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -39,7 +40,10 @@ def migrate(db: sqlite3.Connection, path: Path, schema: str) -> None:
     if version == SCHEMA_VERSION:
         return
     if version == 0:
-        db.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        # Ids of deliveries go on from the time in ms: what is said of one of a database that was set aside, or removed
+        # under us, must not hit another delivery of its successor.
+        first = f"INSERT INTO sqlite_sequence (name, seq) VALUES ('delivery', {int(time.time() * 1000)});"  # noqa: S608 - our own clock
+        db.executescript(f"BEGIN IMMEDIATE; {schema} {first} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         return
     copy = files.beside(path, f".format-{version}")
     _copy(db, copy)

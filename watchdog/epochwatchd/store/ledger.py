@@ -20,8 +20,6 @@ from epochwatchd.store.store import Store, Unfinished
 KEPT_MAX = 20_000
 """Verdicts kept for a store that cannot be written: after days of a full disk the oldest are only history."""
 TRY_AGAIN_S, TRY_AGAIN_MOST_S = 1.0, 15.0
-_GENERATION = 1 << 40
-"""Ids of deliveries of one store are told from those of the one that took its place."""
 _T = TypeVar("_T")
 
 
@@ -198,9 +196,8 @@ class Ledger:
         stored = self._ask(lambda store: store.pending(channel, self._cursors.get(channel, 0)), nothing)
         if stored:
             self._cursors[channel] = stored[-1].id
-        told, base = {*self._memory.rows.values()}, self._generation * _GENERATION
-        given = [d._replace(id=base + d.id) for d in stored if d.id not in told]
-        return given + self._memory.fresh.pop(channel, [])
+        told = {*self._memory.rows.values()}
+        return [d for d in stored if d.id not in told] + self._memory.fresh.pop(channel, [])
 
     def notification(self, delivery_id: int) -> Notification | None:
         """The message of a delivery; None where it is gone, with a store that has been replaced, say.
@@ -219,11 +216,8 @@ class Ledger:
             raise ChannelError(f"the message cannot be read: {e}") from e
 
     def _row_of(self, delivery_id: int) -> int | None:
-        """The row of a delivery in the present store; None if it has none, or none yet."""
-        if delivery_id < 0:
-            return self._memory.rows.get(delivery_id)
-        generation, row = divmod(delivery_id, _GENERATION)
-        return row if generation == self._generation else None
+        """The row of a delivery in the store; None if it is in none yet."""
+        return self._memory.rows.get(delivery_id) if delivery_id < 0 else delivery_id
 
     def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
         """What became of a delivery: ``delivered``, ``dead``, or ``pending`` with the error."""

@@ -66,7 +66,7 @@ CREATE TABLE notification (
 CREATE INDEX notification_by_age ON notification (created_wall);
 
 CREATE TABLE delivery (
-  id              INTEGER PRIMARY KEY,
+  id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- of one database never that of another: see formats.migrate
   notification_id INTEGER NOT NULL REFERENCES notification (id) ON DELETE CASCADE,
   channel         TEXT NOT NULL,
   state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
