@@ -157,3 +157,16 @@ def test_a_run_whose_stored_state_cannot_be_read_is_found_again_by_its_heartbeat
         again.beat("a", job="spoiled", seq=2, state=wire.FINISHED)
         again.tick()
         assert "finished" in kinds(again, "spoiled")
+
+
+def test_a_fault_of_the_watchdog_that_is_gone_after_a_restart_is_told_to_be_over(tmp_path):
+    with watching(tmp_path) as watch:
+        watch.daemon.refused_config = "config.yaml:1: chanels: unknown key"
+        watch.tick()
+    with watching(tmp_path) as again:
+        again.tick()
+        assert [(m.cause["code"], m.status) for m in again.messages()] == [
+            ("config_refused", "firing"),
+            ("config_refused", "resolved"),
+        ]
+        assert again.bulkheads.broken(again.clock().mono) == []
