@@ -65,6 +65,8 @@ def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
     if incident.finding.kind in OURS:  # nothing has run
         return worker.started_at
     ended = incident.finding.kind in ("finished", "crashed")
+    if ended and not worker.beats:  # it was met by its first beat or its last, which may have been long ago
+        return incident.finding.since
     return max(worker.beat_at, incident.finding.since) if ended else moment.mono
 
 
