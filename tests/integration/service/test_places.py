@@ -152,3 +152,13 @@ def test_whose_trainings_are_watched(tmp_path, monkeypatch, me, exists, expected
     monkeypatch.setattr(transport, "RUN_DIRECTORY", str(tmp_path if exists else tmp_path / "none"))
     monkeypatch.setattr(places.os, "geteuid", lambda: me)
     assert watched_uid() == expected
+
+
+def test_one_folder_that_keeps_even_root_out_ends_nobody_elses_listing():
+    class Fuse:
+        """A stand-in for the mount point of a user's file system, which only that user may look at."""
+
+        def stat(self, *, follow_symlinks):
+            raise PermissionError(f"not for you ({follow_symlinks})")
+
+    assert places._if_of(Fuse(), 54321) == []

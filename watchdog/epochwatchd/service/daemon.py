@@ -372,7 +372,7 @@ class Daemon:
             dropped = socket.newly_dropped()
             if dropped:
                 self.complaints.note("datagram.dropped", "the kernel", f"{dropped} datagrams dropped", moment.mono)
-                self.roster.forgive(INTERVAL_S, moment.mono, datagrams_only=True)
+                self.roster.forgive(INTERVAL_S, moment.mono, heard_by=socket.hears)
 
     def _hear_all(
         self, socket: BeatSocket, datagrams: Iterable[Datagram], faults: Iterable[Fault], moment: Moment

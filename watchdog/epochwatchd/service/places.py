@@ -117,7 +117,7 @@ def _if_of(entry: os.DirEntry[str], uid: int) -> list[int]:
     """The uid, if the folder is there and belongs to it."""
     try:
         about = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # gone since it was listed
+    except OSError:  # gone since it was listed; or a file system of its user's that keeps even root out
         return []
     return [uid] if stat.S_ISDIR(about.st_mode) and about.st_uid == uid else []
 

@@ -232,10 +232,10 @@ class Roster:
         """The files of workers that may still beat."""
         return [key for key, run in self.run_of.items() if is_file(key) and run.workers[key].exit is None]
 
-    def forgive(self, pause_s: float, now: float, *, datagrams_only: bool = False) -> None:
-        """Hold so much time against nobody."""
+    def forgive(self, pause_s: float, now: float, *, heard_by: Callable[[str], bool] = lambda _: True) -> None:
+        """Hold so much time against nobody; with ``heard_by``, a test of keys, against none of those."""
         for key, run in self.run_of.items():
-            if not (datagrams_only and is_file(key)):
+            if heard_by(key):
                 run.workers[key] = forgive(run.workers[key], pause_s, now)
 
     def remove_files(self, now: float) -> None:
