@@ -199,3 +199,28 @@ def test_of_a_process_that_is_gone_there_is_nothing_to_see():
     assert processes.command_line(2**30) == ""
     assert processes.moved_bytes(2**30) == 0
     assert processes.signals(2**30) is None
+
+
+def test_many_workers_of_one_process_cost_one_walk_through_those_below_it(start, monkeypatch):
+    process = start(
+        "children = [subprocess.Popen(['sleep', '60']) for _ in range(30)]; print('up', flush=True); input()"
+    )
+    read, count = processes.read_stat, []
+    monkeypatch.setattr(processes, "read_stat", lambda pid: count.append(pid) or read(pid))
+    looks = Looks()
+    looks.begin(1.0)
+    for number in range(40):
+        looks.at(f"/{number}", process.pid)
+    below = [pid for pid in count if (stat := read(pid)) is not None and stat.parent == process.pid]
+    assert len(below) <= 2 * 30  # once to find whose children they are, once to look at them
+
+
+def test_of_very_many_below_one_the_rest_is_not_looked_at(start, monkeypatch):
+    process = start(
+        "children = [subprocess.Popen(['sleep', '60']) for _ in range(30)]; print('up', flush=True); input()"
+    )
+    monkeypatch.setattr("epochwatchd.inputs.looks.BELOW_MAX", 10)
+    looks = Looks()
+    looks.begin(1.0)
+    looks.at("/w", process.pid)
+    assert len(looks._trees[process.pid][0]) == 10

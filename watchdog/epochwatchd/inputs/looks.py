@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,10 @@ MOVING_BYTES_PER_S = 100_000
 """One that read and wrote so much counts as moving data; loggers, progress bars and monitors stay well below."""
 PER_TICK = 50
 """Looks taken in one tick: with thousands of suspects each is looked at in turn."""
+BELOW_MAX = 500
+"""Of more processes below one, the rest is not looked at: no training has so many, and a neighbour may."""
+BELOW_PER_LOOK = 20
+"""So many processes below one cost as much of a tick's looks as one look more."""
 NOTABLE_MAX = 2
 _WORKERS = ("python", "pt_data_worker", "pt_main_thread")
 """What those of Python and of PyTorch call themselves, whatever the script that started them is called."""
@@ -47,10 +53,11 @@ class Looks:
         self._now = 0.0
         self._left = 0.0
         self._children: dict[int, list[int]] | None = None
+        self._trees: dict[int, tuple[list[tuple[int, processes.Stat]], _Tree]] = {}
 
     def begin(self, now: float, limit: float = PER_TICK) -> None:
         """A new tick, in which at most ``limit`` looks are taken."""
-        self._now, self._left, self._children = now, limit, None
+        self._now, self._left, self._children, self._trees = now, limit, None, {}
 
     def at(self, key: str, pid: int, body: Body | None = None) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
@@ -77,8 +84,7 @@ class Looks:
         if before and stat.cpu_s - before.own_cpu_s > self._needed_s(before):
             process = Process(stat.state, self._now, moved_at=lately.moved_at, program=program)
             return _Look(process, stat.cpu_s, None, self._now)
-        below = list(self._below(pid))
-        tree = _sum(pid, stat, below)
+        below, tree = self._tree(pid, stat)
         is_active, is_moving = self._works(before, tree) if before else (stat.state == "R", False)
         process = Process(
             stat.state,
@@ -103,15 +109,25 @@ class Looks:
         used_s = sum(tree.cpu_s.values()) - sum(before.tree.cpu_s.values())
         return used_s > self._needed_s(before), moved_per_s > MOVING_BYTES_PER_S
 
+    def _tree(self, pid: int, stat: processes.Stat) -> tuple[list[tuple[int, processes.Stat]], _Tree]:
+        """Those below a process, and their sum: once a tick, however many workers are in that process."""
+        if pid not in self._trees:
+            below = list(islice(self._below(pid), BELOW_MAX))
+            self._left -= len(below) / BELOW_PER_LOOK
+            self._trees[pid] = below, _sum(pid, stat, below)
+        return self._trees[pid]
+
     def _below(self, pid: int) -> Iterator[tuple[int, processes.Stat]]:
-        """All processes below one, dead ones that nobody has reaped among them."""
+        """All processes below one, dead ones that nobody has reaped among them: its children, then theirs."""
         if self._children is None:
             self._children = processes.children()
-        for child in self._children.get(pid, ()):
+        waiting = deque(self._children.get(pid, ()))
+        while waiting:
+            child = waiting.popleft()
             stat = processes.read_stat(child)
             if stat is not None:
                 yield child, stat
-                yield from self._below(child)
+                waiting.extend(self._children.get(child, ()))
 
     def forget(self, key: str) -> None:
         """No longer a suspect."""
