@@ -62,6 +62,8 @@ class Memory:
         if wrapper is not None:  # before the members of the cgroup are listed: they are in it
             self._families.watch(key, wrapper)
         counts = self._by_key.get(key) or self._by_group.get(group) or self._met(group, now)
+        if wrapper is not None:  # and after that: one that was started meanwhile is among them, and is no stranger
+            self._families.watch(key, wrapper)
         counts.watched[key] = pid
         counts.sizes.look((pid,), now, 1)
         self._by_key[key] = counts
