@@ -319,6 +319,8 @@ _JSON_KEYS = frozenset({*_JSON_BODY, "epoch", "step", "loss", "phase", "within",
 def decode_json_datagram(data: bytes) -> Beat:
     """The beat in a plain JSON datagram, as other languages send it; its ``seq`` and times are 0, the receiver counts.
 
+    ``body_len`` is the length of the whole datagram.
+
     Raises WireError as ``decode_body`` does, and ``key`` for a key that is not known: who writes by hand mistypes.
     """
     if len(data) > JSON_DATAGRAM_MAX:
@@ -342,6 +344,7 @@ def decode_json_datagram(data: bytes) -> Beat:
         None if phase is None else checks.text("phase", phase, 256) or None,
         0,
         None if within_s is None else checks.number("within", within_s, 0.0, checks.BUDGET_MAX_S),
+        body_len=len(data),
     )
     return Beat(head, body_from({name: fields[name] for name in _JSON_BODY if name in fields}))
 

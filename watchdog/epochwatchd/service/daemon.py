@@ -24,7 +24,7 @@ from epochwatchd.service.complaints import Complaints
 from epochwatchd.service.datagrams import Datagrams
 from epochwatchd.service.evidence import Evidence
 from epochwatchd.service.expected import is_expected
-from epochwatchd.service.own_faults import OwnFault, is_own_fault, set_aside
+from epochwatchd.service.own_faults import OwnFault, is_own_fault, not_watched, set_aside
 from epochwatchd.service.roster import Roster
 from epochwatchd.service.runs import Run
 from epochwatchd.service.verdicts import Verdicts
@@ -294,7 +294,7 @@ class Daemon:
     def _own_faults(self, moment: Moment) -> dict[str, OwnFault]:
         """What is wrong with the watchdog itself, by a name for each."""
         aside = [b for b in self.bulkheads.broken(moment.mono) if b.until > moment.mono]
-        faults = set_aside(aside, self.roster.runs)
+        faults = {**set_aside(aside, self.roster.runs), **not_watched(self.roster.shares.full(moment.mono))}
         if self._store_behind_at is not None and moment.mono - self._store_behind_at >= STORE_GRACE_S:
             faults["store"] = OwnFault(Cause("store_unwritable", {"problem": self._ledger.problem or ""}), "critical")
         if self._replaced_at is not None and moment.mono - self._replaced_at < REPLACED_TOLD_S:
@@ -398,8 +398,6 @@ class Daemon:
             run = self.roster.run_of.get(place.key)
             if run is None:
                 run = self._adopt(adoption.of_datagram(datagram, place, moment), moment)
-                if run is not None:
-                    self._datagrams.began(place.key, datagram)
             else:
                 beat = self._datagrams.completed(datagram, run.workers[place.key])
                 self.roster.take_in(run, place.key, beat, moment)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from epochwatch.wire import Beat, Body, Head, WireError
+from epochwatch.wire import Beat, Body, WireError
 from epochwatchd.inputs.beat_socket import Datagram
 from epochwatchd.model import Worker
 from epochwatchd.service.adoption import Place, derived_run
 
-RUNS_MAX = 50_000
-"""Workers that the datagrams of one sender may bring up, or those of all who are not known: more is a flood."""
+REMEMBERED = 50_000
+"""Runs that are over, of which a late word is still known for what it is."""
 _T = TypeVar("_T")
 _JSON_CHANGES = ("epochs", "metrics", "reason")
 
@@ -25,13 +24,11 @@ class Datagrams:
         self._over: dict[str, None] = {}
         self._life: dict[str, int] = {}
         self._sealed_ns: dict[str, int] = {}
-        self._alive: dict[str, str] = {}
-        self._count: Counter[str] = Counter()
 
     def place(self, datagram: Datagram, known: Mapping[str, object]) -> Place | None:
         """The worker and the run that a datagram speaks of; None for a late word of a run that is over.
 
-        Raises WireError ``replayed`` for a sealed datagram not newer than the last, ``flood`` for too many runs.
+        Raises WireError ``replayed`` for a sealed datagram not newer than the last.
         """
         body, scope = datagram.beat.body, _scope(datagram)
         base = f"{scope}:{body.host or datagram.sender}|{body.job}|{body.run or ''}|{body.pid or ''}"
@@ -44,19 +41,11 @@ class Datagrams:
         key = base if body.run else self._living(base, known)
         if key in self._over:
             return None
-        if key not in known and self._count[scope] >= RUNS_MAX:
-            raise WireError("flood", f"more than {RUNS_MAX} runs by datagram; {body.job!r} is not taken up")
         if not body.run:
             return Place(key, key, derived_run(key))
         # The processes of one run, wherever they are. Of a known sender those with heartbeat files are among them.
         run_key = f"udp:{body.job}|{body.run}" if datagram.uid is None else f"{datagram.uid}:{body.run}"
         return Place(key, run_key, body.run)
-
-    def began(self, key: str, datagram: Datagram) -> None:
-        """A worker is watched from now on, by the datagrams of this sender."""
-        if key not in self._alive:
-            self._alive[key] = _scope(datagram)
-            self._count[self._alive[key]] += 1
 
     def _living(self, base: str, known: Mapping[str, object]) -> str:
         """The key of the present life of a run that names no run: after an end, the same words begin another."""
@@ -75,16 +64,11 @@ class Datagrams:
         if not datagram.is_json:
             return datagram.beat
         said, before = datagram.beat.head, worker.head
-        head = Head(
-            said.state,
-            before.seq + 1,
-            0,
-            before.epoch if said.epoch is None else said.epoch,
-            before.step if said.step is None else said.step,
-            before.loss if said.loss is None else said.loss,
-            said.phase,
-            0,
-            said.within_s,
+        head = said._replace(
+            seq=before.seq + 1,
+            epoch=before.epoch if said.epoch is None else said.epoch,
+            step=before.step if said.step is None else said.step,
+            loss=before.loss if said.loss is None else said.loss,
         )
         return Beat(head, _completed_body(datagram.beat.body, worker.body))
 
@@ -92,10 +76,6 @@ class Datagrams:
         """The worker under this key has ended; those of files are nothing to us."""
         if key[0] == "/":
             return
-        scope = self._alive.pop(key, None)
-        if scope is not None:
-            self._count[scope] -= 1
-            self._count += Counter()  # without those at nothing
         self._over[key] = None
         _forget_oldest(self._over)
 
@@ -106,7 +86,7 @@ def _scope(datagram: Datagram) -> str:
 
 
 def _forget_oldest(remembered: dict[str, _T]) -> None:
-    if len(remembered) > RUNS_MAX:
+    if len(remembered) > REMEMBERED:
         del remembered[next(iter(remembered))]
 
 

@@ -17,6 +17,7 @@ from epochwatchd.alerting.composing import stamp
 from epochwatchd.config import Config
 from epochwatchd.detection.observing import meet
 from epochwatchd.model import Cause, Finding, Moment, Policy, Severity, Worker
+from epochwatchd.service.adoption import user_name
 from epochwatchd.service.bulkheads import Broken
 from epochwatchd.service.judging import Judgement, judgement
 from epochwatchd.service.runs import Run, current_row
@@ -126,6 +127,15 @@ def _set_aside(user: str, broken: Sequence[Broken], runs: Mapping[str, Run]) -> 
         return OwnFault(Cause("run_set_aside", {"run": meant[0].title}, tuple(lines)), user=user or None, run=meant[0])
     details = {"runs": f"{len(meant)} runs", "user": user or "unknown"}
     return OwnFault(Cause("run_set_aside", details, tuple(lines)), user=user or None)
+
+
+def not_watched(uids: Iterable[int | None]) -> dict[str, OwnFault]:
+    """One fault for each user whose runs are more than one user may have here; None: of senders that are not known."""
+    users = {uid: None if uid is None else user_name(uid) for uid in uids}
+    return {
+        f"not_watched:{uid}": OwnFault(Cause("too_many_runs", {"user": user} if user else {}), user=user)
+        for uid, user in users.items()
+    }
 
 
 def is_own_fault(key: str) -> bool:

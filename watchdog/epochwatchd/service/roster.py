@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import resource
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Beat, Body, WireError
@@ -21,6 +23,7 @@ from epochwatchd.service import adoption
 from epochwatchd.service.adoption import Adopted
 from epochwatchd.service.endings import Endings
 from epochwatchd.service.runs import Run
+from epochwatchd.service.shares import Shares
 
 log = logging.getLogger("epochwatchd")
 
@@ -60,6 +63,7 @@ class Roster:
     """
 
     def __init__(self, config: Config, past: Past, files: BeatFiles, deaths: Deaths, memory: Memory) -> None:
+        self.shares = Shares(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self.runs: dict[str, Run] = {}
         self.run_of: dict[str, Run] = {}
         self.pid_of: dict[str, int] = {}
@@ -70,14 +74,18 @@ class Roster:
         self._deaths = deaths
         self._endings = Endings(memory)
         self._over: dict[str, _Over] = {}
-        self._untied: set[str] = set()
+        self._untied: dict[str, None] = {}
         self._unsettled: dict[str, Run] = {}
         self.settled: list[Run] = []
 
     def adopt(self, adopted: Adopted, moment: Moment) -> Run | None:
-        """Begin to watch a worker; gives its run, or None if that is over and told already."""
+        """Begin to watch a worker; gives its run, or None if that is over and told already.
+
+        Raises WireError ``share`` where its user has as many as one may.
+        """
         run_key, run_name, worker = adopted
         self._give_up(worker.key)
+        self.shares.take(worker.uid, worker.key, worker.head.body_len, moment.mono)
         run = self.runs.get(run_key)
         worker = (
             worker._replace(patience=self._past.lesson_for(worker)) if run is None else self._moved(run, worker, moment)
@@ -105,7 +113,7 @@ class Roster:
         for known in list(run.workers.values()):
             if is_file(known.key) and is_file(worker.key) and known.exit is None and _is_same(known.body, worker.body):
                 del run.workers[known.key]
-                self._let_go(known.key)
+                self._let_go(known)
                 self._deaths.forget(known.key)
                 return observe(known._replace(key=worker.key), Beat(worker.head, worker.body), moment.mono)
         return worker._replace(patience=self._past.lesson_for(worker))
@@ -121,17 +129,20 @@ class Roster:
     ) -> None:
         """Go on watching a run of the last daemon, which watched it until then."""
         for worker in workers:
+            self.shares.take(worker.uid, worker.key, worker.head.body_len, moment.mono)
             self._join(run, self._tied(self._resumed(worker, run, moment), moment, watched_wall))
 
     def take_in(self, run: Run, key: str, beat: Beat, moment: Moment) -> None:
         """A beat of a worker; a wrapper that has just started its command is watched for that.
 
         That it was stopped and thawed teaches nothing about how long its pauses are. Raises WireError ``process`` where
-        the beat is in the name of another process than before.
+        the beat is in the name of another process than before, ``share`` as ``adopt`` does.
         """
         before = run.workers[key]
-        if beat.body is not before.body and not _is_same(beat.body, before.body):
-            raise WireError("process", f"it now speaks of process {beat.body.pid} instead of {before.body.pid}")
+        if beat.body is not before.body:
+            if not _is_same(beat.body, before.body):
+                raise WireError("process", f"it now speaks of process {beat.body.pid} instead of {before.body.pid}")
+            self.shares.take(before.uid, key, beat.head.body_len, moment.mono)
         silent = run.incidents.get("silent")
         if silent is not None and silent.finding.cause is not None and silent.finding.cause.code == "stopped":
             before = resume(before, moment.mono)
@@ -268,9 +279,10 @@ class Roster:
         except OSError as e:  # no descriptor is left, most likely: who cannot look must not judge
             if worker.key not in self._untied:
                 log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", worker.key, e)
-            self._untied.add(worker.key)
+            self._untied.pop(worker.key, None)
+            self._untied[worker.key] = None  # behind all others, whose turn comes first
             return worker
-        self._untied.discard(worker.key)
+        self._untied.pop(worker.key, None)
         if end is None:
             return self._endings.told(worker, moment)
         return self._with_last_words(self._endings.unseen(worker, end, moment), moment)
@@ -293,10 +305,10 @@ class Roster:
 
     def tie_again(self, moment: Moment) -> None:
         """Try to watch those whose processes could not be watched so far."""
-        for key in list(self._untied)[:TIED_PER_TICK]:
+        for key in list(islice(self._untied, TIED_PER_TICK)):
             run = self.run_of.get(key)
             if run is None:
-                self._untied.discard(key)
+                del self._untied[key]
             else:
                 run.workers[key] = self._tied(run.workers[key], moment)
 
@@ -324,13 +336,15 @@ class Roster:
     def _leave(self, worker: Worker, moment: Moment) -> None:
         """Done with a worker. Its file is removed a little later, if nobody writes to it any more and we may."""
         key = worker.key
-        self._let_go(key)
+        self._let_go(worker)
         if is_file(key):
             is_last_word = worker.exit is not None or worker.head.state in (FINISHED, FAILED)
             wait_s = REMOVE_AFTER_S if is_last_word else TRY_AGAIN_S
             self._over[key] = _Over(moment.mono + wait_s, _sender(worker.body))
 
-    def _let_go(self, key: str) -> None:
+    def _let_go(self, worker: Worker) -> None:
+        key = worker.key
+        self.shares.give_back(worker.uid, key)
         self._endings.forget(key)
         self._files.forget(key)
         self.pid_of.pop(key, None)

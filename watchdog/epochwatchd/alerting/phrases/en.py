@@ -133,6 +133,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "{run} is not judged for now: a part of the watchdog broke on it",
         "a run is not judged for now: a part of the watchdog broke on it",
     ),
+    "too_many_runs": (
+        "{user} has more runs than one user may have here; some are not watched",
+        "senders that are not known have more runs than they may have here; some are not watched",
+    ),
     "store_unwritable": ("the store cannot be written: {problem}", "the store cannot be written"),
     "store_replaced": (
         "the store was damaged; it was set aside as {file}, and a new one was begun",
@@ -231,6 +235,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "run_set_aside": (
         "the training is not touched. It is judged again within an hour. Please report what the watchdog's log says.",
     ),
+    "too_many_runs": ("end runs that need no watching; those that wait are watched as soon as there is room.",),
     "store_unwritable": (
         "make room, or mend the folder's permissions. Until then alerts are told from memory, and none is lost.",
     ),

@@ -126,6 +126,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "{run} 판정 보류: 감시 데몬 내부 오류",
         "실행 하나의 판정 보류: 감시 데몬 내부 오류",
     ),
+    "too_many_runs": (
+        "{user} 사용자의 실행이 한도를 넘어 일부는 감시하지 못함",
+        "발신자를 알 수 없는 실행이 한도를 넘어 일부는 감시하지 못함",
+    ),
     "store_unwritable": ("저장소에 쓸 수 없음: {problem}", "저장소에 쓸 수 없음"),
     "store_replaced": ("저장소 손상: {file} 이름으로 보관하고 새 저장소를 시작함", "새 저장소를 시작함"),
     "config_refused": ("새 설정이 거부되어 이전 설정을 계속 사용함",),
@@ -219,6 +223,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "overdue": ("계속 두거나, 설정에서 이 작업의 `max_runtime`을 늘리세요.",),
     "past_estimate": ("느려진 원인을 확인하세요: 같은 서버의 다른 작업, 데이터 로더, GPU 과열 등.",),
     "run_set_aside": ("학습에는 영향이 없습니다. 한 시간 안에 다시 판정합니다. 감시 데몬의 로그를 제보해 주세요.",),
+    "too_many_runs": ("감시가 필요 없는 실행을 끝내세요. 자리가 나면 기다리던 실행을 바로 감시합니다.",),
     "store_unwritable": ("디스크 공간을 확보하거나 폴더 권한을 고치세요. 그동안 알림은 메모리에서 바로 전송됩니다.",),
     "store_replaced": ("디스크를 확인하세요(`dmesg`). 실행 중인 학습은 다시 찾았습니다. 이전 기록은 보관됐습니다.",),
     "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
