@@ -1,5 +1,6 @@
 """A damaged database is set aside, and a new one is begun: at the start and in the midst of work."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -172,6 +173,19 @@ def test_only_the_latest_damaged_databases_are_kept_and_none_is_overwritten(path
         store.open()
         store.close()
     assert sorted(path.with_name(name).read_bytes() for name in set_aside(path)) == texts[2:]
+
+
+@pytest.mark.parametrize("harm", ["emptied", "table lost"])
+def test_a_database_that_is_spoiled_while_it_is_open_is_begun_anew(store, path, harm):
+    store.record([Record(ROW)], NOW)
+    if harm == "emptied":
+        store.checkpoint()
+        os.truncate(path, 0)
+    else:
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("DROP TABLE worker")
+    assert store.record([Record(ROW, workers=[worker()])], NOW) == []
+    assert [run.row for run in store.unfinished(NOW).runs] == [ROW]
 
 
 def test_a_database_that_is_taken_away_is_begun_anew(store, path):

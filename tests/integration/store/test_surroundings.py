@@ -51,6 +51,16 @@ def test_a_lock_is_told_and_nothing_is_lost_by_it(store, path, monkeypatch):
     assert store.record([EVERYTHING], NOW) == []
 
 
+def test_what_is_known_is_read_at_the_start_while_somebody_else_writes(store, path):
+    store.record([Record(ROW)], NOW)
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        again = Store(path, "this boot")
+        assert [run.row for run in again.unfinished(NOW).runs] == [ROW]
+        again.close()
+
+
 def test_a_folder_that_cannot_be_made_is_told_and_tried_again(tmp_path):
     (tmp_path / "state").write_text("a file in the way")
     store = Store(tmp_path / "state" / "epochwatch.db", "this boot")

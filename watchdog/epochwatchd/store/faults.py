@@ -32,10 +32,10 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as e:
-        if is_of_the_surroundings(e):
-            raise StoreUnusable(f"{path}: {e}") from e
         if is_damage(e):
             raise DamagedError(str(e)) from e
+        if is_of_the_surroundings(e):
+            raise StoreUnusable(f"{path}: {e}") from e
         raise
 
 
@@ -45,5 +45,10 @@ def is_of_the_surroundings(error: Exception) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether SQLite says CORRUPT or NOTADB: it has no class of its own for them, and no code before Python 3.11."""
-    return type(error) is sqlite3.DatabaseError
+    """Whether SQLite says CORRUPT or NOTADB, or that a table is gone while the database was open.
+
+    It has no class of its own for the first two, and no code before Python 3.11.
+    """
+    return type(error) is sqlite3.DatabaseError or (
+        isinstance(error, sqlite3.OperationalError) and str(error).startswith("no such ")
+    )

@@ -80,10 +80,10 @@ def is_in_use(path: Path) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Which file this is; None if there is none."""
+    """Which file this is; None if there is none, or one that was emptied."""
     with suppress(FileNotFoundError):
         stat = path.stat()
-        return stat.st_dev, stat.st_ino
+        return (stat.st_dev, stat.st_ino) if stat.st_size else None
     return None
 
 

@@ -64,6 +64,7 @@ class Ledger:
         self._memory = _Memory()
         self._cursors: dict[str, int] = {}
         self._generation = 0
+        self._has_changed = False
         self._wait_s = TRY_AGAIN_S
         self._try_at = float("-inf")
         self.problem: str | None = None
@@ -86,6 +87,16 @@ class Ledger:
         except StoreError as e:
             self._failed(e)
             return default
+        finally:
+            self._look_at_generation()
+
+    def _look_at_generation(self) -> None:
+        """Of another store than before, nothing is known: neither what was given of it, nor what was written to it."""
+        if self._store.generation != self._generation:
+            self._generation = self._store.generation
+            self._cursors.clear()
+            self._memory.rows.clear()
+            self._has_changed = True
 
     @property
     def replaced(self) -> str | None:
@@ -99,12 +110,9 @@ class Ledger:
 
     def is_new(self) -> bool:
         """Whether the store is another one than at the last call: then nothing of what goes on is in it."""
-        if self._store.generation == self._generation:
-            return False
-        self._generation = self._store.generation
-        self._cursors.clear()
-        self._memory.rows.clear()
-        return True
+        self._look_at_generation()
+        has_changed, self._has_changed = self._has_changed, False
+        return has_changed
 
     def close(self) -> None:
         """Let go of the store."""
@@ -119,6 +127,8 @@ class Ledger:
                 return self._store.record(records, moment)
             except StoreError as e:
                 self._failed(e)
+            finally:
+                self._look_at_generation()
         self._keep(records, moment)
         return []
 
@@ -173,9 +183,10 @@ class Ledger:
         while memory.kept:
             kept = memory.kept[0]
             before = store.last_delivery_id()
+            self._look_at_generation()
             refused = store.record(kept.records, kept.moment)
             memory.kept.popleft()
-            if not refused:
+            if not refused and store.generation == self._generation:
                 memory.rows.update(zip(kept.ids, store.delivery_ids_after(before), strict=True))
         self._write_marks(store)
         store.check_writable()

@@ -271,7 +271,7 @@ class Store:
                 self.path.parent.mkdir(mode=files.FOLDER_MODE, parents=True, exist_ok=True)
                 opening.enter_context(files.locked(self.path))
                 connection = opening.enter_context(closing(open_database(self.path)))
-                taken_over = outbox.put_back(connection, self._rescued)
+                taken_over = outbox.put_back(connection, self._rescued) if self._rescued else 0
                 self._resources = opening.pop_all()
         if self._rescued:
             log.warning("%s: %d of %d deliveries go on in the new database", self.path, taken_over, len(self._rescued))
