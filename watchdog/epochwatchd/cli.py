@@ -66,7 +66,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version  # noqa: PLC0415
 
-        parser.exit(message=f"epochwatchd {version('epochwatch')}\n")
+        print(f"epochwatchd {version('epochwatch')}")
+        parser.exit()
 
 
 def _parser() -> argparse.ArgumentParser:

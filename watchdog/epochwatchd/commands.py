@@ -21,10 +21,12 @@ from epochwatchd.alerting.rendering import render
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import ChannelError, EpochwatchError, Notification
 from epochwatchd.service.bootstrap import serve
-from epochwatchd.service.logs import OneLine
+from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
 
 OK, FAILURE, MISTAKE = 0, 1, 2
+LOG_S = 0.5
+"""At the end, the last lines of the log get so long."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,12 +59,15 @@ def _kinds() -> dict[str, type[BaseModel]]:
 def _serve(_: Config, arguments: argparse.Namespace) -> int:
     # Under systemd the journal adds the time itself.
     form = "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(levelname)s %(message)s"
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Aside()
     handler.setFormatter(OneLine(form))
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     for chatty in ("apscheduler", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    serve(lambda: _load(arguments.config))
+    try:
+        serve(lambda: _load(arguments.config))
+    finally:
+        handler.finish(LOG_S)
     return OK
 
 

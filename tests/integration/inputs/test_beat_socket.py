@@ -61,6 +61,18 @@ def test_of_a_known_sender_that_goes_on_only_the_newest_is_kept_for_the_tick(rec
     assert receiver.held(NOW_NS) == ([], [])
 
 
+def test_of_one_who_died_the_last_words_are_given_without_those_of_others(receiver, send):
+    bodies = {key: Body(key, run="r1") for key in ("dead", "alive")}
+    for key, body in bodies.items():
+        introduced(receiver, send, body, key)
+        send(wire.encode_datagram(Head(seq=2), body))
+    assert receiver.receive(NOW_NS)[:2] == ([], [])
+    [last], [] = receiver.held_of("dead", NOW_NS)
+    assert (last.beat.body.job, last.beat.head.seq) == ("dead", 2)
+    assert receiver.held_of("dead", NOW_NS) == receiver.held_of("unknown", NOW_NS) == ([], [])
+    assert [d.beat.body.job for d in receiver.held(NOW_NS)[0]] == ["alive"]
+
+
 def test_an_end_is_given_at_once(receiver, send):
     body = Body("digits", run="r1")
     introduced(receiver, send, body)

@@ -1,7 +1,11 @@
 import logging
+import os
 import sys
 
-from epochwatchd.service.logs import OneLine
+import pytest
+
+from epochwatchd.service import logs
+from epochwatchd.service.logs import Aside, OneLine
 
 
 def said(message, *args, exc_info=None):
@@ -27,3 +31,51 @@ def test_a_traceback_is_set_in_so_that_it_cannot_pass_for_lines_of_the_log():
     assert lines[0] == "WARNING it broke"
     assert all(line.startswith("    | ") for line in lines[1:])
     assert "    | 2026-11-27 INFO nothing is wrong " in lines
+
+
+@pytest.fixture
+def pipe():
+    """The reading and the writing end, and those who write: they have ended before the ends are closed."""
+    reader, writer = os.pipe()
+    handlers = []
+    yield reader, writer, handlers
+    os.close(reader)
+    for handler in handlers:
+        handler.finish(20.0)
+    os.close(writer)
+
+
+def record(message):
+    return logging.LogRecord("epochwatchd", logging.INFO, "x.py", 1, message, (), None)
+
+
+def test_a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_was_lost(pipe, monkeypatch):
+    monkeypatch.setattr(logs, "WAITING_MAX", 20)
+    reader, writer, handlers = pipe
+    handler = Aside(writer)
+    handlers.append(handler)
+    for number in range(5000):  # far more than a pipe holds
+        handler.emit(record(f"{number} " + "x" * 1000))
+    handler.finish(0.01)
+    read = b""
+    while b"lines of the log were lost" not in read:
+        read += os.read(reader, 65536)
+    assert read.startswith(b"0 xxx")
+
+
+def test_what_is_said_last_is_written_before_the_end(pipe):
+    reader, writer, _ = pipe
+    handler = Aside(writer)
+    handler.emit(record("the last word"))
+    handler.finish(20.0)
+    assert os.read(reader, 100) == b"the last word\n"
+
+
+def test_a_log_whose_reader_is_gone_costs_nothing():
+    reader, writer = os.pipe()
+    os.close(reader)
+    handler = Aside(writer)
+    handler.emit(record("to nobody"))
+    handler.finish(20.0)
+    os.close(writer)
+    assert not handler._thread.is_alive()

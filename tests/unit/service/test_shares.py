@@ -69,8 +69,20 @@ def test_a_body_that_grows_is_counted_once_and_one_that_shrinks_stays_counted(sh
     assert fill(shares, 1000, BODY_MAX) == AT_ONCE_BYTES // (RUN_BYTES + BODY_MAX)
 
 
+def ties(shares, uid):
+    """How many processes of one user can be tied."""
+    for number in count():
+        try:
+            shares.tie(uid, f"{uid}/{number}")
+        except OSError:
+            return number
+
+
 def test_descriptors_are_left_for_others():
     shares = Shares(descriptors=100)
-    assert fill(shares, 1000, 0) == 50
-    assert fill(shares, 1001, 0) == 25
-    assert fill(shares, 1002, 0) == 25
+    assert (ties(shares, 1000), ties(shares, 1001), ties(shares, 1002)) == (50, 25, 25)
+    shares.give_back(1000, "1000/0")
+    shares.give_back(1000, "1000/0")
+    shares.tie(1002, "1002/0")
+    with pytest.raises(OSError, match="enough for one user"):
+        shares.tie(1000, "one more")

@@ -137,11 +137,20 @@ class BeatSocket:
 
     def held(self, now_ns: int) -> tuple[list[Datagram], list[Fault]]:
         """The newest datagram of every sender that was heard since the last call, and faults."""
+        held = list(self._held.values())
+        self._held.clear()
+        return self._taken(held, now_ns)
+
+    def held_of(self, key: str, now_ns: int) -> tuple[list[Datagram], list[Fault]]:
+        """The same of one worker alone."""
+        held = self._held.pop(self._raw_of.get(key, b""), None)
+        return self._taken([held] if held else [], now_ns)
+
+    def _taken(self, held: list[tuple[bytes, Any]], now_ns: int) -> tuple[list[Datagram], list[Fault]]:
         beats: list[Datagram] = []
         faults: list[Fault] = []
-        for data, origin in self._held.values():
+        for data, origin in held:
             self._take(data, origin, now_ns, beats, faults)
-        self._held.clear()
         return beats, faults
 
     def _take(self, data: bytes, origin: Any, now_ns: int, beats: list[Datagram], faults: list[Fault]) -> None:

@@ -36,8 +36,8 @@ log = logging.getLogger("epochwatchd")
 INTERVAL_S = 1.0
 LATE_S = 2.0
 """A tick this late means that the watchdog was asleep (SIGSTOP, suspend, swap) or too busy to look."""
-LAST_WORDS_BATCHES = 5
-"""Batches of datagrams read before a death is judged: its last words may still lie in the socket."""
+LAST_WORDS_S = 0.1
+"""So long datagrams are read before a death is judged: its last words may still lie in the socket."""
 REFUSED_PER_TICK = 50
 """Files that could not be read are tried again, so many a tick."""
 STORE_GRACE_S = 5.0
@@ -215,11 +215,12 @@ class Daemon:
     def _buried(self, moment: Moment) -> list[Run]:
         """The runs of those who died, whose last words were heard first: they may still lie in the socket."""
         deaths = self.deaths.drain(moment.mono)
-        for _ in range(LAST_WORDS_BATCHES if deaths else 0):
-            if not self.receive():
-                break
-        if deaths:
-            self._hear_held(moment)
+        until = time.monotonic() + LAST_WORDS_S
+        while deaths and self.receive() and time.monotonic() < until:
+            pass
+        for key, _ in deaths:
+            for socket in self._sockets:
+                self._hear_all(socket, *socket.held_of(key, int(moment.wall * 1e9)), moment)
         return self._bury(deaths, moment)
 
     def _bury_overdue(self, moment: Moment) -> None:

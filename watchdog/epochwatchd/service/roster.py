@@ -295,7 +295,10 @@ class Roster:
         pid, start = processes.find(worker.body), worker.body.start
         if pid is not None and not adoption.may_speak_of(worker.uid, pid):
             pid = None  # the pid is another user's by now, or always was
-        if pid is None or start is None or not self._deaths.watch(worker.key, pid, start):
+        if pid is None or start is None:
+            return Exit(alive_at)
+        self.shares.tie(worker.uid, worker.key)
+        if not self._deaths.watch(worker.key, pid, start):
             return Exit(alive_at)
         end = self._deaths.met_dead(worker.key, alive_at)
         if end is None:

@@ -7,6 +7,7 @@ All senders that are not known have one account together.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 
 from epochwatch.wire import WireError
@@ -27,12 +28,12 @@ _HOUR_S = 3600.0
 class _Account:
     """What one user's workers take. ``lately`` is what began within the last hour, as of ``at``: it runs off evenly."""
 
-    workers: int = 0
     bytes: int = 0
     lately: float = 0.0
     at: float = 0.0
     refused_at: float = float("-inf")
     costs: dict[str, int] = field(default_factory=dict)
+    tied: set[str] = field(default_factory=set)
 
 
 class Shares:
@@ -42,7 +43,7 @@ class Shares:
         """``descriptors``: how many the daemon may have."""
         self._always, self._together = descriptors * ALWAYS_SHARE, descriptors * TOGETHER_SHARE
         self._accounts: dict[int | None, _Account] = {}
-        self._workers = 0
+        self._tied = 0
 
     def take(self, uid: int | None, key: str, body_bytes: int, now: float) -> None:
         """A worker is to be watched, or says more than before. Raises WireError ``share`` where that is too much."""
@@ -52,24 +53,29 @@ class Shares:
         new = cost - before
         if new <= 0:  # what it once said counts until its end
             return
-        is_crowded = not before and account.workers >= self._always and self._workers >= self._together
-        if is_crowded or account.bytes + new > AT_ONCE_BYTES or lately + new > AN_HOUR_BYTES:
+        if account.bytes + new > AT_ONCE_BYTES or lately + new > AN_HOUR_BYTES:
             account.refused_at = now
-            raise WireError("share", f"one user may not have more runs than these {account.workers}: it has to wait")
-        self._workers += not before
-        account.workers += not before
+            raise WireError("share", f"its user may not have more runs than these {len(account.costs)}: it has to wait")
         account.bytes += new
         account.lately, account.at = lately + new, now
         account.costs[key] = cost
 
+    def tie(self, uid: int | None, key: str) -> None:
+        """The process of a worker is to be watched by a descriptor. Raises OSError EMFILE where others need them."""
+        account = self._accounts.setdefault(uid, _Account())
+        if key not in account.tied:
+            if len(account.tied) >= self._always and self._tied >= self._together:
+                raise OSError(errno.EMFILE, f"{len(account.tied)} descriptors are enough for one user")
+            account.tied.add(key)
+            self._tied += 1
+
     def give_back(self, uid: int | None, key: str) -> None:
         """A worker is watched no longer."""
         account = self._accounts.get(uid)
-        cost = account.costs.pop(key, 0) if account else 0
-        if account and cost:
-            self._workers -= 1
-            account.workers -= 1
-            account.bytes -= cost
+        if account:
+            account.bytes -= account.costs.pop(key, 0)
+            self._tied -= key in account.tied
+            account.tied.discard(key)
 
     def full(self, now: float) -> list[int | None]:
         """Whose runs had to be refused lately."""
