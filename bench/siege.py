@@ -26,7 +26,7 @@ def main() -> int:
     print(common.machine(), flush=True)
     topics = {
         "kills": lambda: kills.measure(options.kills, options.jobs, options.seed),
-        "hostile": hostile.measure,
+        "hostile": lambda: hostile.measure(options.rows),
         "store": store.measure,
         "churn": lambda: churn.measure(options.minutes, options.seed, quick=options.quick),
         "fair": lambda: fair.measure(quick=options.quick),
@@ -45,6 +45,7 @@ def _options() -> argparse.Namespace:
         "--minutes", type=float, metavar="M", help=f"of churn; default {FULL[2]:g}, with --quick {QUICK[2]}"
     )
     parser.add_argument("--only", nargs="+", choices=TOPICS, default=TOPICS, metavar="TOPIC", help=", ".join(TOPICS))
+    parser.add_argument("--rows", default="", metavar="WORDS", help="of the hostile rows, those with these words")
     parser.add_argument("--seed", type=int, default=1, metavar="S")
     options = parser.parse_args()
     for name, default in zip(("kills", "jobs", "minutes"), QUICK if options.quick else FULL, strict=True):

@@ -185,9 +185,22 @@ def test_a_folder_that_cannot_be_listed_is_taken_again_later(files, folder, monk
     assert files.watch([Folder(folder)]) == [f"{folder}/a.beat"]
 
 
-def test_of_very_many_names_the_rest_is_counted(files, folder, monkeypatch, codes):
-    monkeypatch.setattr(folders, "FILES_MAX", 3)
+@pytest.mark.parametrize("limit", ["FILES_MAX", "NAMES_MAX"])
+def test_of_very_many_names_the_rest_is_counted(files, folder, monkeypatch, codes, limit):
+    monkeypatch.setattr(folders, limit, 3)
     for number in range(5):
         (folder / f"{number}.beat").touch()
     assert len(files.watch([Folder(folder)])) == 3
+    assert codes() == ["folder.full"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of another user are made by root")
+def test_a_users_many_files_hide_no_other_users(files, folder, monkeypatch, codes):
+    monkeypatch.setattr(folders, "FILES_MAX", 3)
+    for number in range(20):
+        (folder / f"{number}.beat").touch()
+        os.chown(folder / f"{number}.beat", 54321 if number != 10 else 54322, -1)
+    found = files.watch([Folder(folder)])
+    assert len(found) == 4
+    assert f"{folder}/10.beat" in found
     assert codes() == ["folder.full"]

@@ -63,6 +63,26 @@ def state_of(pid):
     return processes.read_stat(pid).state
 
 
+def test_nobody_waits_for_ever_behind_many_others():
+    looks, me = Looks(), os.getpid()
+    seen = []
+    for second in range(4):
+        looks.begin(float(second), limit=5)
+        many = [looks.at(f"other {number}", me) for number in range(15)]
+        seen.append((sum(look is not None for look in many), looks.at("the last", me) is not None))
+    assert seen == [(5, False), (10, False), (15, False), (15, True)]
+
+
+def test_who_is_no_longer_a_suspect_takes_nobodys_turn():
+    looks, me = Looks(), os.getpid()
+    looks.begin(0.0, limit=1)
+    for key in ("first", "gone", "last"):
+        looks.at(key, me)
+    looks.forget("gone")
+    looks.begin(1.0, limit=1)
+    assert looks.at("last", me) is not None
+
+
 @pytest.mark.parametrize(
     ("end", "status"),
     [("import os; os.kill(os.getpid(), 9)", -9), ("import sys; sys.exit(3)", 3)],

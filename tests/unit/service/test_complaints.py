@@ -12,12 +12,13 @@ def test_all_are_counted_and_one_a_minute_is_logged_of_each_source(caplog):
     assert [r.getMessage() for r in caplog.records] == ["/beats/a: the checksum is wrong"]
 
 
-def test_a_flood_from_many_sources_does_not_fill_the_log(caplog):
+def test_a_flood_from_many_sources_neither_fills_the_log_nor_hides_another_fault(caplog):
     complaints = Complaints()
     with caplog.at_level(logging.WARNING):
         for source in range(1000):
             complaints.note("file.torn", f"/beats/{source}", "torn", 1.0)
-    assert len(caplog.records) == LINES
+        complaints.note("datagram.forged", "datagram from 10.0.0.9", "another key", 1.0)
+    assert len(caplog.records) == LINES + 1
 
 
 def test_the_next_line_says_how_many_were_left_out(caplog):

@@ -52,12 +52,17 @@ class Looks:
         self._last: dict[str, _Look] = {}
         self._now = 0.0
         self._left = 0.0
+        self._unasked = 0.0
+        self._waiting: dict[str, None] = {}
+        self._first: frozenset[str] = frozenset()
         self._children: dict[int, list[int]] | None = None
         self._trees: dict[int, tuple[list[tuple[int, processes.Stat]], _Tree]] = {}
 
     def begin(self, now: float, limit: float = PER_TICK) -> None:
-        """A new tick, in which at most ``limit`` looks are taken."""
+        """A new tick, in which at most ``limit`` looks are taken. Those for whom there was none left come first."""
         self._now, self._left, self._children, self._trees = now, limit, None, {}
+        self._first = frozenset(islice(self._waiting, int(min(limit, len(self._waiting)))))
+        self._unasked = limit - len(self._first)
 
     def at(self, key: str, pid: int, body: Body | None = None) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
@@ -66,8 +71,12 @@ class Looks:
         agent can be asked, which shows whether it is still there.
         """
         before = self._last.get(key)
-        if self._left <= 0 or (before is not None and before.at == self._now):
+        if before is not None and before.at == self._now:
+            return before.process
+        if not self._has_turn(key):
+            self._waiting.setdefault(key)
             return before and before.process
+        self._waiting.pop(key, None)
         stat = processes.read_stat(pid)
         if stat is None:
             return None
@@ -78,6 +87,14 @@ class Looks:
             missed.note("process.table", f"process {pid}", e)
             return before and before.process
         return self._last[key].process
+
+    def _has_turn(self, key: str) -> bool:
+        if self._left <= 0:
+            return False
+        if key in self._first:
+            return True
+        self._unasked -= 1
+        return self._unasked >= 0
 
     def _look(self, pid: int, stat: processes.Stat, before: _Look | None, program: str | None) -> _Look:
         lately = before.process if before else Process(stat.state, -math.inf)
@@ -132,6 +149,7 @@ class Looks:
     def forget(self, key: str) -> None:
         """No longer a suspect."""
         self._last.pop(key, None)
+        self._waiting.pop(key, None)
 
 
 def _sum(pid: int, stat: processes.Stat, below: Iterable[tuple[int, processes.Stat]]) -> _Tree:
