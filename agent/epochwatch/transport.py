@@ -199,7 +199,11 @@ class BeatFile:
         path, hidden = (os.path.join(folder, name) for name in (self._name, b"." + os.urandom(6).hex().encode()))
         try:
             _create_file(hidden, bytes(head) + self._body, 0o640 if _shares_group(folder) else 0o644)
-            os.replace(hidden, path)
+            try:
+                os.replace(hidden, path)
+            except PermissionError:  # somebody else has a file of this name there: then by one that nobody can guess
+                path = os.path.join(folder, os.urandom(6).hex().encode() + b"." + self._name)
+                os.replace(hidden, path)
             descriptor = lifted(os.open(path, os.O_RDWR | _SAFETY))
         except BaseException:
             _remove(hidden)

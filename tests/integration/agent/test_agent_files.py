@@ -216,6 +216,24 @@ def test_a_folder_that_may_not_be_written_is_passed_over(training, public):
 
 
 @as_root
+def test_a_name_that_a_neighbour_has_taken_is_left_to_him_and_the_place_is_used(training, public):
+    everybodys = public / "everybodys"
+    everybodys.mkdir()
+    everybodys.chmod(0o1777)
+    taken = everybodys / "a.beat"
+    taken.write_bytes(b"mine")
+    named = f"from epochwatch import transport; transport.file_name = lambda *_, **__: {taken.name!r}\n"
+    done = training.run(
+        AS_SOMEBODY + named + "agent.start('a'); agent.beat(1); agent.beat(2)",
+        EPOCHWATCH_DIR=str(everybodys),
+        TMPDIR=str(public),
+    )
+    assert (done.returncode, done.stderr, taken.read_bytes()) == (0, "", b"mine")
+    taken.unlink()
+    assert [beat.head.epoch for beat in training.beats(everybodys)] == [2.0]
+
+
+@as_root
 def test_with_no_place_at_all_it_does_nothing_and_says_so_once(training, public):
     if NEXT[0].is_dir():
         pytest.skip("this machine has /run/epochwatch, where everybody may write")
