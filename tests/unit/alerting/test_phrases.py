@@ -11,7 +11,7 @@ from epochwatchd.alerting.wording import placeholders
 from epochwatchd.model import Kind
 
 TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
-TEXTS = ("AT", "RANKED", "CORE_DUMPED", "STANDS")
+TEXTS = ("ON_HOST", "RANKED", "CORE_DUMPED", "STANDS")
 KINDS = typing.get_args(Kind)
 
 

@@ -47,6 +47,15 @@ def test_the_cause_that_comes_back_is_the_contracts(notification):
     }
 
 
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("code", ["deadlock", "busy"])
+def test_the_advice_on_a_hang_names_no_place_where_none_was_seen(notification, language, code):
+    told = notification(kind="silent", cause=cause(code))
+    advice = render(told, language).text.splitlines()[-1]
+    assert "py-spy dump --pid 4242" in advice
+    assert "gpu01" not in advice
+
+
 CAUSES = [
     ("crashed", cause("exception", type="ValueError", message="bad {shape}"), "ValueError: bad {shape}"),
     ("crashed", cause("exception", type="ValueError", message=""), "ValueError"),

@@ -90,7 +90,7 @@ def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[s
     }
     words = {name: str(value) for name, value in known.items() if value not in (None, "")}
     words["job"] = _job(notification, phrases)
-    words["at"] = wording.say([phrases.AT], words) or ""
+    words["on_host"] = wording.say([phrases.ON_HOST], words) or ""
     return words
 
 

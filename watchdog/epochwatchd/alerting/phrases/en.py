@@ -19,25 +19,25 @@ KINDS: dict[str, str] = {
 }
 
 HEADLINES: dict[str, str] = {
-    "firing": "{job} is {kind}{at}",
-    "firing.crashed": "{job} crashed{at}",
-    "firing.silent": "{job} has been silent for {age}{at}",
-    "firing.stalled": "{job} has stalled{at}",
-    "firing.diverged": "{job} diverged{at}",
-    "firing.lost": "lost contact with {job}{at}",
-    "firing.overdue": "{job} is overdue{at}",
-    "firing.missing": "{job} never began{at}",
-    "firing.watchdog": "the watchdog{at} needs help",
-    "resolved": "{job} is no longer {kind}{at}, after {age}",
-    "resolved.silent": "{job} beats again{at}, after {age} of silence",
-    "resolved.crashed": "{job} is running again{at}, after {age}",
-    "resolved.diverged": "{job} no longer diverges{at}, after {age}",
-    "resolved.lost": "{job} is back in contact{at}, after {age}",
-    "resolved.missing": "{job} began after all{at}, {age} late",
-    "resolved.watchdog": "the watchdog{at} is well again, after {age}",
-    "notice": "{job} is {kind}{at}",
-    "notice.finished": "{job} finished{at} after {elapsed}",
-    "notice.started": "{job} started{at}",
+    "firing": "{job} is {kind}{on_host}",
+    "firing.crashed": "{job} crashed{on_host}",
+    "firing.silent": "{job} has been silent for {age}{on_host}",
+    "firing.stalled": "{job} has stalled{on_host}",
+    "firing.diverged": "{job} diverged{on_host}",
+    "firing.lost": "lost contact with {job}{on_host}",
+    "firing.overdue": "{job} is overdue{on_host}",
+    "firing.missing": "{job} never began{on_host}",
+    "firing.watchdog": "the watchdog{on_host} needs help",
+    "resolved": "{job} is no longer {kind}{on_host}, after {age}",
+    "resolved.silent": "{job} beats again{on_host}, after {age} of silence",
+    "resolved.crashed": "{job} is running again{on_host}, after {age}",
+    "resolved.diverged": "{job} no longer diverges{on_host}, after {age}",
+    "resolved.lost": "{job} is back in contact{on_host}, after {age}",
+    "resolved.missing": "{job} began after all{on_host}, {age} late",
+    "resolved.watchdog": "the watchdog{on_host} is well again, after {age}",
+    "notice": "{job} is {kind}{on_host}",
+    "notice.finished": "{job} finished{on_host} after {elapsed}",
+    "notice.started": "{job} started{on_host}",
 }
 
 REASONS: dict[str, str] = {
@@ -256,7 +256,7 @@ PROGRESS: tuple[tuple[str, ...], ...] = (
     ("about {eta_s} to go",),
 )
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("user {user}",))
-AT = " on {host}"
+ON_HOST = " on {host}"
 RANKED = "{job} (rank {rank})"
 CORE_DUMPED = "core dumped"
 STANDS = "{sentence}; its main thread is in {at}"

@@ -19,25 +19,25 @@ KINDS: dict[str, str] = {
 }
 
 HEADLINES: dict[str, str] = {
-    "firing": "{at}{job} {kind}",
-    "firing.crashed": "{at}{job} 비정상 종료",
-    "firing.silent": "{at}{job} {age}째 응답 없음",
-    "firing.stalled": "{at}{job} 학습 정체",
-    "firing.diverged": "{at}{job} 손실 발산",
-    "firing.lost": "{at}{job} 연락 두절",
-    "firing.overdue": "{at}{job} 예정 시간 초과",
-    "firing.missing": "{at}{job} 시작되지 않음",
-    "firing.watchdog": "{at}감시 데몬 이상",
-    "resolved": "{at}{job} {kind} 해소 ({age} 지속)",
-    "resolved.silent": "{at}{job} 응답 재개 ({age} 동안 무응답)",
-    "resolved.crashed": "{at}{job} 다시 실행 중 ({age} 만에)",
-    "resolved.diverged": "{at}{job} 손실 발산 해소 ({age} 지속)",
-    "resolved.lost": "{at}{job} 연락 복구 ({age} 만에)",
-    "resolved.missing": "{at}{job} 뒤늦게 시작됨 ({age} 지연)",
-    "resolved.watchdog": "{at}감시 데몬 정상화 ({age} 만에)",
-    "notice": "{at}{job} {kind}",
-    "notice.finished": "{at}{job} 학습 완료 (소요 시간 {elapsed})",
-    "notice.started": "{at}{job} 학습 시작",
+    "firing": "{on_host}{job} {kind}",
+    "firing.crashed": "{on_host}{job} 비정상 종료",
+    "firing.silent": "{on_host}{job} {age}째 응답 없음",
+    "firing.stalled": "{on_host}{job} 학습 정체",
+    "firing.diverged": "{on_host}{job} 손실 발산",
+    "firing.lost": "{on_host}{job} 연락 두절",
+    "firing.overdue": "{on_host}{job} 예정 시간 초과",
+    "firing.missing": "{on_host}{job} 시작되지 않음",
+    "firing.watchdog": "{on_host}감시 데몬 이상",
+    "resolved": "{on_host}{job} {kind} 해소 ({age} 지속)",
+    "resolved.silent": "{on_host}{job} 응답 재개 ({age} 동안 무응답)",
+    "resolved.crashed": "{on_host}{job} 다시 실행 중 ({age} 만에)",
+    "resolved.diverged": "{on_host}{job} 손실 발산 해소 ({age} 지속)",
+    "resolved.lost": "{on_host}{job} 연락 복구 ({age} 만에)",
+    "resolved.missing": "{on_host}{job} 뒤늦게 시작됨 ({age} 지연)",
+    "resolved.watchdog": "{on_host}감시 데몬 정상화 ({age} 만에)",
+    "notice": "{on_host}{job} {kind}",
+    "notice.finished": "{on_host}{job} 학습 완료 (소요 시간 {elapsed})",
+    "notice.started": "{on_host}{job} 학습 시작",
 }
 
 REASONS: dict[str, str] = {
@@ -240,7 +240,7 @@ PROGRESS: tuple[tuple[str, ...], ...] = (
     ("남은 시간 약 {eta_s}",),
 )
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("사용자 {user}",))
-AT = "[{host}] "
+ON_HOST = "[{host}] "
 RANKED = "{job} (랭크 {rank})"
 CORE_DUMPED = "코어 덤프 저장됨"
 STANDS = "{sentence} (메인 스레드 위치: {at})"
