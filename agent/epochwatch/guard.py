@@ -37,7 +37,8 @@ def report(error: Exception) -> None:
     with contextlib.suppress(Exception):  # a user's log handler that raises must not end the training either
         import logging  # noqa: PLC0415 - dear to load, and hardly ever needed
 
-        text = "epochwatch: %s: %s (the training is not affected; EPOCHWATCH_DEBUG=1 raises this, further faults are not logged)"
+        note = "the training is not affected; EPOCHWATCH_DEBUG=1 raises this, further faults are not logged"
+        text = f"epochwatch: %s: %s ({note})"
         logging.getLogger("epochwatch").warning(text, type(error).__name__, error)
 
 

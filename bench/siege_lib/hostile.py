@@ -51,7 +51,8 @@ def measure(words: str = "") -> list[Goal]:
     chosen = [row for row in ROWS if words in row.name]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(_try, chosen))
-    rows = [[row.name, "held" if not fault else f"NOT HELD: {fault}"] for row, fault in zip(chosen, results, strict=True)]
+    said = [f"NOT HELD: {fault}" if fault else "held" for fault in results]
+    rows = [[row.name, what] for row, what in zip(chosen, said, strict=True)]
     common.print_table("Bad luck and hostile neighbours", ["what happens", ""], rows)
     if os.geteuid() != 0:
         print("not as root: the neighbour was the same user")

@@ -69,13 +69,17 @@ def test_a_body_that_grows_is_counted_once_and_one_that_shrinks_stays_counted(sh
     assert fill(shares, 1000, BODY_MAX) == AT_ONCE_BYTES // (RUN_BYTES + BODY_MAX)
 
 
+def is_tied(shares, uid, key):
+    try:
+        shares.tie(uid, key)
+    except OSError:
+        return False
+    return True
+
+
 def ties(shares, uid):
     """How many processes of one user can be tied."""
-    for number in count():
-        try:
-            shares.tie(uid, f"{uid}/{number}")
-        except OSError:
-            return number
+    return next(n for n in count() if not is_tied(shares, uid, f"{uid}/{n}"))
 
 
 def test_descriptors_are_left_for_others():
