@@ -26,6 +26,20 @@ Kind = Literal[
     "watchdog",
 ]
 """The verdicts on a run; and ``started``, and ``watchdog``, a fault of the watchdog itself."""
+CauseCode = Literal[
+    # how it ended
+    "exception", "exit_code", "signal", "terminated", "oom_kill", "reboot", "unknown", "reported", "stopped_early",
+    "too_fast", "unseen_status", "exec",
+    # why it is silent, or does nothing
+    "deadlock", "busy", "io_wait", "stopped", "gpu_spin", "step_frozen", "unreachable",
+    # GPUs
+    "gpu_idle", "gpu_lost", "gpu_error", "gpu_driver",
+    # numbers and times
+    "loss_nan", "loss_inf", "loss_exploded", "overdue", "past_estimate", "not_begun",
+    # the watchdog itself
+    "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "test",
+]  # fmt: skip
+"""Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "notice"]
 Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
@@ -290,7 +304,7 @@ class Policy:
 class Cause:
     """Why, as a code of the contract; ``details`` fill rendering's sentence for it, ``evidence`` is verbatim."""
 
-    code: str
+    code: CauseCode
     details: Mapping[str, Any] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
 

@@ -22,6 +22,7 @@ from epochwatchd.model import EpochwatchError
 from epochwatchd.service.places import stores_to_read
 from epochwatchd.store import is_in_use, read_recent, read_runs
 from epochwatchd.store.records import RUN_COLUMNS, RunRow
+from epochwatchd.verdicts import VERDICTS
 
 OK, FAILURE, MISTAKE = 0, 1, 2
 RECENT_S = 86400.0
@@ -30,8 +31,7 @@ SHOWN_MOST = 200
 JOB_WIDTH = 60
 HEADINGS = ("JOB", "RUN", "VERDICT", "CAUSE", "EPOCH", "STEP", "LOSS", "ETA", "FOR", "USER", "PID")
 RIGHT = {HEADINGS.index(name) for name in ("EPOCH", "STEP", "LOSS", "ETA", "FOR", "PID")}
-COLOURS = {"running": 32, "finished": 34, **dict.fromkeys(("crashed", "silent", "lost", "missing"), 31)}
-OTHER_COLOUR = 33
+COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "dim": 2}
 GROUP_READS = 0o050
 WATCHDOG = "watchdog"
 """The verdict of the rows that tell what is wrong with the watchdog itself."""
@@ -139,7 +139,8 @@ def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
         lines[0] = [f"\x1b[1m{cell}\x1b[0m" for cell in lines[0]]
         verdict = HEADINGS.index("VERDICT")
         for line, r in zip(lines[1:], runs, strict=True):
-            line[verdict] = f"\x1b[{COLOURS.get(r.verdict, OTHER_COLOUR)}m{line[verdict]}\x1b[0m"
+            shade = VERDICTS[r.verdict].colour if r.verdict in VERDICTS else "yellow"
+            line[verdict] = f"\x1b[{COLOURS[shade]}m{line[verdict]}\x1b[0m"
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 

@@ -7,10 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from epochwatchd.detection.observing import eta_s
-from epochwatchd.model import Cause, Incident, Moment, Notification, Reason, Status, Worker
-
-OURS = ("missing", "watchdog")
-"""What the watchdog tells of its own knowledge, and of nobody's beats."""
+from epochwatchd.model import Cause, Incident, Kind, Moment, Notification, Reason, Status, Worker
+from epochwatchd.verdicts import VERDICTS
 
 
 def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment) -> Notification:
@@ -33,7 +31,7 @@ def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, mom
         cause=_cause(finding.cause),
         progress=progress(worker),
         elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
-        verified=worker.uid is not None or finding.kind in OURS,
+        verified=worker.uid is not None or VERDICTS[finding.kind].is_ours,
     )
 
 
@@ -55,19 +53,19 @@ def progress(worker: Worker) -> dict[str, Any]:
     }
 
 
-def _status(kind: str, reason: Reason) -> Status:
+def _status(kind: Kind, reason: Reason) -> Status:
     if reason == "resolved":
         return "resolved"
-    return "notice" if kind in ("finished", "started") else "firing"
+    return "notice" if VERDICTS[kind].is_notice else "firing"
 
 
 def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
-    if incident.finding.kind in OURS:  # nothing has run
+    verdict = VERDICTS[incident.finding.kind]
+    if verdict.is_ours:  # nothing has run
         return worker.started_at
-    ended = incident.finding.kind in ("finished", "crashed")
-    if ended and not worker.beats:  # it was met by its first beat or its last, which may have been long ago
+    if verdict.is_end and not worker.beats:  # it was met by its first beat or its last, which may have been long ago
         return incident.finding.since
-    return max(worker.beat_at, incident.finding.since) if ended else moment.mono
+    return max(worker.beat_at, incident.finding.since) if verdict.is_end else moment.mono
 
 
 def _cause(cause: Cause | None) -> dict[str, Any] | None:

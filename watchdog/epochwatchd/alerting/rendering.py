@@ -12,22 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from epochwatchd.alerting import wording
 from epochwatchd.alerting.phrases import LANGUAGES, Language, Phrases
+from epochwatchd.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
 
-ICONS: Mapping[str, str] = {
-    "crashed": "💀",
-    "silent": "🔇",
-    "stalled": "🐌",
-    "diverged": "📈",
-    "lost": "📡",
-    "overdue": "⏰",
-    "missing": "👻",
-    "watchdog": "🔧",
-    "finished": "🏁",
-    "started": "🚀",
-}
 EVIDENCE_LINES = 15
 LINE_MAX = 200
 HEADLINE_MAX = 400
@@ -149,7 +138,7 @@ def _headline(
         sentence = f"{sentence}: {cause['text']}"
     if notification.reason in phrases.REASONS:
         sentence = phrases.REASONS[notification.reason].format(headline=sentence)
-    icon = "🟢" if status == "resolved" else ICONS.get(kind, "🔔")
+    icon = "🟢" if status == "resolved" else VERDICTS[kind].icon
     return wording.one_line(f"{icon} {sentence}", HEADLINE_MAX)
 
 
@@ -186,7 +175,7 @@ def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
         "eta_s": lambda s: wording.duration(s, phrases.DURATIONS),
     }
     known = {name: value for name, value in notification.progress.items() if name in formats and value is not None}
-    if notification.kind in ("finished", "crashed"):
+    if VERDICTS[notification.kind].is_end:
         known.pop("eta_s", None)
     return {name: said for name, value in known.items() if (said := formats[name](value))}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -14,16 +14,17 @@ from epochwatchd.config.durations import parse_duration
 from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import Address, Language, StoreConfig
-from epochwatchd.model import Policy, Severity, Status
+from epochwatchd.model import Kind, Policy, Severity, Status
+from epochwatchd.verdicts import VERDICTS
 
 SOCKET_PATH_MAX = 107
 """Of a Unix socket's address: sun_path less its end (unix(7))."""
 DEFAULT_UDP = Address("127.0.0.1", 8765)
 
-NotifiedKind = Literal[
-    "started", "finished", "crashed", "silent", "stalled", "diverged", "lost", "overdue", "missing", "watchdog"
-]
-"""The kinds of model.Kind that anybody is told of: ``running`` is not."""
+if TYPE_CHECKING:
+    NotifiedKind = Kind
+else:
+    NotifiedKind = Literal[tuple(kind for kind, verdict in VERDICTS.items() if verdict.is_alert)]
 
 
 def _auto_or_duration(value: Any) -> float | None:

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from epochwatchd.demo.scenarios import Message, Row, Scenario, cause_of
+from epochwatchd.verdicts import VERDICTS
 
 PIPE_WIDTH = 110
-COLOURS = {"crashed": "red", "silent": "red", "diverged": "yellow", "finished": "green", "started": "dim"}
 NEXT_STEPS = """\
 Next:
   1. In your training:  from epochwatch import agent   and, in the loop,   agent.beat(epoch, loss)
@@ -53,7 +53,7 @@ class Screen:
     def tell(self, elapsed_s: float, message: Message, delay_s: float | None) -> None:
         """An alert has come, ``delay_s`` after what it tells of if that is known."""
         headline = message["text"].partition("\n")[0]
-        colour = "green" if message["status"] == "resolved" else COLOURS.get(message["kind"], "yellow")
+        colour = "green" if message["status"] == "resolved" else VERDICTS[message["kind"]].colour
         delay = "" if delay_s is None else f"   told {duration(delay_s)} later"
         line = Text.assemble((f"{elapsed_s:6.1f} s  ", "dim"), (headline, colour), (delay, "bold"))
         self.console.print(line, soft_wrap=True)

@@ -9,13 +9,7 @@ from typing import Literal, NamedTuple
 
 from epochwatchd.detection.judge import Found, Judged
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Worker
-
-CLEAR_AFTER_S: Mapping[Kind, float] = {"diverged": 5.0, "stalled": 30.0}
-"""How long a fault must stay away before it is called over; others are over at the first beat."""
-
-
-UNTIL_HEARD: tuple[Kind, ...] = ("silent", "lost")
-"""Only a sign of life ends these; that more patience would be right by now does not."""
+from epochwatchd.verdicts import VERDICTS
 
 
 class Change(NamedTuple):
@@ -74,10 +68,11 @@ def _keep(
         return _keep_found(incident, *match)
     if found and _severity(found[0][0]) >= _severity(incident.finding):
         return None, Change("closed", incident, None)
-    if incident.finding.kind in UNTIL_HEARD and heard_at <= incident.finding.since:
+    verdict = VERDICTS[incident.finding.kind]
+    if verdict.until_heard and heard_at <= incident.finding.since:
         return incident, None
     gone_at = moment.mono if incident.gone_at is None else incident.gone_at
-    if moment.mono - gone_at >= CLEAR_AFTER_S.get(incident.finding.kind, 0.0):
+    if moment.mono - gone_at >= verdict.clear_after_s:
         return None, Change("resolved", incident, None)
     return replace(incident, gone_at=gone_at), None
 

@@ -12,13 +12,11 @@ from typing import NamedTuple, TypeAlias
 from epochwatch.wire import RUNNING
 from epochwatchd.detection.detectors import Detector
 from epochwatchd.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, Policy, Worker
+from epochwatchd.verdicts import ENDS, RANK
 
-ENDS = ("finished", "crashed")
 RANKS_NAMED = 4
 _RUNNING = "running"
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
-_ORDER = ("crashed", "lost", "stalled", "silent", "diverged", "overdue", "missing", "finished", "watchdog")
-"""Of equal severity. A critical ``stalled`` is a GPU that failed, which explains why its run is silent."""
 _WAITING = ("deadlock", "gpu_spin", "unknown")
 """Causes of a silence that waiting for another rank has too."""
 
@@ -116,7 +114,7 @@ def _rank(one: Found) -> tuple[int, int, float, bool, float]:
     finding, worker = one
     step = math.inf if worker.body.rank is None or worker.head.step is None else worker.head.step
     waits = finding.cause is None or finding.cause.code in _WAITING
-    return -SEVERITIES.index(finding.severity), _ORDER.index(finding.kind), step, waits, finding.since
+    return -SEVERITIES.index(finding.severity), RANK[finding.kind], step, waits, finding.since
 
 
 def _with_others(

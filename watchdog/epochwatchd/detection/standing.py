@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 from epochwatchd.detection.detectors.ended import BY_REQUEST, signal_name
 from epochwatchd.detection.rhythm import WORKING_WITHIN_S
-from epochwatchd.model import Child, Process
+from epochwatchd.model import CauseCode, Child, Process
 
 STOPPED = ("T", "t")
 _FATES = {"R": "uses the CPU", "T": "is stopped", "t": "is stopped by a debugger", "D": "waits in the kernel (state D)"}
 
-Reason: TypeAlias = tuple[str, dict[str, Any]]
+Reason: TypeAlias = tuple[CauseCode, dict[str, Any]]
 """A cause's code, and the details that its sentence needs."""
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from epochwatchd.config import Config
 from epochwatchd.detection import detectors
-from epochwatchd.detection.judge import ENDS
 from epochwatchd.model import Incident, Kind, Moment, Policy
 from epochwatchd.service.bulkheads import Bulkheads, Compartment
 from epochwatchd.service.evidence import Evidence
@@ -22,6 +21,7 @@ from epochwatchd.service.roster import Roster
 from epochwatchd.service.runs import Run, compartment, current_row, suspicion_changed
 from epochwatchd.store import Record
 from epochwatchd.store.ledger import Ledger
+from epochwatchd.verdicts import ENDS
 
 REFRESH_EVERY_S = 10.0
 """Progress in the store is refreshed so often at most, ..."""

@@ -64,7 +64,6 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "signal": ("killed by {signal} ({core})", "killed by {signal}", "killed by a signal"),
     "oom_kill": ("killed by {signal}: the kernel ran out of memory", "killed: the kernel ran out of memory"),
     "terminated": ("asked to end by {signal}", "asked to end by a signal"),
-    "interrupted": ("interrupted from the keyboard ({signal})", "interrupted from the keyboard"),
     "reported": ("it reported: {reason}", "it reported a failure"),
     "reboot": ("the machine went down while it was running",),
     "crashed.unknown": ("the process is gone, and how it ended cannot be known",),

@@ -64,7 +64,6 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "signal": ("{signal} 시그널로 강제 종료됨 ({core})", "{signal} 시그널로 강제 종료됨", "시그널로 강제 종료됨"),
     "oom_kill": ("메모리 부족으로 커널이 강제 종료함 ({signal})", "메모리 부족으로 커널이 강제 종료함"),
     "terminated": ("{signal} 시그널로 종료 요청을 받음", "종료 요청 시그널을 받음"),
-    "interrupted": ("키보드로 중단됨 ({signal})", "키보드로 중단됨"),
     "reported": ("작업이 실패를 알림: {reason}", "작업이 실패를 알림"),
     "reboot": ("실행 도중 서버가 꺼지거나 재부팅됨",),
     "crashed.unknown": ("프로세스가 사라졌고, 어떻게 끝났는지 알 수 없음",),

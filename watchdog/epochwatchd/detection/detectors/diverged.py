@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from epochwatchd.model import Cause, Facts, Finding, Policy, Worker
+from epochwatchd.model import Cause, CauseCode, Facts, Finding, Policy, Worker
 
 ABOVE = 3
 """Losses in a row that must be far above the usual: a single bad batch is no divergence."""
@@ -16,7 +16,7 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     if loss is None:
         return None
     if worker.not_finite_at is not None:
-        code = "loss_nan" if math.isnan(loss) else "loss_inf"
+        code: CauseCode = "loss_nan" if math.isnan(loss) else "loss_inf"
         return Finding("diverged", "warning", worker.not_finite_at, Cause(code, {}, (f"loss = {loss}",)))
     if spread.above < ABOVE:
         return None

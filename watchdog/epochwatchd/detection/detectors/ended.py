@@ -9,7 +9,7 @@ from functools import lru_cache
 from epochwatch.wire import EXITING, FAILED, FINISHED, Body
 from epochwatchd.detection.failures import Failure, classify
 from epochwatchd.detection.observing import plan_is_reached, progress_of
-from epochwatchd.model import SHELL_SIGNAL, Cause, Exit, Facts, Finding, Policy, Worker
+from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Finding, Policy, Worker
 
 BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 """Signals with which a person, a scheduler or a closing terminal ends a program."""
@@ -141,7 +141,7 @@ def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> C
     if status >= 0:
         return Cause("exit_code", {"status": status}, (*evidence, _exit_status(status)))
     name = signal_name(-status)
-    code = "terminated" if -status in BY_REQUEST else "signal"
+    code: CauseCode = "terminated" if -status in BY_REQUEST else "signal"
     dumped = " (core dumped)" if core_dumped else ""
     return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
 

@@ -8,7 +8,7 @@ from epochwatch.wire import FAILED, FINISHED
 from epochwatchd.detection.gpus import idle_limit_s, label, lines
 from epochwatchd.detection.rhythm import is_suspect
 from epochwatchd.detection.xids import XIDS, Blame
-from epochwatchd.model import Cause, Facts, Finding, Gpu, GpuFault, Policy, Severity, Worker
+from epochwatchd.model import Cause, CauseCode, Facts, Finding, Gpu, GpuFault, Policy, Severity, Worker
 
 UNANSWERED_S = 120.0
 """A driver that is busy (an initialisation, a reset) can take a minute to answer."""
@@ -93,7 +93,7 @@ def _quiet_from(worker: Worker, gpus: Collection[Gpu]) -> float:
     return max(worker.phase_at, *(max(gpu.busy_at, gpu.held_since) for gpu in gpus))
 
 
-def _without_work(severity: Severity, code: str, gpus: Collection[Gpu], now: float) -> Finding:
+def _without_work(severity: Severity, code: CauseCode, gpus: Collection[Gpu], now: float) -> Finding:
     since = max(gpu.busy_at for gpu in gpus)
     details = {"gpus": [label(gpu) for gpu in gpus], "idle_s": now - since, "memory_mib": _memory_mib(gpus)}
     return Finding("stalled", severity, since, Cause(code, details, tuple(line for gpu in gpus for line in lines(gpu))))
