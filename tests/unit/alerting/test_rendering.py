@@ -77,7 +77,6 @@ CAUSES = [
     ("crashed", cause("signal", signal="SIGSEGV", core=False), "killed by SIGSEGV"),
     ("crashed", cause("signal"), "killed by a signal"),
     ("crashed", cause("terminated", signal="SIGTERM", core=False), "asked to end by SIGTERM"),
-    ("crashed", cause("interrupted", signal="SIGINT"), "interrupted from the keyboard (SIGINT)"),
     ("crashed", cause("reported", reason="no data"), "it reported: no data"),
     ("crashed", cause("reboot"), "the machine went down while it was running"),
     ("crashed", cause("unknown"), "the process is gone, and how it ended cannot be known"),
