@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, Protocol
 import yaml
 
 from epochwatchd.config import Config, Heartbeats, StoreConfig
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
-from epochwatchd.inputs.beat_socket import BeatSocket
-from epochwatchd.inputs.processes import boot_id, read_stat
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.sockets import BeatSocket
+from epochwatchd.inputs.process.procfs import boot_id, read_stat
 from epochwatchd.model import Policy
 from epochwatchd.service.daemon import Daemon, read_clocks
 from epochwatchd.store import Store

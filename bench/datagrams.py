@@ -13,7 +13,7 @@ import common
 from common import Goal
 
 from epochwatch import wire
-from epochwatchd.inputs.beat_socket import RECEIVE_BUFFER, bind_udp
+from epochwatchd.inputs.heartbeats.sockets import RECEIVE_BUFFER, bind_udp
 
 HOST = "127.0.0.1"
 BURST = 4_000

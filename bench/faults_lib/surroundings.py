@@ -11,7 +11,7 @@ from pathlib import Path
 
 from faults_lib.case import UnavailableError
 
-from epochwatchd.inputs import cgroups
+from epochwatchd.inputs.oom import cgroups
 
 LIMIT_MIB = 64
 _MNT_DETACH = 2

@@ -15,10 +15,10 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from epochwatchd.detection.gpus import spins, works_as_usual
-from epochwatchd.inputs.gpus import Owner, fold, gpus_of
-from epochwatchd.inputs.nvml import open_driver, sample
-from epochwatchd.inputs.xid_events import XidEvents
+from epochwatchd.detection.gpu.health import spins, works_as_usual
+from epochwatchd.inputs.gpu.history import Owner, fold, gpus_of
+from epochwatchd.inputs.gpu.nvml import open_driver, sample
+from epochwatchd.inputs.gpu.xid_events import XidEvents
 
 HELD_MIB = 4096
 SPIN_CYCLES = 2_000_000_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head
-from epochwatchd.inputs import processes
+from epochwatchd.inputs.process import procfs
 
 STRANGER = 54321
 """The uid of a hostile neighbour."""
@@ -62,8 +62,8 @@ class Job:
 
 def body_of(job: str, pid: int, **fields: Any) -> bytes:
     """The body of a heartbeat in the name of a process."""
-    stat = processes.read_stat(pid)
-    given = {"run": job, "pid": pid, "start": stat.start if stat else 1, "boot": processes.boot_id(), **fields}
+    stat = procfs.read_stat(pid)
+    given = {"run": job, "pid": pid, "start": stat.start if stat else 1, "boot": procfs.boot_id(), **fields}
     return wire.encode_body(Body(job, **given))
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from silence_lib.traces import Phase, Trace
 
 from epochwatch.wire import Head
-from epochwatchd.detection import patience
-from epochwatchd.detection.patience import Life, Patience
-from epochwatchd.detection.patience.limits import ANNOUNCED_FLOOR_S
-from epochwatchd.detection.patience.spread import LEAST_MARGIN
+from epochwatchd.detection import silence
+from epochwatchd.detection.silence import Life, Patience
+from epochwatchd.detection.silence.durations import LEAST_MARGIN
+from epochwatchd.detection.silence.limits import ANNOUNCED_FLOOR_S
 
 GRACE_S = 1800.0
 """Before its first beats every rule waits as long."""
@@ -116,7 +116,7 @@ def foresight(runs: Sequence[Trace]) -> Iterator[Silences]:
     No rule that spares pauses can be sooner: it is what ours would be, had it seen each of them often.
     """
     for run in runs:
-        floor_s = ANNOUNCED_FLOOR_S if run.phases else patience.FLOOR_S
+        floor_s = ANNOUNCED_FLOOR_S if run.phases else silence.FLOOR_S
         gaps = gaps_of(run)
         planned = np.append(gaps[:-1], run.planned_s)
         yield Silences(gaps, np.maximum(floor_s, LEAST_MARGIN * planned), float(run.times[-1]))
@@ -138,20 +138,20 @@ def _listen(run: Trace, known: Patience) -> tuple[Silences, Patience]:
         last, life = _head(run, i - 1), Life(float(run.times[i - 1]) if i else 0.0, i, GRACE_S)
         last_from, lasted_s = began_at, ended_at - began_at
         if phase is None:
-            held.append((lasted_s, patience.limit_s(known, last, life)))
+            held.append((lasted_s, silence.limit_s(known, last, life)))
         else:
-            held.append((lasted_s, patience.phase_limit_s(known, phase.name, phase.within_s, GRACE_S)))
+            held.append((lasted_s, silence.phase_limit_s(known, phase.name, phase.within_s, GRACE_S)))
         if ended_at >= run.ended_at and run.hangs:
             break
         if phase is None and ended_at >= run.ended_at:
-            known = patience.learn_end(known, lasted_s, last, life)
+            known = silence.learn_end(known, lasted_s, last, life)
         elif phase is None:
             after = _head(run, i) if i < len(run.times) and ended_at >= run.times[i] else last
-            known = patience.learn(known, lasted_s, last, after, life)
+            known = silence.learn(known, lasted_s, last, after, life)
         else:
-            known = patience.learn_phase(known, phase.name, lasted_s, in_mid_run=i > 0)
+            known = silence.learn_phase(known, phase.name, lasted_s, in_mid_run=i > 0)
     lasted, limits = np.array(held).T
-    return Silences(lasted, limits, last_from), patience.next_run(known, run.ended_at)
+    return Silences(lasted, limits, last_from), silence.next_run(known, run.ended_at)
 
 
 def _silences(run: Trace) -> Iterator[tuple[int, float, float, Phase | None]]:
@@ -164,7 +164,7 @@ def _silences(run: Trace) -> Iterator[tuple[int, float, float, Phase | None]]:
     phases: dict[int, list[Phase]] = {}
     for phase in run.phases:
         phases.setdefault(int(np.searchsorted(run.times, phase.began_at, side="right")), []).append(phase)
-    noteworthy = {*np.flatnonzero((gaps >= patience.PAUSE_S) | is_new).tolist(), *phases, len(gaps) - 1}
+    noteworthy = {*np.flatnonzero((gaps >= silence.PAUSE_S) | is_new).tolist(), *phases, len(gaps) - 1}
     for i in sorted(noteworthy):
         at = float(run.times[i - 1]) if i else 0.0
         for phase in phases.get(i, ()):

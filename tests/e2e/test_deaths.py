@@ -47,9 +47,9 @@ os.execvp("sh", ["sh", "-c", f"read _; exit {sys.argv[1]}"])
 OLD_KERNEL = """
 import sys
 if "epochwatchd.cli" in sys.orig_argv:
-    from epochwatchd.inputs import deaths, processes
-    deaths._exit_by_pidfd = lambda *_: None
-    processes.exit_status_of_zombie = lambda _: None
+    from epochwatchd.inputs.process import exits, procfs
+    exits._exit_by_pidfd = lambda *_: None
+    procfs.exit_status_of_zombie = lambda _: None
 """
 """As ``sitecustomize``: a daemon to which pidfds say nothing, as before Linux 6.15, nor zombies, as to strangers."""
 CGROUPS = Path("/sys/fs/cgroup/memory")

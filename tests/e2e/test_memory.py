@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from harness import Daemon
 
-from epochwatchd.inputs.kernel_log import open_kernel_log
+from epochwatchd.inputs.oom.kernel_log import open_kernel_log
 
 ROOT = Path("/sys/fs/cgroup/memory")
 LIMIT_MIB = 64

@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from epochwatch import wire
 from epochwatch.wire import Body, Head
 from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
-from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.process import procfs
 from epochwatchd.model import Moment, Policy
 from epochwatchd.service.daemon import Daemon, read_clocks
 from epochwatchd.store import Store, read_runs
@@ -77,7 +77,7 @@ class Watching:
 def write(path, *, job="digits", seq=1, pid=None, state=wire.RUNNING, body=None, **head):
     """A heartbeat at ``path``, of this very process unless said otherwise."""
     pid = pid or os.getpid()
-    body = body or Body(job, run=path.stem, pid=pid, start=processes.read_stat(pid).start, boot=processes.boot_id())
+    body = body or Body(job, run=path.stem, pid=pid, start=procfs.read_stat(pid).start, boot=procfs.boot_id())
     data = wire.encode_body(body)
     made = Head(seq=seq, state=state, body_at=wire.HEAD_SIZE, body_len=len(data), body_crc=zlib.crc32(data), **head)
     path.write_bytes(wire.encode_head(made) + data)
@@ -90,7 +90,7 @@ def watching(folder, config=CONFIG, sockets=(), *, restored=True):
     beats, path = folder / "beats", folder / "epochwatch.db"
     beats.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        ledger = Ledger(Store(path, processes.boot_id()))
+        ledger = Ledger(Store(path, procfs.boot_id()))
         stack.callback(ledger.close)
         files = BeatFiles()
         stack.callback(files.close)

@@ -19,7 +19,7 @@ from epochwatch.checks import clean
 from epochwatch.table import aligned, duration
 from epochwatchd.config import ConfigError, glance
 from epochwatchd.model import EpochwatchError
-from epochwatchd.service.places import stores_to_read
+from epochwatchd.service.paths import stores_to_read
 from epochwatchd.store import is_in_use, read_recent, read_runs
 from epochwatchd.store.records import RUN_COLUMNS, RunRow
 from epochwatchd.verdicts import VERDICTS

@@ -53,7 +53,7 @@ NO_FILE = (
     " (a relative name is looked for in $CREDENTIALS_DIRECTORY, then beside the configuration)"
 )
 HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
-KINDS = "'started', 'finished', 'crashed', 'silent', 'stalled', 'diverged', 'lost', 'overdue', 'missing' or 'watchdog'"
+KINDS = "'crashed', 'lost', 'stalled', 'silent', 'diverged', 'overdue', 'missing', 'finished', 'watchdog' or 'started'"
 
 
 @pytest.mark.parametrize(

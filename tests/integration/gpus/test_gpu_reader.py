@@ -4,7 +4,7 @@ import pytest
 
 from epochwatch.wire import Body, Head
 from epochwatchd.detection.detectors.stalled import detect
-from epochwatchd.inputs.gpus import fold, gpus_of
+from epochwatchd.inputs.gpu.history import fold, gpus_of
 from epochwatchd.model import Facts, Policy, Worker
 
 GPU = "gpu 0 GPU-aaaa 35 12 350500 NVIDIA H100"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
 
 H100 = "gpu 0 GPU-aaaa 35 12 350500 NVIDIA H100 80GB HBM3"
 A100 = "gpu 1 GPU-bbbb 0 0 61000 NVIDIA A100"

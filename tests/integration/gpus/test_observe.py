@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from gpu_machine import Shown
 
-from epochwatchd.inputs.gpus import Owner, fold, gpus_of
-from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpu.history import Owner, fold, gpus_of
+from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
 
 SCRIPT = Path(__file__).parents[3] / "bench/gpu/observe.py"
 

@@ -5,9 +5,9 @@ import sys
 import threading
 from functools import cache
 
-from epochwatchd.inputs.gpu_reader import GpuReader
-from epochwatchd.inputs.nvml import open_driver, sample
-from epochwatchd.inputs.xid_events import XidEvents
+from epochwatchd.inputs.gpu.nvml import open_driver, sample
+from epochwatchd.inputs.gpu.reader import GpuReader
+from epochwatchd.inputs.gpu.xid_events import XidEvents
 
 
 def main():

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from epochwatch import wire
-from epochwatchd.inputs import frames, processes, py_spy, stacks
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.process import procfs
+from epochwatchd.inputs.stacks import collect, frames, py_spy
 from epochwatchd.model import Stack
 
 needs_py_spy = pytest.mark.skipif(py_spy._program() is None, reason="py-spy is not installed")
@@ -67,16 +68,16 @@ def hanging(tmp_path):
 
 def was_asked(process, body, **how):
     with contextlib.suppress(OSError):
-        return bool(stacks.ask(process.pid, body, **how))
+        return bool(collect.ask(process.pid, body, **how))
 
 
 def answer(process, body):
     eventually(lambda: was_asked(process, body))  # refused while the last signal has not arrived yet
-    return frames.stack(frames.parse(eventually(lambda: stacks.read(process.pid, body)))).lines
+    return frames.stack(frames.parse(eventually(lambda: collect.read(process.pid, body)))).lines
 
 
 def is_alive(process):
-    return process.poll() is None and processes.read_stat(process.pid).state not in "ZX"
+    return process.poll() is None and procfs.read_stat(process.pid).state not in "ZX"
 
 
 HANGS = [
@@ -94,7 +95,7 @@ def without_py_spy(monkeypatch):
 
 def told(process, body):
     """What a process says in the end, when it is asked in one way after the other."""
-    asked = stacks.Stacks()
+    asked = collect.Stacks()
     said = eventually(
         lambda: lines_of(asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid()))
     )
@@ -107,7 +108,7 @@ def lines_of(stack):
 
 
 def waits_in(process, *names):
-    eventually(lambda: any(name in (processes.wchan(process.pid) or "") for name in names))
+    eventually(lambda: any(name in (procfs.wchan(process.pid) or "") for name in names))
 
 
 @pytest.mark.usefixtures("without_py_spy")
@@ -165,7 +166,7 @@ def test_only_a_few_processes_are_read_at_once():
 def test_one_that_waits_in_a_debugger_or_at_a_prompt_is_known(hanging, code):
     process, body = hanging(code)
     waits_in(process, "pipe_read")
-    asked = stacks.Stacks()
+    asked = collect.Stacks()
     assert eventually(
         lambda: asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid())
     ).is_prompt
@@ -189,20 +190,20 @@ ENDLESS = "collections.deque(itertools.repeat(0), maxlen=0)"
 @pytest.mark.usefixtures("without_py_spy")
 def test_a_main_thread_in_c_code_is_found_by_the_second_signal_only(hanging):
     process, body = hanging(ENDLESS, "import collections, itertools\n")
-    begun_s = processes.read_stat(process.pid).cpu_s
-    eventually(lambda: processes.read_stat(process.pid).cpu_s > begun_s + 0.2)  # by now it is in there
-    asked = stacks.Stacks()
+    begun_s = procfs.read_stat(process.pid).cpu_s
+    eventually(lambda: procfs.read_stat(process.pid).cpu_s > begun_s + 0.2)  # by now it is in there
+    asked = collect.Stacks()
     assert asked.at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: not pending_signals(process.pid))
-    assert stacks.read(process.pid, body) == ""
+    assert collect.read(process.pid, body) == ""
     assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
-    eventually(lambda: stacks.read(process.pid, body))
+    eventually(lambda: collect.read(process.pid, body))
     assert asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid()).lines[0].endswith(" in hang")
     assert is_alive(process)
 
 
 def pending_signals(pid):
-    return processes.signals(pid).pending
+    return procfs.signals(pid).pending
 
 
 READ_IN_C = """
@@ -253,10 +254,10 @@ def test_one_that_computes_in_many_threads_survives_hundreds_of_questions(hangin
 def test_it_is_asked_once_a_minute_at_most_and_remembers_the_answer(hanging):
     process, body = hanging("threading.Event().wait(600)")
     waits_in(process, "futex")
-    asked = stacks.Stacks()
+    asked = collect.Stacks()
     assert asked.at("it", process.pid, body, 0.0, wanted=False, uid=os.getuid()) == Stack()
     assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
-    eventually(lambda: stacks.read(process.pid, body))
+    eventually(lambda: collect.read(process.pid, body))
     stack = asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid())
     assert stack.at.startswith("train.py:7 in hang")
     assert asked.at("it", process.pid, body, 60.0, wanted=True, uid=os.getuid()) == stack
@@ -304,7 +305,7 @@ def test_a_process_that_only_has_its_pid_is_never_signalled(hanging):
 def test_a_stranger_whom_a_beat_names_is_never_signalled(hanging):
     _, body = hanging("time.sleep(600)")
     with subprocess.Popen(["/bin/sleep", "600"]) as stranger:
-        named = body._replace(pid=stranger.pid, start=processes.read_stat(stranger.pid).start)
+        named = body._replace(pid=stranger.pid, start=procfs.read_stat(stranger.pid).start)
         assert unharmed(stranger, named)
         stranger.kill()
 
@@ -312,7 +313,7 @@ def test_a_stranger_whom_a_beat_names_is_never_signalled(hanging):
 def test_a_stopped_process_is_not_asked(hanging):
     process, body = hanging("time.sleep(600)")
     process.send_signal(signal.SIGSTOP)
-    eventually(lambda: processes.read_stat(process.pid).state == "T")
+    eventually(lambda: procfs.read_stat(process.pid).state == "T")
     assert unharmed(process, body)
 
 
@@ -334,7 +335,7 @@ def test_a_process_in_a_call_that_a_signal_would_end_is_never_signalled(hanging,
     process, body = hanging(code, IN_C)
     waits_in(process, wchan)
     assert unharmed(process, body)
-    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) == Stack()
+    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) == Stack()
 
 
 IN_C = "import ctypes, select, socket\nlibc = ctypes.CDLL(None)\n"
@@ -346,7 +347,7 @@ IN_A_LOCK = "lock = threading.Lock()\nlock.acquire()\nlock.acquire()"
 def test_nobody_is_signalled_whom_py_spy_could_read(hanging, code, monkeypatch):
     process, body = hanging(code, IN_C)
     waits_in(process, "poll", "futex")
-    monkeypatch.setattr(stacks, "_send", lambda *_: pytest.fail("a signal was sent"))
+    monkeypatch.setattr(collect, "_send", lambda *_: pytest.fail("a signal was sent"))
     assert any(line.endswith(" in hang") for line in told(process, body))
 
 
@@ -355,7 +356,7 @@ def test_a_process_that_is_gone_is_not_asked(hanging):
     process.kill()
     process.wait()
     assert not was_asked(process, body)
-    assert stacks.read(process.pid, body) == ""
+    assert collect.read(process.pid, body) == ""
 
 
 @pytest.mark.parametrize("made_by", ["os.open({path!r}, os.O_RDWR)", "os.pipe()[1]", "os.open('/dev/null', os.O_RDWR)"])
@@ -382,8 +383,8 @@ def test_a_beat_without_an_offer_asks_nobody(hanging):
 def test_a_process_that_is_not_of_whoever_wrote_its_beats_is_never_asked(hanging, uid, monkeypatch):
     process, body = hanging("threading.Event().wait(600)")
     asked = []
-    monkeypatch.setattr(stacks, "_WAYS", (lambda *of: asked.append(of),))
-    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=uid) == Stack()
+    monkeypatch.setattr(collect, "_WAYS", (lambda *of: asked.append(of),))
+    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=uid) == Stack()
     assert asked == []
-    assert stacks.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
+    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
     assert len(asked) == 1

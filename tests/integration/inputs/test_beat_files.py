@@ -5,7 +5,7 @@ import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head, WireError
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head
-from epochwatchd.inputs.beat_socket import BATCH, bind_udp
+from epochwatchd.inputs.heartbeats.sockets import BATCH, bind_udp
 
 KEY = b"a key for tests"
 NOW_NS = 1_800_000_000_000_000_000

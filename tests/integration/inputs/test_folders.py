@@ -6,9 +6,10 @@ import select
 
 import pytest
 
-from epochwatchd.inputs import folders, missed
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
-from epochwatchd.inputs.inotify import Inotify
+from epochwatchd.inputs import missed
+from epochwatchd.inputs.heartbeats import folders
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.inotify import Inotify
 
 ME = os.getuid()
 STRANGER = 65534

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from epochwatchd.inputs import cgroups, processes
-from epochwatchd.inputs.cgroups import Mount
-from epochwatchd.inputs.kernel_log import open_kernel_log
-from epochwatchd.inputs.memory import KILLED_BELOW, Memory
+from epochwatchd.inputs.oom import cgroups
+from epochwatchd.inputs.oom.cgroups import Mount
+from epochwatchd.inputs.oom.kernel_log import open_kernel_log
+from epochwatchd.inputs.oom.watch import KILLED_BELOW, Memory
+from epochwatchd.inputs.process import procfs
 from epochwatchd.model import Exit
 
 LIMIT_MIB = 64
@@ -237,10 +238,10 @@ WRAPPED = ("sh", "-c", 'read _; echo; "$@"; exit $?', "sh", *SHELL)
 
 def watch_wrapped(memory, wrapper):
     """Watch the shell that a wrapper waits for; gives the process below it."""
-    [shell] = processes.children_of(wrapper.pid)
+    [shell] = procfs.children_of(wrapper.pid)
     memory.watch("it", shell, time.monotonic(), wrapper=wrapper.pid)
     memory.tick(time.monotonic())
-    [below] = processes.children_of(shell)
+    [below] = procfs.children_of(shell)
     return below
 
 

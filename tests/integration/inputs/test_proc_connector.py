@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from epochwatchd.inputs import deaths as deaths_module
-from epochwatchd.inputs import proc_connector, processes
-from epochwatchd.inputs.deaths import Deaths
-from epochwatchd.inputs.proc_connector import ExitEvents
+from epochwatchd.inputs.process import exits as deaths_module
+from epochwatchd.inputs.process import proc_connector, procfs
+from epochwatchd.inputs.process.exits import Deaths
+from epochwatchd.inputs.process.proc_connector import ExitEvents
 
 THREADS = "import threading\nfor _ in range(20): threading.Thread(target=int).start()"
 MAIN_THREAD_LEAVES_FIRST = """
@@ -144,10 +144,10 @@ def test_beyond_so_many_the_others_go_without(exits, start, monkeypatch):
 @pytest.mark.parametrize(("code", "status"), [("sys.exit(3)", 3), ("os.kill(os.getpid(), 9)", -signal.SIGKILL)])
 def test_a_death_where_pidfds_do_not_say_how(exits, start, monkeypatch, code, status, is_reaped):  # noqa: PLR0917
     monkeypatch.setattr(deaths_module, "_exit_by_pidfd", lambda *_: None)  # as before Linux 6.15
-    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
+    monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
     process = start(code)
     watching = Deaths(exits)
-    assert watching.watch("it", process.pid, processes.read_stat(process.pid).start)
+    assert watching.watch("it", process.pid, procfs.read_stat(process.pid).start)
     end(process)
     if is_reaped:
         process.wait()

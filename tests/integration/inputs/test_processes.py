@@ -12,9 +12,9 @@ import time
 import pytest
 
 from epochwatch.wire import Body
-from epochwatchd.inputs import processes
-from epochwatchd.inputs.deaths import UNREAPED_GRACE_S, Deaths
-from epochwatchd.inputs.looks import Looks
+from epochwatchd.inputs.process import procfs
+from epochwatchd.inputs.process.activity import Looks
+from epochwatchd.inputs.process.exits import UNREAPED_GRACE_S, Deaths
 from epochwatchd.model import Exit
 
 
@@ -28,7 +28,7 @@ def start():
         process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         started.append(process)
         process.stdout.readline()
-        while processes.read_stat(process.pid).state != "S":  # it is about to wait
+        while procfs.read_stat(process.pid).state != "S":  # it is about to wait
             time.sleep(0.001)
         return process
 
@@ -46,7 +46,7 @@ def deaths():
 
 
 def watch(deaths, process):
-    assert deaths.watch("it", process.pid, processes.read_stat(process.pid).start)
+    assert deaths.watch("it", process.pid, procfs.read_stat(process.pid).start)
 
 
 def become_zombie(process):
@@ -64,7 +64,7 @@ def death(deaths):
 
 
 def body_of(process, **changes):
-    return Body("j", pid=process.pid, start=processes.read_stat(process.pid).start)._replace(**changes)
+    return Body("j", pid=process.pid, start=procfs.read_stat(process.pid).start)._replace(**changes)
 
 
 @pytest.mark.parametrize("is_reaped", [True, False], ids=["reaped", "never reaped"])
@@ -85,7 +85,7 @@ def test_the_exit_status_of_a_process(start, deaths, code, status, is_reaped):
 
 def test_a_process_that_is_gone_is_not_watched(start, deaths):
     process = start()
-    stat = processes.read_stat(process.pid)
+    stat = procfs.read_stat(process.pid)
     process.kill()
     process.wait()
     assert not deaths.watch("it", process.pid, stat.start)
@@ -93,11 +93,11 @@ def test_a_process_that_is_gone_is_not_watched(start, deaths):
 
 def test_another_process_with_the_same_pid_is_not_watched(start, deaths):
     process = start()
-    assert not deaths.watch("it", process.pid, processes.read_stat(process.pid).start - 1)
+    assert not deaths.watch("it", process.pid, procfs.read_stat(process.pid).start - 1)
 
 
 def test_a_death_without_a_status_is_given_after_a_grace(start, deaths, monkeypatch):
-    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
+    monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
     process = start()
     watch(deaths, process)
     process.kill()
@@ -116,7 +116,7 @@ def test_the_exit_status_of_another_users_process(start, deaths):
     if os.getuid() != 0:
         pytest.skip("needs root to start a process as another user")
     process = start("os.kill(os.getpid(), 15)", wrapper=["setpriv", "--reuid", "65534", "--clear-groups"])
-    assert processes.owners(process.pid) == {65534}
+    assert procfs.owners(process.pid) == {65534}
     watch(deaths, process)
     process.communicate(b"\n")
     assert death(deaths).exit.status == -signal.SIGTERM
@@ -133,11 +133,11 @@ def test_one_forgotten_is_not_told_of(start, deaths):
 
 def test_a_beat_is_of_the_process_with_its_pid_start_and_boot(start):
     process = start()
-    assert processes.find(body_of(process)) == process.pid
-    assert processes.find(body_of(process, boot=processes.boot_id())) == process.pid
-    assert processes.find(body_of(process, start=1)) is None
-    assert processes.find(body_of(process, boot="another")) is None
-    assert processes.find(body_of(process, pid=2**30)) is None
+    assert procfs.find(body_of(process)) == process.pid
+    assert procfs.find(body_of(process, boot=procfs.boot_id())) == process.pid
+    assert procfs.find(body_of(process, start=1)) is None
+    assert procfs.find(body_of(process, boot="another")) is None
+    assert procfs.find(body_of(process, pid=2**30)) is None
 
 
 def test_one_that_lives_was_not_met_dead(start, deaths):
@@ -155,7 +155,7 @@ def test_one_that_was_met_dead_has_its_status_at_once(start, deaths):
 
 
 def test_one_that_was_met_dead_has_its_status_when_it_is_reaped_where_the_kernel_hides_it(start, deaths, monkeypatch):
-    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)
+    monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)
     process = start("os.kill(os.getpid(), 15)")
     become_zombie(process)
     watch(deaths, process)
@@ -171,19 +171,19 @@ def test_a_zombie_is_still_there(start):
     body = body_of(process)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert processes.find(body) == process.pid
+    assert procfs.find(body) == process.pid
     process.wait()
-    assert processes.find(body) is None
+    assert procfs.find(body) is None
 
 
 def test_a_process_in_a_container_is_found_by_the_pid_it_knows_itself_by(start):
     if os.getuid() != 0 or not shutil.which("unshare"):
         pytest.skip("needs root and unshare(1) to make a pid namespace")
     wrapper = start(wrapper=["unshare", "--pid", "--fork", "--kill-child"])
-    [inner] = processes.children()[wrapper.pid]
+    [inner] = procfs.children()[wrapper.pid]
     namespace = os.stat(f"/proc/{inner}/ns/pid").st_ino
-    body = Body("j", pid=1, start=processes.read_stat(inner).start, pidns=namespace)
-    assert processes.find(body) == inner
+    body = Body("j", pid=1, start=procfs.read_stat(inner).start, pidns=namespace)
+    assert procfs.find(body) == inner
 
 
 def test_the_command_of_a_wrapper_in_a_container_is_found_below_it(start):
@@ -191,21 +191,21 @@ def test_the_command_of_a_wrapper_in_a_container_is_found_below_it(start):
         pytest.skip("needs root and unshare(1) to make a pid namespace")
     shell = ["sh", "-c", '"$@"; exit $?', "sh"]
     container = start(wrapper=["unshare", "--pid", "--fork", "--kill-child", *shell])
-    [wrapper] = processes.children_of(container.pid)
-    [command] = processes.children_of(wrapper)
+    [wrapper] = procfs.children_of(container.pid)
+    [command] = procfs.children_of(wrapper)
     body = Body("j", pid=1, pidns=os.stat(f"/proc/{wrapper}/ns/pid").st_ino, command_pid=2)
-    assert processes.command_of(body, wrapper) == command
-    assert processes.command_of(body._replace(command_pid=3), wrapper) is None
-    assert processes.outer_pid(body) is None
+    assert procfs.command_of(body, wrapper) == command
+    assert procfs.command_of(body._replace(command_pid=3), wrapper) is None
+    assert procfs.outer_pid(body) is None
 
 
 def test_the_command_of_a_wrapper_here_is_the_one_it_names(start):
-    body = body_of(start(), boot=processes.boot_id())
-    assert processes.command_of(body, body.pid) is None
-    assert processes.command_of(body._replace(command_pid=77), body.pid) == 77
-    assert processes.outer_pid(body) == body.pid
-    assert processes.outer_pid(body._replace(command_pid=77)) == 77
-    assert processes.outer_pid(body._replace(boot="another")) is None
+    body = body_of(start(), boot=procfs.boot_id())
+    assert procfs.command_of(body, body.pid) is None
+    assert procfs.command_of(body._replace(command_pid=77), body.pid) == 77
+    assert procfs.outer_pid(body) == body.pid
+    assert procfs.outer_pid(body._replace(command_pid=77)) == 77
+    assert procfs.outer_pid(body._replace(boot="another")) is None
 
 
 @pytest.mark.parametrize("name", ["a\nUid:\t7\t7", "a\rUid:\t7\t7", "a\x0bUid:\t7\t7", "a\x1b[2J) R 1"])
@@ -214,14 +214,14 @@ def test_a_name_cannot_forge_what_the_kernel_says_of_its_process(start, name):
     process.stdin.write(b"\n")
     process.stdin.flush()
     process.stdout.readline()
-    stat = processes.read_stat(process.pid)
+    stat = procfs.read_stat(process.pid)
     assert (stat.name.isprintable(), stat.parent) == (True, os.getpid())
-    assert processes.owners(process.pid) == {os.getuid()}
+    assert procfs.owners(process.pid) == {os.getuid()}
 
 
 def test_a_command_line_is_one_line_that_prints(start):
     process = start("'a\x1b[2J'\n\n'\u2028'")
-    words = processes.command_line(process.pid)
+    words = procfs.command_line(process.pid)
     assert words.isprintable()
     assert words.endswith("'a\ufffd[2J'  ' '")
 
@@ -247,19 +247,19 @@ def test_one_for_which_there_is_no_room_now_may_be_watched_later(start, deaths, 
 
 
 def test_owners_are_the_real_and_the_effective_user(start):
-    assert processes.owners(start().pid) == {os.getuid()}
-    assert processes.owners(2**30) == set()
+    assert procfs.owners(start().pid) == {os.getuid()}
+    assert procfs.owners(2**30) == set()
 
 
 def test_a_lineage_goes_up_to_the_first_process(start):
-    lineage = list(processes.lineage(start().pid))
+    lineage = list(procfs.lineage(start().pid))
     assert lineage[1] == os.getpid()
 
 
 def test_the_start_of_a_process_in_monotonic_time(start):
     before = time.monotonic()
     process = start()
-    assert before - 0.02 <= processes.started_at(processes.read_stat(process.pid).start) <= time.monotonic()
+    assert before - 0.02 <= procfs.started_at(procfs.read_stat(process.pid).start) <= time.monotonic()
 
 
 COMPUTE = """

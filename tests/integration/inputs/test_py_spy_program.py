@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from epochwatchd.inputs import py_spy
+from epochwatchd.inputs.stacks import py_spy
 
 OTHER = 12345
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")

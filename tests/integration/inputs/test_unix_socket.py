@@ -13,7 +13,7 @@ import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head
-from epochwatchd.inputs.beat_socket import bind_unix
+from epochwatchd.inputs.heartbeats.sockets import bind_unix
 
 NOW_NS = 1_800_000_000_000_000_000
 NOBODY = 65534

@@ -14,29 +14,32 @@ from pathlib import Path
 
 from epochwatch import wire
 from epochwatch.wire import Body, WireError
-from epochwatchd.inputs import cgroups, families, keepers, looks, missed, processes, sizes, stacks
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
-from epochwatchd.inputs.beat_socket import bind_udp
-from epochwatchd.inputs.deaths import Deaths
-from epochwatchd.inputs.kernel_log import open_kernel_log
-from epochwatchd.inputs.memory import Memory
-from epochwatchd.inputs.proc_connector import open_exit_events
+from epochwatchd.inputs.oom import cgroups, sizes
+from epochwatchd.inputs.process import activity, descendants, procfs, supervisor
+from epochwatchd.inputs import missed
+from epochwatchd.inputs.stacks import collect
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.sockets import bind_udp
+from epochwatchd.inputs.process.exits import Deaths
+from epochwatchd.inputs.oom.kernel_log import open_kernel_log
+from epochwatchd.inputs.oom.watch import Memory
+from epochwatchd.inputs.process.proc_connector import open_exit_events
 from epochwatchd.model import Exit
-from epochwatchd.service.places import Places, SharedFolder
+from epochwatchd.service.paths import Places, SharedFolder
 
 me, now, folder = os.getpid(), time.monotonic(), Path(sys.argv[1])
-start = processes.read_stat(me).start
-body = Body("digits", pid=me, start=start, boot=processes.boot_id(), command_pid=me, stack_signal=40, stack_fd=3)
+start = procfs.read_stat(me).start
+body = Body("digits", pid=me, start=start, boot=procfs.boot_id(), command_pid=me, stack_signal=40, stack_fd=3)
 elsewhere = body._replace(pidns=1)
 files, deaths, inbox = BeatFiles(), Deaths(open_exit_events()), bind_udp("127.0.0.1", 0)
-memory, looked, asked = Memory(open_kernel_log(now)), looks.Looks(), stacks.Stacks()
+memory, looked, asked = Memory(open_kernel_log(now)), activity.Looks(), collect.Stacks()
 memory.watch("early", me, now)
 looked.at("early", me, body)
 deaths.watch("early", me, start)
 files.watch([Folder(folder)])
 shared = SharedFolder(folder.parent, "", "")
 shared.folders()
-processes.children()
+procfs.children()
 known = missed.take()
 
 held = []
@@ -68,34 +71,34 @@ never = {  # what the tick asks, none of which may raise anything
     "stacks.at": (lambda: asked.at("it", me, body, now, wanted=True, uid=os.getuid()),),
     "deaths.drain": (deaths.drain, now),
     "deaths.overdue": (deaths.overdue, now),
-    "keeper_of": (keepers.keeper_of, me),
-    "going_down": (keepers.going_down,),
+    "keeper_of": (supervisor.keeper_of, me),
+    "going_down": (supervisor.going_down,),
     "rss": (sizes.rss_mib, me),
     "is_dying": (sizes.is_dying, me),
-    "read_stat": (processes.read_stat, me),
-    "signals": (processes.signals, me),
-    "command_line": (processes.command_line, me),
-    "command_of": (processes.command_of, elsewhere, me),
-    "children_of": (processes.children_of, me),
-    "wchan": (processes.wchan, me),
-    "moved_bytes": (processes.moved_bytes, me),
-    "exit_status_of_zombie": (processes.exit_status_of_zombie, me),
-    "lineage": (lambda: list(processes.lineage(me)),),
+    "read_stat": (procfs.read_stat, me),
+    "signals": (procfs.signals, me),
+    "command_line": (procfs.command_line, me),
+    "command_of": (procfs.command_of, elsewhere, me),
+    "children_of": (procfs.children_of, me),
+    "wchan": (procfs.wchan, me),
+    "moved_bytes": (procfs.moved_bytes, me),
+    "exit_status_of_zombie": (procfs.exit_status_of_zombie, me),
+    "lineage": (lambda: list(procfs.lineage(me)),),
 }
 may = {  # what says that it cannot be known by an OSError or a WireError
     "files.read": (files.read, f"{folder}/a.beat"),
     "deaths.watch": (deaths.watch, "late", me, start),
-    "owners": (processes.owners, me),
-    "find": (processes.find, body),
-    "find, in another namespace": (processes.find, elsewhere),
-    "children": (processes.children,),
+    "owners": (procfs.owners, me),
+    "find": (procfs.find, body),
+    "find, in another namespace": (procfs.find, elsewhere),
+    "children": (procfs.children,),
 }
 result = {name: repr(call(*args)) for name, (call, *args) in never.items()}
 result |= {name: told(call, *args) for name, (call, *args) in may.items()}
 result["missed"] = sorted(note.code for note in missed.take())
 for fd in held:
     os.close(fd)
-result["afterwards"] = [deaths.watch("late", me, start), processes.owners(me) == {os.getuid()}]
+result["afterwards"] = [deaths.watch("late", me, start), procfs.owners(me) == {os.getuid()}]
 print(json.dumps(result))
 """
 

@@ -6,7 +6,7 @@ import pytest
 from watching import watching
 
 from epochwatch import wire
-from epochwatchd.service import evidence, judging, runs
+from epochwatchd.service import facts, judging, runs
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def kinds(watch, job):
 
 
 WHERE_IT_BREAKS = [
-    "evidence.is_suspect", "judging.judge", "judging.advance", "judging.compose", "judging.render",
+    "facts.is_suspect", "judging.judge", "judging.advance", "judging.compose", "judging.render",
     "judging.channels_for", "judging.row",
 ]  # fmt: skip
 
@@ -39,7 +39,7 @@ WHERE_IT_BREAKS = [
 @pytest.mark.parametrize("where", WHERE_IT_BREAKS)
 def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_that(watch, monkeypatch, where):
     module, name = where.split(".")
-    function = getattr({"judging": judging, "evidence": evidence}[module], name)
+    function = getattr({"judging": judging, "facts": facts}[module], name)
     but = "kind='watchdog'" if name in ("channels_for", "render") else "watchdog:"
     monkeypatch.setattr(f"epochwatchd.service.{where}", breaks_on("poison", function, but=but))
     watch.beat("poison", job="poison")

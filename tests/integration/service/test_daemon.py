@@ -10,10 +10,10 @@ import pytest
 from watching import CONFIG, watching, write
 
 from epochwatch import wire
-from epochwatchd.inputs.beat_files import Folder
-from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.heartbeats.files import Folder
 from epochwatchd.model import Finding
-from epochwatchd.service.places import Places, store_path, stores_to_read
+from epochwatchd.service.paths import Places, store_path, stores_to_read
 from epochwatchd.service.runs import current_row
 from epochwatchd.store import Record, StoreUnusable
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from watching import watching
 
-from epochwatchd.inputs.beat_socket import bind_udp, bind_unix
+from epochwatchd.inputs.heartbeats.sockets import bind_udp, bind_unix
 
 
 @pytest.fixture

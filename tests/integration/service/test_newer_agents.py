@@ -13,8 +13,8 @@ from builders import beat, moment, worker
 from watching import watching
 
 from epochwatch import wire
-from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_socket import bind_udp
+from epochwatchd.inputs.heartbeats.sockets import bind_udp
+from epochwatchd.inputs.process import procfs
 from epochwatchd.store.records import worker_from, worker_snapshot
 
 
@@ -32,11 +32,11 @@ def newer(job):
     fields = {
         "job": job,
         "pid": os.getpid(),
-        "start": processes.read_stat(os.getpid()).start,
+        "start": procfs.read_stat(os.getpid()).start,
         "mood": "good",
         "w": [{}],
     }
-    body = json.dumps({**fields, "boot": processes.boot_id()}).encode()
+    body = json.dumps({**fields, "boot": procfs.boot_id()}).encode()
     head = wire.Head(seq=1, body_at=wire.HEAD_SIZE, body_len=len(body), body_crc=zlib.crc32(body))
     return wire.encode_head(head) + body
 

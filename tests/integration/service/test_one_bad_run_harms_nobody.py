@@ -20,9 +20,9 @@ from watching import CONFIG, watching, write
 
 from epochwatch import wire
 from epochwatch.wire import Head
-from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_socket import bind_udp, bind_unix
-from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.heartbeats.sockets import bind_udp, bind_unix
+from epochwatchd.inputs.process import procfs
 
 STRANGER = 54321
 """The uid of a hostile neighbour, where the test may give files away."""
@@ -55,8 +55,8 @@ PLAUSIBLE = {
     "job": st.sampled_from(["bad", "good", "b\nad", "\x1b]0;x\x07"]),
     "run": st.sampled_from(["b1", "good", "\u202e"]),
     "pid": st.sampled_from([os.getpid(), 1, 2**22 - 1]),
-    "start": st.sampled_from([0, 1, processes.read_stat(os.getpid()).start]),
-    "boot": st.sampled_from([processes.boot_id(), "another"]),
+    "start": st.sampled_from([0, 1, procfs.read_stat(os.getpid()).start]),
+    "boot": st.sampled_from([procfs.boot_id(), "another"]),
     "epochs": st.sampled_from([1, 3, 2**53]),
     "stack_signal": st.sampled_from([0, 1, 9, 34, 64, 65]),
     "metrics": st.dictionaries(TEXTS, NUMBERS, max_size=4),

@@ -7,7 +7,7 @@ import pytest
 from watching import watching
 
 from epochwatch import wire
-from epochwatchd.inputs.beat_socket import bind_udp
+from epochwatchd.inputs.heartbeats.sockets import bind_udp
 from epochwatchd.service import shares
 
 ROOM = 3

@@ -33,7 +33,7 @@ def store(path):
 def shown(path, tmp_path, monkeypatch, capsys):
     """What the command prints, as its exit status, lines of output and of errors; the store is the one at ``path``."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("epochwatchd.service.places.SERVICE_STATE", tmp_path / "service")
+    monkeypatch.setattr("epochwatchd.service.paths.SERVICE_STATE", tmp_path / "service")
     (tmp_path / "config.yaml").write_text(f"store: {{path: {path}}}\n")
 
     def show(config=tmp_path / "config.yaml", **options):

@@ -10,7 +10,7 @@ from watching import watching, write
 
 from epochwatch import wire
 from epochwatch.wire import Body
-from epochwatchd.inputs import processes
+from epochwatchd.inputs.process import procfs
 from epochwatchd.service import daemon as daemon_module
 from epochwatchd.store import StoreUnusable
 
@@ -18,9 +18,9 @@ from epochwatchd.store import StoreUnusable
 @pytest.fixture
 def watch(tmp_path, monkeypatch):
     """A daemon to which the kernel shows no more of strangers than it must, and which waits for no reaping."""
-    monkeypatch.setattr(processes, "exit_status_of_zombie", lambda _: None)
+    monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)
     monkeypatch.setattr(daemon_module, "open_exit_events", lambda: None)
-    monkeypatch.setattr("epochwatchd.inputs.deaths.UNREAPED_GRACE_S", 0.0)
+    monkeypatch.setattr("epochwatchd.inputs.process.exits.UNREAPED_GRACE_S", 0.0)
     with watching(tmp_path, restored=False) as watch:
         yield watch
 
@@ -33,9 +33,9 @@ def start(watch):
     def start_one(command, name="a", rank=None, *, announces_end=True):
         process = subprocess.Popen(["sh", "-c", f"read _; {command}"], stdin=subprocess.PIPE)
         started.append(process)
-        stat = processes.read_stat(process.pid)
+        stat = procfs.read_stat(process.pid)
         body = Body(
-            "digits", run="r1", pid=process.pid, start=stat.start, boot=processes.boot_id(), rank=rank,
+            "digits", run="r1", pid=process.pid, start=stat.start, boot=procfs.boot_id(), rank=rank,
             announces_end=announces_end,
         )  # fmt: skip
         write(watch.beats / f"{name}.beat", body=body)
@@ -167,7 +167,7 @@ def test_what_cannot_be_stored_of_it_is_stored_when_it_can(watch, start, monkeyp
 
 
 def test_of_too_many_dead_the_first_are_given_up(watch, start, monkeypatch):
-    monkeypatch.setattr("epochwatchd.service.roster.UNSETTLED_MAX", 0)
+    monkeypatch.setattr("epochwatchd.service.registry.UNSETTLED_MAX", 0)
     process = start("kill -9 $$")
     watch.tick()
     die(watch, process)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from builders import WALL, incident, worker
 from stored import MESSAGE, NOW, ROW
 
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection.silence import Patience
 from epochwatchd.store import Record, read_runs
 
 OLD = NOW._replace(wall=WALL - 1000.0)

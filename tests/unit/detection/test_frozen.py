@@ -4,7 +4,7 @@ import pytest
 from builders import beat, worker
 
 from epochwatch.wire import EXITING
-from epochwatchd.detection import patience
+from epochwatchd.detection import silence
 from epochwatchd.detection.detectors.frozen import NEWS_FACTOR, detect
 from epochwatchd.detection.observing import observe
 from epochwatchd.model import Exit, Facts, Policy
@@ -145,5 +145,5 @@ def test_who_leaves_or_is_gone_is_not_frozen():
 def test_what_the_job_did_before_counts_from_its_first_beat_on():
     first = Training().trains().beats(1500).trains()
     run = Training()
-    run.run = run.run._replace(patience=patience.next_run(first.run.patience, first.now))
+    run.run = run.run._replace(patience=silence.next_run(first.run.patience, first.now))
     assert run.trains().beats(2 * 3600).found(FIVE) is None

@@ -4,7 +4,7 @@ import pytest
 from builders import finding, moment, worker
 
 from epochwatchd.detection.incidents import advance
-from epochwatchd.detection.judge import ENDS, Judged
+from epochwatchd.detection.verdict import ENDS, Judged
 from epochwatchd.model import Cause
 
 SILENT, CRASHED = ("silent", "critical"), ("crashed", "critical")

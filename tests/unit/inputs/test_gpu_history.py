@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from epochwatchd.inputs.gpus import Owner, fold, gpus_of
-from epochwatchd.inputs.nvml import GpuSample, ProcessSample
+from epochwatchd.inputs.gpu.history import Owner, fold, gpus_of
+from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
 
 OURS, OTHERS = 42, 77
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from epochwatchd.inputs.cgroups import folders, parse_mounts
+from epochwatchd.inputs.oom.cgroups import folders, parse_mounts
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"
 V1 = """\

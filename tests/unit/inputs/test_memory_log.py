@@ -2,7 +2,7 @@
 
 import pytest
 
-from epochwatchd.inputs.kernel_log import chosen_pid, kernel_message, killed_pid, remarked_pid
+from epochwatchd.inputs.oom.kernel_log import chosen_pid, kernel_message, killed_pid, remarked_pid
 
 
 @pytest.mark.parametrize(

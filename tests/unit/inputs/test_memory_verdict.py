@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from epochwatchd.inputs.oom import KillEvidence, LastSeen, judge_kill
+from epochwatchd.inputs.oom.decide import KillEvidence, LastSeen, judge_kill
 
 LINE = "Memory cgroup out of memory: Killed process 42 (python3) total-vm:426176kB, anon-rss:55808kB"
 NAMED = KillEvidence(log=(LINE,), log_is_whole=True, counter="cgroup /train", kills=1, others=5)

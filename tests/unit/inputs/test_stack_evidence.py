@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
-from epochwatchd.inputs import py_spy
-from epochwatchd.inputs.frames import LINES_MAX, parse, stack
-from epochwatchd.inputs.processes import Signals
-from epochwatchd.inputs.stacks import Seen, may_ask
+from epochwatchd.inputs.process.procfs import Signals
+from epochwatchd.inputs.stacks import py_spy
+from epochwatchd.inputs.stacks.collect import Seen, may_ask
+from epochwatchd.inputs.stacks.frames import LINES_MAX, parse, stack
 
 FIRST, START = signal.SIGRTMAX - 4, 7
 BIT, NEXT = 1 << (FIRST - 1), 1 << FIRST

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from epochwatchd.detection.judge import Found, Judged
+from epochwatchd.detection.verdict import Found, Judged
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Worker
 from epochwatchd.verdicts import VERDICTS
 

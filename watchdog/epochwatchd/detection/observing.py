@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from epochwatch.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
-from epochwatchd.detection import pace as paces
-from epochwatchd.detection import patience, spreading
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection import loss_baseline, silence
+from epochwatchd.detection import throughput as paces
+from epochwatchd.detection.silence import Patience
 from epochwatchd.model import Pace, Rhythm, Worker
 
 ENOUGH_BEATS = 3
@@ -83,7 +83,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         pace_from,
         _not_finite_at(worker.not_finite_at, head, now),
         worker.exit,
-        worker.spread if head.loss is None else spreading.learn(worker.spread, head.loss, now),
+        worker.spread if head.loss is None else loss_baseline.learn(worker.spread, head.loss, now),
         worker.met_at,
         known if pace is worker.pace else _after_stand(known, worker, pace),
         estimate_s,
@@ -96,9 +96,9 @@ def _rhythm(rhythm: Rhythm, gap_s: float) -> Rhythm:
     return Rhythm(gap_s) if gap_s > rhythm.longest_s else rhythm
 
 
-def life_of(worker: Worker, grace_s: float = patience.Life(0.0, 0).grace_s) -> patience.Life:
+def life_of(worker: Worker, grace_s: float = silence.Life(0.0, 0).grace_s) -> silence.Life:
     """How old the worker was at its last beat, and how often it was seen to beat."""
-    return patience.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
+    return silence.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
 
 
 def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
@@ -106,7 +106,7 @@ def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
     stood_at = worker.pace.stood_at
     if stood_at is None or pace.stood_at is not None:
         return known
-    return patience.learn_stand(known, worker.beat_at - max(stood_at, worker.phase_at), worker.head)
+    return silence.learn_stand(known, worker.beat_at - max(stood_at, worker.phase_at), worker.head)
 
 
 def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patience:
@@ -115,11 +115,9 @@ def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patien
     old, gap_s = worker.head, now - worker.beat_at
     if is_gap:
         after = head if head.seq != old.seq else old  # a phase begins: no epoch has ended yet
-        return (
-            patience.learn(known, gap_s, old, after, life_of(worker)) if patience.teaches(gap_s, old, after) else known
-        )
+        return silence.learn(known, gap_s, old, after, life_of(worker)) if silence.teaches(gap_s, old, after) else known
     if old.phase is not None and head.phase != old.phase:
-        return patience.learn_phase(known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0)
+        return silence.learn_phase(known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0)
     return known
 
 
@@ -129,8 +127,8 @@ def lesson_of(worker: Worker, now: float) -> Patience | None:
         return None
     known: Patience = worker.patience
     if worker.head.state in (FINISHED, EXITING):
-        known = patience.learn_end(known, now - worker.beat_at, worker.head, life_of(worker))
-    return patience.next_run(known, worker.beat_at - worker.met_at)
+        known = silence.learn_end(known, now - worker.beat_at, worker.head, life_of(worker))
+    return silence.next_run(known, worker.beat_at - worker.met_at)
 
 
 def resume(worker: Worker, now: float) -> Worker:

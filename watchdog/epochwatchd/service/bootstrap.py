@@ -17,13 +17,13 @@ from functools import partial
 from epochwatchd.alerting import channels
 from epochwatchd.alerting.delivery import Deliverer, Send
 from epochwatchd.config import Config, ConfigError
-from epochwatchd.inputs import processes
-from epochwatchd.inputs.beat_files import BeatFiles
-from epochwatchd.inputs.beat_socket import BeatSocket, bind_udp, bind_unix
+from epochwatchd.inputs.heartbeats.files import BeatFiles
+from epochwatchd.inputs.heartbeats.sockets import BeatSocket, bind_udp, bind_unix
+from epochwatchd.inputs.process import procfs
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.gpu_watch import GpuWatch
-from epochwatchd.service.places import Places, make_own_directory, socket_path, store_path, watched_uid
+from epochwatchd.service.paths import Places, make_own_directory, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
 from epochwatchd.store import Store
@@ -60,7 +60,7 @@ def serve(load: Load, env: Mapping[str, str] = os.environ) -> None:
     _raise_file_limit()
     gc.set_threshold(*GARBAGE)
     with ExitStack() as stack:
-        ledger = Ledger(Store(store_path(config.store.path, env), processes.boot_id()))
+        ledger = Ledger(Store(store_path(config.store.path, env), procfs.boot_id()))
         stack.callback(ledger.close)
         asyncio.run(_run(load, config, ledger, env))
 

@@ -10,24 +10,24 @@ from functools import partial
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
 from epochwatchd.inputs import missed
-from epochwatchd.inputs.beat_files import BeatFiles, Folder
-from epochwatchd.inputs.beat_socket import BeatSocket, Datagram, Fault
-from epochwatchd.inputs.deaths import Death, Deaths
-from epochwatchd.inputs.kernel_log import open_kernel_log
-from epochwatchd.inputs.memory import Memory
-from epochwatchd.inputs.nvml import GpuSample
-from epochwatchd.inputs.proc_connector import open_exit_events
+from epochwatchd.inputs.gpu.nvml import GpuSample
+from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.sockets import BeatSocket, Datagram, Fault
+from epochwatchd.inputs.oom.kernel_log import open_kernel_log
+from epochwatchd.inputs.oom.watch import Memory
+from epochwatchd.inputs.process.exits import Death, Deaths
+from epochwatchd.inputs.process.proc_connector import open_exit_events
 from epochwatchd.model import Cause, Moment
-from epochwatchd.service import adoption
+from epochwatchd.service import identify
 from epochwatchd.service.bulkheads import Bulkheads
-from epochwatchd.service.complaints import Complaints
-from epochwatchd.service.datagrams import Datagrams
-from epochwatchd.service.evidence import Evidence
+from epochwatchd.service.evaluate import Verdicts
 from epochwatchd.service.expected import is_expected
+from epochwatchd.service.facts import Evidence
+from epochwatchd.service.input_errors import Complaints
 from epochwatchd.service.own_faults import OwnFault, is_own_fault, not_watched, set_aside
-from epochwatchd.service.roster import Roster
+from epochwatchd.service.registry import Roster
 from epochwatchd.service.runs import Run
-from epochwatchd.service.verdicts import Verdicts
+from epochwatchd.service.senders import Datagrams
 from epochwatchd.store import StoredRun
 from epochwatchd.store.ledger import Ledger
 
@@ -334,10 +334,10 @@ class Daemon:
             sighting = self._files.read(path)
             if sighting is None or self.roster.is_over(path, sighting.beat.body):
                 return None
-            sighting = adoption.vouched(sighting)
+            sighting = identify.vouched(sighting)
             run = self.roster.run_of.get(path)
             if run is None:
-                run = self._adopt(adoption.of_file(sighting, moment), moment)
+                run = self._adopt(identify.of_file(sighting, moment), moment)
             else:
                 self.roster.take_in(run, path, sighting.beat, moment)
         except (OSError, WireError) as e:
@@ -398,7 +398,7 @@ class Daemon:
                 return None
             run = self.roster.run_of.get(place.key)
             if run is None:
-                run = self._adopt(adoption.of_datagram(datagram, place, moment), moment)
+                run = self._adopt(identify.of_datagram(datagram, place, moment), moment)
             else:
                 beat = self._datagrams.completed(datagram, run.workers[place.key])
                 self.roster.take_in(run, place.key, beat, moment)
@@ -409,7 +409,7 @@ class Daemon:
         socket.known(place.key, datagram)
         return run
 
-    def _adopt(self, adopted: adoption.Adopted, moment: Moment) -> Run | None:
+    def _adopt(self, adopted: identify.Adopted, moment: Moment) -> Run | None:
         unknown = adopted.worker.body.unknown
         if unknown:
             said = f"fields that this version does not know are skipped ({', '.join(unknown)}): upgrade the watchdog"

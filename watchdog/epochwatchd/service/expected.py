@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 
 from epochwatch.wire import Beat, Body, Head
 from epochwatchd.config import Config, Expected
-from epochwatchd.detection import expecting
-from epochwatchd.detection.expecting import Due
+from epochwatchd.detection import missing
+from epochwatchd.detection.missing import Due
 from epochwatchd.detection.observing import meet
 from epochwatchd.model import Moment, Policy, Worker
 from epochwatchd.service.judging import Judgement, judgement
@@ -127,7 +127,7 @@ class Expectations:
 
     def _judged(self, awaited: _Awaited, due: Due, moment: Moment) -> Judgement | None:
         expected = awaited.expected
-        finding = expecting.missing(due, expected.at.text, expected.within_s, awaited.began_wall, moment)
+        finding = missing.missing(due, expected.at.text, expected.within_s, awaited.began_wall, moment)
         [worker] = awaited.run.workers.values()
         result = judgement(awaited.run, [(worker, [finding] if finding else [])], moment, self._config)
         if finding is None and not awaited.run.incidents:

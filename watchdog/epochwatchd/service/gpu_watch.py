@@ -6,8 +6,8 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from epochwatchd.inputs.gpu_reader import GpuReader
-from epochwatchd.inputs.nvml import GpuSample
+from epochwatchd.inputs.gpu.nvml import GpuSample
+from epochwatchd.inputs.gpu.reader import GpuReader
 from epochwatchd.service.daemon import Daemon, read_clocks
 
 log = logging.getLogger("epochwatchd")

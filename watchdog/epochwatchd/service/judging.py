@@ -19,9 +19,9 @@ from epochwatchd.alerting.routing import channels_for, repeats_due
 from epochwatchd.config import Config
 from epochwatchd.detection.detectors import Detector
 from epochwatchd.detection.incidents import Change, advance, incident_id
-from epochwatchd.detection.judge import Failure, Judged, examine, judge
 from epochwatchd.detection.observing import lesson_of
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.verdict import Failure, Judged, examine, judge
 from epochwatchd.model import Facts, Finding, Incident, Kind, Moment, Notification, Reason, Worker
 from epochwatchd.service.runs import Run, current_row, row
 from epochwatchd.store import Record

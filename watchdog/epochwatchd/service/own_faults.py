@@ -17,8 +17,8 @@ from epochwatchd.alerting.composing import stamp
 from epochwatchd.config import Config
 from epochwatchd.detection.observing import meet
 from epochwatchd.model import Cause, Finding, Moment, Policy, Severity, Worker
-from epochwatchd.service.adoption import user_name
 from epochwatchd.service.bulkheads import Broken
+from epochwatchd.service.identify import user_name
 from epochwatchd.service.judging import Judgement, judgement
 from epochwatchd.service.runs import Run, current_row
 from epochwatchd.store import Record

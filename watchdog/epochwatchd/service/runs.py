@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING, clean
 from epochwatchd.alerting.composing import progress, stamp
-from epochwatchd.detection.suspicion import suspicion
+from epochwatchd.detection.pending import suspicion
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
 from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.store.records import RunRow

@@ -14,7 +14,7 @@ from apscheduler.triggers.cron import CronTrigger
 
 from epochwatchd.config import Crontab
 from epochwatchd.config.crontab import WEEKDAYS
-from epochwatchd.detection.expecting import Due
+from epochwatchd.detection.missing import Due
 
 LOOK_BACK_S = 3600.0
 _NEXT = timedelta(microseconds=1)

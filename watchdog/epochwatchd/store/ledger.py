@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection.silence import Patience
 from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Notification, Worker
 from epochwatchd.store.faults import StoreError, StoreUnusable
 from epochwatchd.store.records import Record

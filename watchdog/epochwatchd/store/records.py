@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from epochwatch.wire import Body, Head
-from epochwatchd.detection import patience
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection import silence
+from epochwatchd.detection.silence import Patience
 from epochwatchd.model import (
     Cause,
     Finding,
@@ -90,7 +90,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "keeps_alive": worker.keeps_alive,
             "beats": worker.beats,
             "rhythm": worker.rhythm,
-            "patience": patience.dump(worker.patience),
+            "patience": silence.dump(worker.patience),
             "met_at": worker.met_at,
             "boot": boot,
             "moment": moment,
@@ -138,7 +138,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
         spread=spread._replace(above_at=spread.above_at + shift_s),
         met_at=told["met_at"] + shift_s,
-        patience=patience.load(told["patience"]),
+        patience=silence.load(told["patience"]),
         estimate_s=told.get("estimate_s"),
         pace=_pace(told["pace"], shift_s) if "pace" in told else Pace(),
         uid=told.get("uid"),
@@ -189,12 +189,12 @@ def notification_from(content: str) -> Notification:
 
 def patience_json(learned: Patience) -> str:
     """What a job has taught, as JSON."""
-    return to_json(patience.dump(learned))
+    return to_json(silence.dump(learned))
 
 
 def patience_from(content: str) -> Patience:
     """What a job has taught, of its JSON."""
-    return patience.load(numbers(json.loads(content)))
+    return silence.load(numbers(json.loads(content)))
 
 
 def to_json(value: Any) -> str:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from epochwatchd.detection.patience import Patience
+from epochwatchd.detection.silence import Patience
 from epochwatchd.model import Delivery, Incident, Moment, Notification, Worker
 from epochwatchd.store import files, outbox, pruning, records, writing
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained

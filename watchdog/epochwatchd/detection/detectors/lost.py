@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epochwatchd.detection.rhythm import silent_from
+from epochwatchd.detection.timeout import silent_from
 from epochwatchd.model import Cause, Facts, Finding, Policy, Worker
 
 KEEP_ALIVE_LIMIT_S = 30.0

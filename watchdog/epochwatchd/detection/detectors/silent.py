@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from epochwatchd.detection import standing
-from epochwatchd.detection.gpus import label, lines, spins
-from epochwatchd.detection.rhythm import silent_from
+from epochwatchd.detection import hang_cause
+from epochwatchd.detection.gpu.health import label, lines, spins
+from epochwatchd.detection.timeout import silent_from
 from epochwatchd.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
 
 
@@ -40,6 +40,6 @@ def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     phase = (f"in phase {worker.head.phase!r}",) if worker.head.phase else ()
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
-    code, more = standing.reason(process, now)
+    code, more = hang_cause.reason(process, now)
     details = {"state": process.state, "wchan": process.wchan, "at": process.stack and process.stack.at, **more}
-    return Cause(code, details, (usual, *phase, *standing.lines(process)))
+    return Cause(code, details, (usual, *phase, *hang_cause.lines(process)))

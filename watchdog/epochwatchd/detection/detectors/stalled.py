@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from epochwatch.wire import FAILED, FINISHED
-from epochwatchd.detection.gpus import idle_limit_s, label, lines
-from epochwatchd.detection.rhythm import is_suspect
-from epochwatchd.detection.xids import XIDS, Blame
+from epochwatchd.detection.gpu.health import idle_limit_s, label, lines
+from epochwatchd.detection.gpu.xids import XIDS, Blame
+from epochwatchd.detection.timeout import is_suspect
 from epochwatchd.model import Cause, CauseCode, Facts, Finding, Gpu, GpuFault, Policy, Severity, Worker
 
 UNANSWERED_S = 120.0

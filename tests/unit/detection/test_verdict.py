@@ -1,0 +1,163 @@
+import pytest
+from builders import beat, finding, steady, worker
+
+from epochwatch.wire import Body
+from epochwatchd.detection.verdict import Judged, examine, judge
+from epochwatchd.model import Cause, Exit, Facts, Policy
+
+COMMAND = Body("train", run="r1", pid=1, command_pid=2)
+
+
+def kinds(found):
+    return [f.kind for f, _ in judge(found).found]
+
+
+def test_nothing_found_is_running():
+    assert judge([(worker(), [])]) == Judged([])
+
+
+def test_the_worst_comes_first():
+    assert kinds([(worker(), [finding("diverged", "warning"), finding("silent"), finding("overdue", "warning")])]) == [
+        "silent",
+        "diverged",
+        "overdue",
+    ]
+
+
+def test_a_gpu_that_failed_explains_a_silence_and_one_that_idles_does_not():
+    silence = finding("silent")
+    assert kinds([(worker(), [silence, finding("stalled", "critical")])]) == ["stalled", "silent"]
+    assert kinds([(worker(), [silence, finding("stalled", "warning")])]) == ["silent", "stalled"]
+
+
+def test_an_end_leaves_nothing_else_to_say():
+    assert kinds([(worker(), [finding("silent"), finding("crashed")])]) == ["crashed"]
+
+
+def test_one_crash_is_told_at_once_and_the_earliest_is_named():
+    a, b, c = worker(key="a"), worker(key="b"), worker(key="c")
+    found = [(a, []), (b, [finding("crashed", since=5.0)]), (c, [finding("crashed", since=4.0)])]
+    judged = judge(found)
+    assert [(f.since, w.key) for f, w in judged.found] == [(4.0, "c")]
+    assert not judged.is_over
+    assert judged.found[0][0].cause.evidence == ("the other processes of the run: 1 running, 1 crashed",)
+
+
+def test_the_run_is_over_when_all_have_ended():
+    a, b = worker(key="a"), worker(key="b")
+    judged = judge([(a, [finding("finished", "info")]), (b, [finding("crashed")])])
+    assert ([f.kind for f, _ in judged.found], judged.is_over) == (["crashed"], True)
+
+
+def test_a_rank_that_was_started_anew_stands_for_the_one_before():
+    def rank(key, number, started_at):
+        return worker((started_at, beat(1, Body("j", rank=number))), key=key)
+
+    crashed = finding("crashed")
+    assert kinds([(rank("old", 1, 0.0), [crashed]), (rank("new", 1, 5.0), []), (rank("other", 0, 0.0), [])]) == []
+    assert kinds([(rank("a", 1, 0.0), [crashed]), (rank("b", 0, 5.0), [])]) == ["crashed"]
+
+
+def test_of_ranks_that_hang_the_one_furthest_behind_is_named_and_where_the_others_are():
+    def rank(number, step):
+        return worker((0.0, beat(1, Body("j", rank=number, world_size=3), step=step)), key=f"{number}")
+
+    hung = [(rank(0, 101), [finding("silent", since=3.0)]), (rank(1, 100), [finding("silent", since=3.5)])]
+    told, who = judge([*hung, (rank(2, 101), [finding("silent", since=3.0)])]).found[0]
+    assert who.body.rank == 1
+    assert told.cause.evidence == ("the other processes of the run: 2 silent at step 101 (rank 0, 2)",)
+
+
+def test_of_ranks_at_one_step_the_one_that_does_not_just_wait_is_named():
+    def rank(number, code):
+        silence = finding("silent", since=number, cause=Cause(code))
+        return worker((0.0, beat(1, Body("j", rank=number), step=20)), key=f"{number}"), [silence]
+
+    assert judge([rank(0, "deadlock"), rank(1, "stopped"), rank(2, "deadlock")]).found[0][1].body.rank == 1
+
+
+def test_a_launch_of_another_size_needs_fewer_ranks():
+    def rank(number, started_at, size, exit_=None):
+        body = Body("j", rank=number, world_size=size)
+        return worker((started_at, beat(1, body)), key=f"{number}@{started_at}")._replace(exit=exit_)
+
+    old = [(rank(n, 0.0, 2, Exit(5.0, -9)), [finding("crashed")]) for n in (0, 1)]
+    assert kinds([*old, (rank(0, 9.0, 1), [])]) == []
+    assert kinds([*old, (rank(0, 9.0, 2), [])]) == ["crashed"]
+
+
+def test_one_worker_finishing_is_not_the_run_finishing():
+    done = finding("finished", "info")
+    assert kinds([(worker(key="a"), [done]), (worker(key="b"), [])]) == []
+    assert kinds([(worker(key="a"), [done]), (worker(key="b"), [done])]) == ["finished"]
+
+
+def test_a_wrapped_command_that_finished_early_says_so_by_the_worker_inside():
+    early = finding("finished", "info", 1.0, Cause("stopped_early"))
+    inside, command = worker(key="inside"), worker((0.0, beat(1, COMMAND)), key="command")
+    [(told, speaker)] = judge([(command, [finding("finished", "info", 2.0)]), (inside, [early])]).found
+    assert (told.cause.code, told.since, speaker.key) == ("stopped_early", 2.0, "inside")
+
+
+def test_a_wrapped_run_ends_only_with_its_command():
+    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    assert kinds([(command, []), (inside, [finding("crashed")])]) == []
+    assert kinds([(command, [finding("finished", "info")]), (inside, [finding("crashed")])]) == ["finished"]
+
+
+def test_a_wrapped_crash_is_told_with_the_exception_of_the_worker_inside():
+    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    exit_1, raised = Cause("exit_code", {"status": 1}), Cause("exception", {"type": "ValueError"})
+    found = [(command, [finding("crashed", cause=exit_1)]), (inside, [finding("crashed", cause=raised)])]
+    assert [(f.cause, w.key) for f, w in judge(found).found] == [(raised, "i")]
+
+
+def test_a_wrapped_kill_is_told_by_the_commands_status():
+    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    killed, unknown = Cause("signal", {"signal": "SIGKILL"}), Cause("unknown")
+    found = [(command, [finding("crashed", cause=killed)]), (inside, [finding("crashed", cause=unknown)])]
+    assert [(f.cause, w.key) for f, w in judge(found).found] == [(killed, "i")]
+
+
+@pytest.mark.parametrize(
+    ("status", "inside", "told"),
+    [
+        pytest.param(1, Cause("oom_kill", {"signal": "SIGKILL"}), "oom_kill", id="who ran out of memory inside"),
+        pytest.param(139, Cause("signal", {"signal": "SIGSEGV"}), "signal", id="the signal that the status stands for"),
+        pytest.param(143, Cause("terminated", {"signal": "SIGTERM"}), "terminated", id="so too if asked to end"),
+        pytest.param(1, Cause("signal", {"signal": "SIGSEGV"}), "exit_code", id="not a signal that was got over"),
+        pytest.param(137, Cause("unknown"), "exit_code", id="not what is not known"),
+        pytest.param(3, Cause("exit_code", {"status": 1}), "exit_code", id="not another status"),
+    ],
+)
+def test_a_wrapped_status_is_told_by_who_knows_more_inside(status, inside, told):
+    command, worker_inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    end = Cause("exit_code", {"status": status})
+    found = [(command, [finding("crashed", cause=end)]), (worker_inside, [finding("crashed", cause=inside)])]
+    [(said, _)] = judge(found).found
+    assert said.cause == (end if told == "exit_code" else inside)
+
+
+def test_a_detector_that_breaks_is_named_and_the_others_go_on():
+    def breaks(*_):
+        raise ZeroDivisionError
+
+    detectors = {"broken": breaks, "whole": lambda *_: finding("silent")}
+    findings, failures = examine(steady(1.0, 3, key="/x"), Facts(), Policy(), 9.0, detectors)
+    assert [f.kind for f in findings] == ["silent"]
+    assert [(f.detector, f.worker_key, type(f.error)) for f in failures] == [("broken", "/x", ZeroDivisionError)]
+
+
+def test_a_wrapper_that_was_itself_killed_leaves_the_word_to_those_inside():
+    killed = worker((0.0, beat(0, COMMAND)), key="c")._replace(exit=Exit(5.0, -9))
+    inside = worker(key="i")
+    assert kinds([(killed, [finding("crashed")]), (inside, [])]) == []
+    assert kinds([(killed, [finding("crashed")]), (inside, [finding("finished", "info")])]) == ["finished"]
+    assert kinds([(killed, [finding("crashed")])]) == ["crashed"]
+
+
+def test_a_wrapped_finish_brings_the_note_of_the_worker_inside():
+    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
+    note = Cause("reported", {"reason": "accuracy 0.97"})
+    found = [(command, [finding("finished", "info")]), (inside, [finding("finished", "info", cause=note)])]
+    assert [f.cause for f, _ in judge(found).found] == [note]

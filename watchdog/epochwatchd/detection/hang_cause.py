@@ -1,0 +1,80 @@
+"""Why a process that is there does not beat: what it and those below it do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+
+from epochwatchd.detection.detectors.ended import BY_REQUEST, signal_name
+from epochwatchd.detection.timeout import WORKING_WITHIN_S
+from epochwatchd.model import CauseCode, Child, Process
+
+STOPPED = ("T", "t")
+_FATES = {"R": "uses the CPU", "T": "is stopped", "t": "is stopped by a debugger", "D": "waits in the kernel (state D)"}
+
+Reason: TypeAlias = tuple[CauseCode, dict[str, Any]]
+"""A cause's code, and the details that its sentence needs."""
+
+
+def reason(process: Process, now: float) -> Reason:
+    """What keeps a silent process from beating."""
+    if process.program is not None:
+        return "exec", {"program": process.program}
+    if process.state in STOPPED:
+        return "stopped", {}
+    return _work(process, now) or _wait(process)
+
+
+def _work(process: Process, now: float) -> Reason | None:
+    kinds: tuple[tuple[float, Reason], ...] = (
+        (process.active_at, ("busy", next((_named(child) for child in process.below if child.state == "R"), {}))),
+        (process.moved_at, ("io_wait", {"type": "moving"})),
+        (process.gpu_at, ("busy", {"type": "gpu"})),
+    )
+    return next((found for at, found in kinds if now - at < WORKING_WITHIN_S), None)
+
+
+def _wait(process: Process) -> Reason:
+    """Of one that stands still."""
+    if process.state == "D":
+        return "io_wait", {}
+    if process.stack and process.stack.is_prompt:
+        return "stopped", {"type": "prompt"}
+    return next(filter(None, map(_held_up_by, process.below)), ("deadlock", {}))
+
+
+def _held_up_by(child: Child) -> Reason | None:
+    """What a child would explain. For how long it has been so is not known, so only a worker that is surely missed is.
+
+    A helper may have been stopped, or dead and not reaped, since long before the silence; a worker's own bad status
+    mostly reaches its parent, but a kill does not.
+    """
+    if child.state == "D":
+        return "io_wait", _named(child)
+    if child.is_worker and child.state in STOPPED:
+        return "stopped", _named(child)
+    signal = -(child.status or 0) if child.state == "Z" else 0
+    if child.is_worker and signal > 0 and signal not in BY_REQUEST:
+        return "deadlock", {**_named(child), "child_signal": signal_name(signal)}
+    return None
+
+
+def _named(child: Child) -> dict[str, Any]:
+    return {"child": f"{child.pid} ({child.name})", "child_pid": child.pid}
+
+
+def lines(process: Process) -> Iterator[str]:
+    """What was seen of it, as evidence."""
+    where = f", waiting in {process.wchan}" if process.wchan else ""
+    yield f"process state {process.state}{where}"
+    for child in process.below:
+        kind = "worker process" if child.is_worker else "process below it:"
+        yield f"{kind} {child.pid} ({child.name}) {_FATES.get(child.state) or _end(child)}"
+    if process.stack:
+        yield from process.stack.lines
+
+
+def _end(child: Child) -> str:
+    if child.status is None:
+        return "has ended, and was not reaped"
+    return f"was killed by {signal_name(-child.status)}" if child.status < 0 else f"ended with status {child.status}"

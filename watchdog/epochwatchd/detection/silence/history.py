@@ -1,0 +1,97 @@
+"""What is known of a job's silences, and where in its run a beat is.
+
+Places are steps where beats tell them and count them on from epoch to epoch, else beats. Where several beats pass
+between two looks, a pause still begins after a beat that was seen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from epochwatch.wire import Head
+from epochwatchd.detection.silence.durations import Spread
+from epochwatchd.detection.silence.pauses import Habit, Surprise
+
+PAUSE_S = 5.0
+"""Shorter gaps teach nothing: five times as long is still below every limit. This keeps ordinary beats cheap."""
+KEPT = 8
+"""Habits, surprises and names of phases that are remembered: the latest, of surprises the longest."""
+
+
+class Patience(NamedTuple):
+    """What is known of a job's silences, in at most 4 KiB.
+
+    ``lived_s``: how long its earlier runs were watched. ``epoch_ends``: how many were seen; ``epoch_from``: the place
+    where this run's epoch began, if that was seen; ``resumed_at``: how many places a resumed run began after the
+    beginning, found by the job's ``first_epoch``; ``resets``: each epoch counts its steps anew; ``lengths``: of the
+    latest epochs, in places; ``blur``: how many places lay between two looks there. ``steps``, ``ends``: gaps between
+    ordinary beats, and at epoch ends, as far as they are longer than PAUSE_S. ``announces``: phases were announced in
+    mid-run. ``stands``: how long steps stood still while beats came, as far as longer than PAUSE_S.
+    """
+
+    lived_s: float = 0.0
+    epoch_ends: int = 0
+    epoch_from: int | None = None
+    resumed_at: int = 0
+    first_epoch: int | None = None
+    resets: bool = False
+    lengths: tuple[int, ...] = ()
+    blur: int = 1
+    steps: Spread = Spread()
+    ends: Spread = Spread()
+    habits: tuple[Habit, ...] = ()
+    surprises: tuple[Surprise, ...] = ()
+    phases: tuple[tuple[str, Spread], ...] = ()
+    announces: bool = False
+    stands: Spread = Spread()
+
+
+class Life(NamedTuple):
+    """How old a run was at its last beat, in s, how many beats were seen, and the time it is granted for its first."""
+
+    age_s: float
+    beats: int
+    grace_s: float = 1800.0
+
+    @property
+    def usual_s(self) -> float:
+        """The mean time between two looks that saw a new beat."""
+        return self.age_s / max(1, self.beats)
+
+
+def place_of(patience: Patience, beat: Head) -> int:
+    """Where in the run a beat is: its step, or else its number, counted from where a resumed run takes up."""
+    return beat.seq + resumed_at(patience, beat) if beat.step is None or patience.resets else beat.step
+
+
+def resumed_at(patience: Patience, beat: Head) -> int:
+    """How many beats of a run's work were done before it, by the epoch with which it begins and the job's first."""
+    if patience.epoch_from is not None:
+        return patience.resumed_at
+    if beat.epoch is None or patience.first_epoch is None or not patience.lengths:
+        return 0
+    return (math.floor(beat.epoch) - patience.first_epoch) * patience.lengths[-1]
+
+
+def offset_of(patience: Patience, beat: Head) -> int:
+    """Where in its epoch a beat is. In a run's first epoch, which may have been resumed, its step tells."""
+    place = place_of(patience, beat)
+    if patience.epoch_from is not None:
+        return place - patience.epoch_from
+    if patience.lengths and (beat.step is not None or beat.epoch is not None):
+        return (place - 1) % patience.lengths[-1] + 1
+    return place
+
+
+def here_of(patience: Patience, last: Head, life: Life) -> Surprise:
+    """The place of a silence after the beat ``last``."""
+    return Surprise(place_of(patience, last), offset_of(patience, last), life.age_s)
+
+
+def at_epoch_end(patience: Patience, last: Head) -> bool:
+    """Whether the beat ``last`` may be the last of its epoch, by the length of the latest epochs."""
+    if last.epoch is None or not patience.lengths:
+        return False
+    slack = 2 * patience.blur
+    return min(patience.lengths) - slack <= offset_of(patience, last) <= max(patience.lengths) + slack

@@ -1,0 +1,162 @@
+"""Where pauses come again: surprises that a later one turns into a habit, and which of them are due at a place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from epochwatchd.detection.silence.durations import Spread, add, spread_of
+
+NEVER_AGAIN = 0
+"""The period of a habit of one place."""
+SHORTEST_PERIOD = 4
+"""A shorter period would, with one place of slack on both sides, be due everywhere."""
+ALIKE = 2.0
+"""Pauses are of one kind if one is not so many times longer than the other."""
+CLOCK_EARLY, CLOCK_LATE = 0.97, 1.2
+"""When pauses by the clock are due: about their time, or later where something else kept the program from looking."""
+EARLIER_RUN_S = -1.0
+
+
+class Surprise(NamedTuple):
+    """A place, and the pause there that nothing foretold.
+
+    ``place`` counts from the run's begin, ``offset`` from the epoch's; None where it tells nothing of other epochs.
+    ``at_s`` is the run's age, EARLIER_RUN_S in earlier runs. A pause at a run's begin or end says nothing of other
+    places: not ``anywhere``.
+    """
+
+    place: int
+    offset: int | None
+    at_s: float
+    lasted_s: float = 0.0
+    anywhere: bool = False
+
+
+class Clock(NamedTuple):
+    """Pauses after so much time, from begin to begin or from end to begin, whichever a program counts.
+
+    ``began_s``, ``ended_s``: the run's age at the latest.
+    """
+
+    every_s: float
+    rest_s: float
+    began_s: float = 0.0
+    ended_s: float = 0.0
+
+    def is_due(self, at_s: float) -> bool:
+        """Whether the next one may begin now."""
+        waited = ((at_s - self.began_s, self.every_s), (at_s - self.ended_s, self.rest_s))
+        return any(CLOCK_EARLY * due_s <= waited_s <= CLOCK_LATE * due_s for waited_s, due_s in waited)
+
+
+class Habit(NamedTuple):
+    """Pauses that come again: at the places ``anchor + k * period`` of the run or of an epoch.
+
+    With NEVER_AGAIN for a period: once a run, or once an epoch if ``in_epoch``. With a clock the places do not count.
+    """
+
+    spread: Spread = Spread()
+    period: int = NEVER_AGAIN
+    anchor: int = 0
+    in_epoch: bool = False
+    clock: Clock | None = None
+
+    @property
+    def is_of_one_place(self) -> bool:
+        """Whether it is of one place of every run, so that whatever came together there is in its spread."""
+        return self.period == NEVER_AGAIN and not self.in_epoch and self.clock is None
+
+
+class Foretold(NamedTuple):
+    """Surprises that make one due somewhere, and the habit that they are then."""
+
+    by: tuple[Surprise, ...]
+    habit: Habit
+
+
+def is_due(habit: Habit, here: Surprise) -> bool:
+    """Whether one of a habit's pauses may begin here."""
+    if habit.clock:
+        return habit.clock.is_due(here.at_s)
+    if habit.period == NEVER_AGAIN:
+        return _is_near(here.offset if habit.in_epoch else here.place, habit.anchor)
+    residues = ((x - habit.anchor) % habit.period for x in (here.place, here.offset or 0))
+    return any(_is_near(r, 0) or _is_near(r, habit.period) for r in residues)
+
+
+def _is_near(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and abs(one - other) <= 1
+
+
+def foretold(habits: Sequence[Habit], surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
+    """What surprises make due here: by the same place, the same period, or else the same time.
+
+    A habit of one place of every run counts as one: it may be the first of many, which other runs have not reached.
+    """
+    first = [Surprise(h.anchor, None, EARLIER_RUN_S, h.spread.longest_s) for h in habits if h.is_of_one_place]
+    known = [*(s for s in first if s.place >= SHORTEST_PERIOD), *surprises]
+    by_place = (_foretold_by_place(known[:i], one, here) for i, one in enumerate(known))
+    return [f for f in by_place if f] or _foretold_by_clock(surprises, here)
+
+
+def _foretold_by_place(earlier: Sequence[Surprise], one: Surprise, here: Surprise) -> Foretold | None:
+    is_again = here.place == one.place if one.at_s >= 0.0 else _is_near(here.place, one.place)
+    if is_again:
+        return _foretold((one,), Habit(anchor=here.place))
+    period = here.place - one.place
+    if one.at_s >= 0.0 and period < SHORTEST_PERIOD:  # the same stop still, as a save right after an evaluation
+        return None
+    if here.offset is not None and _is_near(here.offset, one.offset):
+        return _foretold((one,), Habit(anchor=here.offset, in_epoch=True))
+    if period < SHORTEST_PERIOD:
+        return None
+    before = tuple(s for s in earlier if _is_near(period, one.place - s.place))
+    if before or _is_near(period, one.place):
+        return _foretold((*before, one), Habit(period=period, anchor=here.place % period))
+    return None
+
+
+def _foretold(by: tuple[Surprise, ...], habit: Habit) -> Foretold:
+    return Foretold(by, habit._replace(spread=spread_of([s.lasted_s for s in by])))
+
+
+def _foretold_by_clock(surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
+    """By the time between the latest surprise and the one before that was about as long, or the run's begin."""
+    this_run = [s for s in surprises if s.at_s > 0.0]
+    if not this_run:
+        return []
+    *others, latest = this_run
+    begins = [(s,) for s in others if is_alike(s.lasted_s, latest.lasted_s)][-1:]
+    for by in (*begins, ()):
+        began_s, ended_s = (by[0].at_s, by[0].at_s + by[0].lasted_s) if by else (0.0, 0.0)
+        clock = Clock(latest.at_s - began_s, latest.at_s - ended_s, latest.at_s, latest.at_s + latest.lasted_s)
+        if clock.is_due(here.at_s):
+            return [_foretold((*by, latest), Habit(clock=clock))]
+    return []
+
+
+def overdue(habits: Sequence[Habit], here: Surprise, lasted_s: float) -> list[Habit]:
+    """Habits by the clock that have lost it, as at a new run's begin, and may be what lasted so long here."""
+    return [
+        h
+        for h in habits
+        if h.clock and here.at_s > h.clock.began_s + h.clock.every_s and is_alike(lasted_s, h.spread.typical_s)
+    ]
+
+
+def is_alike(one_s: float, other_s: float) -> bool:
+    """Whether two pauses may be of one kind."""
+    return 1.0 / ALIKE < one_s / other_s < ALIKE
+
+
+def confirmed(habit: Habit, here: Surprise, lasted_s: float) -> Habit:
+    """The habit after a pause of it here."""
+    return rewound(habit, here.at_s, lasted_s)._replace(spread=add(habit.spread, lasted_s))
+
+
+def rewound(habit: Habit, began_s: float, lasted_s: float) -> Habit:
+    """The habit whose clock, if it has one, runs from a pause that began at this age of the run."""
+    if habit.clock is None:
+        return habit
+    return habit._replace(clock=habit.clock._replace(began_s=began_s, ended_s=began_s + lasted_s))

@@ -1,0 +1,95 @@
+"""How long is too long: the time from which on a worker's silence is called one.
+
+What is configured is taken at its word. Else ``patience`` says how long a silence may get at this place of the run, by
+what the job has done before; and what the process does meanwhile makes that shorter, or rules out the very shortest.
+"""
+
+from __future__ import annotations
+
+from epochwatch.wire import EXITING
+from epochwatchd.detection import silence
+from epochwatchd.detection.observing import life_of, plan_is_reached
+from epochwatchd.model import Policy, Process, Worker
+
+STILL_FACTOR = 6.0
+"""A process that has stood still for most of the silence is given so much less: work uses CPU or GPU, or moves data."""
+STILL_LONGEST_FACTOR = 1.5
+"""But more than the longest gap that ended well."""
+STOPPED_FACTOR = 3.0
+STOPPED_FLOOR_S = 5.0
+"""A stopped process (SIGSTOP, Ctrl-Z) cannot be computing: no doubt is left to wait for."""
+GPU_WORKS_FACTOR = 2.0
+"""A process for which a GPU works as it did most likely trains or evaluates, and is given longer."""
+WORKING_WITHIN_S = 5.0
+"""A process that used the CPU so lately is busy."""
+EXITING_FLOOR_S = 60.0
+EXITING_FACTOR = 5.0
+SUSPECT_FLOOR_S = 2.0
+SUSPECT_FACTOR = 2.0
+"""A silence is suspect when it is so many times longer than any that was heard of this run."""
+
+
+def silent_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
+    """The time from which on the worker counts as silent if nothing comes; where that is not yet near, an earlier one.
+
+    What is told instead lies ahead of ``now``: exact limits are asked only of the few that may have reached theirs.
+    """
+    if worker.head.seq == 0 and worker.head.phase is None:
+        return worker.beat_at + policy.first_beat_within_s
+    if policy.silent_after_s is None and now - worker.beat_at < STOPPED_FLOOR_S and worker.head.phase is None:
+        return worker.beat_at + STOPPED_FLOOR_S  # no limit is shorter, and most workers have just beaten
+    if worker.head.phase is None:
+        return worker.beat_at + _limit_s(worker, process, policy, now)
+    grace_s = policy.first_beat_within_s
+    budget_s = silence.phase_limit_s(worker.patience, worker.head.phase, worker.head.within_s, grace_s)
+    announced = worker.phase_at + budget_s
+    if worker.beat_at <= worker.phase_at:
+        return announced
+    return max(announced, worker.beat_at + _limit_s(worker, process, policy, now))
+
+
+def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
+    if policy.silent_after_s is not None:
+        return policy.silent_after_s
+    longest_s = worker.rhythm.longest_s
+    if worker.head.state == EXITING:
+        return max(EXITING_FLOOR_S, EXITING_FACTOR * longest_s)
+    silent_s = now - worker.beat_at
+    is_idle = process is not None and _is_idle(process, silent_s, now)
+    if not is_idle and silent_s < (floor_s := silence.floor_s(worker.patience)):
+        return floor_s
+    life = life_of(worker, policy.first_beat_within_s)
+    if not is_idle and silent_s < (least_s := silence.least_limit_s(worker.patience, life)):
+        return least_s
+    limit_s = silence.limit_s(worker.patience, worker.head, life)
+    if plan_is_reached(worker):  # a last test, the writing of results
+        limit_s = max(limit_s, policy.first_beat_within_s)
+    if process is not None and process.state == "D":  # slow storage, which nobody announces
+        limit_s = max(limit_s, silence.FLOOR_S)
+    if process is not None and process.gpu_works:
+        limit_s *= GPU_WORKS_FACTOR
+    return min(limit_s, _idle_limit_s(process, limit_s, longest_s)) if process and is_idle else limit_s
+
+
+def _is_idle(process: Process, silent_s: float, now: float) -> bool:
+    """Whether a process is stopped, or has stood still for most of the silence; somebody is at one in a debugger."""
+    if process.state == "t":
+        return False
+    return process.state == "T" or now - process.worked_at > silent_s / 2
+
+
+def _idle_limit_s(process: Process, limit_s: float, longest_s: float) -> float:
+    if process.state == "T":
+        return max(STOPPED_FLOOR_S, STOPPED_FACTOR * longest_s)
+    return max(silence.FLOOR_S, STILL_LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR)
+
+
+def is_suspect(worker: Worker, now: float) -> bool:
+    """Whether a worker's silence is long enough to look at its process; cheap, asked of every worker every tick."""
+    silent_s = now - worker.beat_at
+    return silent_s > SUSPECT_FLOOR_S and silent_s > SUSPECT_FACTOR * worker.rhythm.longest_s
+
+
+def suspect_from(worker: Worker) -> float:
+    """The time from which on a worker's silence is suspect."""
+    return worker.beat_at + max(SUSPECT_FLOOR_S, SUSPECT_FACTOR * worker.rhythm.longest_s)

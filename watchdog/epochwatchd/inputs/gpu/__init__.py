@@ -1,0 +1,1 @@
+"""What the GPU driver tells, and what it told before."""

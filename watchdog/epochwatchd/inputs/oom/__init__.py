@@ -1,0 +1,1 @@
+"""Whether the kernel killed a process for want of memory."""

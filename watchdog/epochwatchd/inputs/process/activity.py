@@ -1,0 +1,208 @@
+"""A closer look at the processes of suspects: what they do, and whether they or their children still work."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from epochwatch.wire import STACKS_NAME, Body, clean
+from epochwatchd.inputs import missed
+from epochwatchd.inputs.process import procfs
+from epochwatchd.model import Child, Process
+
+ACTIVE_SHARE = 0.1
+"""A process tree that used this share of one core since the last look counts as active."""
+MOVING_BYTES_PER_S = 100_000
+"""One that read and wrote so much counts as moving data; loggers, progress bars and monitors stay well below."""
+PER_TICK = 50
+"""Looks taken in one tick: with thousands of suspects each is looked at in turn."""
+BELOW_MAX = 500
+"""Of more processes below one, the rest is not looked at: no training has so many, and a neighbour may."""
+BELOW_PER_LOOK = 20
+"""So many processes below one cost as much of a tick's looks as one look more."""
+NOTABLE_MAX = 2
+_WORKERS = ("python", "pt_data_worker", "pt_main_thread")
+"""What those of Python and of PyTorch call themselves, whatever the script that started them is called."""
+_STOPPED, _IN_KERNEL, _DEAD, _COMPUTES = ("T", "t"), "D", "Z", "R"
+
+
+class _Tree(NamedTuple):
+    """A process and all below it: each one's CPU seconds, bytes moved, and the pids of those in the kernel below it."""
+
+    cpu_s: Mapping[int, float]
+    moved_bytes: int
+    in_kernel: frozenset[int]
+
+
+class _Look(NamedTuple):
+    process: Process
+    own_cpu_s: float
+    tree: _Tree | None
+    at: float
+
+
+class Looks:
+    """The last look at each suspect. Call ``begin`` at every tick."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, _Look] = {}
+        self._now = 0.0
+        self._left = 0.0
+        self._unasked = 0.0
+        self._waiting: dict[str, None] = {}
+        self._first: frozenset[str] = frozenset()
+        self._children: dict[int, list[int]] | None = None
+        self._trees: dict[int, tuple[list[tuple[int, procfs.Stat]], _Tree]] = {}
+
+    def begin(self, now: float, limit: float = PER_TICK) -> None:
+        """A new tick, in which at most ``limit`` looks are taken. Those for whom there was none left come first."""
+        self._now, self._left, self._children, self._trees = now, limit, None, {}
+        self._first = frozenset(islice(self._waiting, int(min(limit, len(self._waiting)))))
+        self._unasked = limit - len(self._first)
+
+    def at(self, key: str, pid: int, body: Body | None = None) -> Process | None:
+        """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
+
+        At the first look, with nothing to compare, it is active if it is running right now. ``body`` says how its
+        agent can be asked, which shows whether it is still there.
+        """
+        before = self._last.get(key)
+        if before is not None and before.at == self._now:
+            return before.process
+        if not self._has_turn(key):
+            self._waiting.setdefault(key)
+            return before and before.process
+        self._waiting.pop(key, None)
+        stat = procfs.read_stat(pid)
+        if stat is None:
+            return None
+        self._left -= 1
+        try:
+            self._last[key] = self._look(pid, stat, before, _became(pid, stat, body))
+        except OSError as e:  # the process table cannot be listed: what was seen before stands
+            missed.note("process.table", f"process {pid}", e)
+            return before and before.process
+        return self._last[key].process
+
+    def _has_turn(self, key: str) -> bool:
+        if self._left <= 0:
+            return False
+        if key in self._first:
+            return True
+        self._unasked -= 1
+        return self._unasked >= 0
+
+    def _look(self, pid: int, stat: procfs.Stat, before: _Look | None, program: str | None) -> _Look:
+        lately = before.process if before else Process(stat.state, -math.inf)
+        if before and stat.cpu_s - before.own_cpu_s > self._needed_s(before):
+            process = Process(stat.state, self._now, moved_at=lately.moved_at, program=program)
+            return _Look(process, stat.cpu_s, None, self._now)
+        below, tree = self._tree(pid, stat)
+        is_active, is_moving = self._works(before, tree) if before else (stat.state == "R", False)
+        process = Process(
+            stat.state,
+            self._now if is_active else lately.active_at,
+            procfs.wchan(pid),
+            moved_at=self._now if is_moving else lately.moved_at,
+            below=_notable(
+                stat.name, below, before.tree if before else None, self._needed_s(before) if before else math.inf
+            ),
+            program=program,
+        )
+        return _Look(process, stat.cpu_s, tree, self._now)
+
+    def _needed_s(self, before: _Look) -> float:
+        return ACTIVE_SHARE * (self._now - before.at)
+
+    def _works(self, before: _Look, tree: _Tree) -> tuple[bool, bool]:
+        """Whether a process tree has used the CPU, and moved data, since the look before."""
+        if before.tree is None:
+            return False, False
+        moved_per_s = (tree.moved_bytes - before.tree.moved_bytes) / (self._now - before.at)
+        used_s = sum(tree.cpu_s.values()) - sum(before.tree.cpu_s.values())
+        return used_s > self._needed_s(before), moved_per_s > MOVING_BYTES_PER_S
+
+    def _tree(self, pid: int, stat: procfs.Stat) -> tuple[list[tuple[int, procfs.Stat]], _Tree]:
+        """Those below a process, and their sum: once a tick, however many workers are in that process."""
+        if pid not in self._trees:
+            below = list(islice(self._below(pid), BELOW_MAX))
+            self._left -= len(below) / BELOW_PER_LOOK
+            self._trees[pid] = below, _sum(pid, stat, below)
+        return self._trees[pid]
+
+    def _below(self, pid: int) -> Iterator[tuple[int, procfs.Stat]]:
+        """All processes below one, dead ones that nobody has reaped among them: its children, then theirs."""
+        if self._children is None:
+            self._children = procfs.children()
+        waiting = deque(self._children.get(pid, ()))
+        while waiting:
+            child = waiting.popleft()
+            stat = procfs.read_stat(child)
+            if stat is not None:
+                yield child, stat
+                waiting.extend(self._children.get(child, ()))
+
+    def forget(self, key: str) -> None:
+        """No longer a suspect."""
+        self._last.pop(key, None)
+        self._waiting.pop(key, None)
+
+
+def _sum(pid: int, stat: procfs.Stat, below: Iterable[tuple[int, procfs.Stat]]) -> _Tree:
+    living = [(pid, stat), *((child, its) for child, its in below if its.state != _DEAD)]
+    return _Tree(
+        {one: its.cpu_s for one, its in living},
+        sum(procfs.moved_bytes(one) for one, _ in living),
+        frozenset(child for child, its in living[1:] if its.state == _IN_KERNEL),
+    )
+
+
+def _notable(
+    name: str, below: Iterable[tuple[int, procfs.Stat]], before: _Tree | None, needed_s: float
+) -> tuple[Child, ...]:
+    """Those who compute, and those who cannot do their part: workers and the dead first. One that ended well has."""
+    found = []
+    for pid, stat in below:
+        status = _status_of_dead(pid) if stat.state == _DEAD else None
+        child = Child(pid, stat.name, stat.state, status, stat.name == name or stat.name.startswith(_WORKERS))
+        is_long_in_kernel = stat.state == _IN_KERNEL and before is not None and pid in before.in_kernel
+        if stat.state in _STOPPED or is_long_in_kernel or (stat.state == _DEAD and child.status != 0):
+            found.append(child)
+        elif before is not None and stat.cpu_s - before.cpu_s.get(pid, stat.cpu_s) > needed_s:
+            found.append(child._replace(state=_COMPUTES))
+    return tuple(sorted(found, key=lambda child: (not child.is_worker, child.state != _DEAD, child.pid))[:NOTABLE_MAX])
+
+
+def _status_of_dead(pid: int) -> int | None:
+    wait_status = procfs.exit_status_of_zombie(pid)
+    return None if wait_status is None else os.waitstatus_to_exitcode(wait_status)
+
+
+def _became(pid: int, stat: procfs.Stat, body: Body | None) -> str | None:
+    """The name of the program that a process has become by ``exec``; None if it is still the one of its beats.
+
+    ``exec`` sets signals that were caught back to their default, where the agent leaves its own caught or ignored, and
+    closes the agent's file. A program may do the first itself; so the second has to be seen too, where that may be
+    seen, and in any case another command line than the script's.
+    """
+    if body is None or not body.stack_signal:
+        return None
+    signals = procfs.signals(pid)
+    if signals is None or (signals.caught | signals.ignored) >> (body.stack_signal - 1) & 0b11:
+        return None
+    has_other_words = not body.argv or not procfs.command_line(pid).endswith(clean(" ".join(body.argv)))
+    if _has_agents_file(pid, body) or not has_other_words:
+        return None
+    return stat.name
+
+
+def _has_agents_file(pid: int, body: Body) -> bool:
+    try:
+        return Path(os.readlink(f"/proc/{pid}/fd/{body.stack_fd}")).name.startswith(STACKS_NAME)  # noqa: PTH115
+    except OSError:  # it is closed, or not for us to see
+        return False

@@ -1,0 +1,1 @@
+"""Where a Python process stands right now, without a risk to it."""
