@@ -26,7 +26,7 @@ GOAL_KIB = 4.0
 def measure(*, quick: bool) -> list[Goal]:
     learned = [_worker(f"{i}", step_s, BEATS // 10 if quick else BEATS) for i, (step_s, _) in enumerate(KINDS.values())]
     times = [_judged_ms(worker, ago_s) for worker, (_, ago_s) in zip(learned, KINDS.values(), strict=True)]
-    sizes = [len(json.dumps(silence.dump(worker.patience))) / 1024 for worker in learned]
+    sizes = [len(json.dumps(silence.dump(worker.history))) / 1024 for worker in learned]
     common.print_table(
         f"Judging {RUNS:,} healthy runs once, after {EVALUATION_EVERY} steps an epoch with an evaluation",
         ["runs with", "ms", "KiB remembered a run"],

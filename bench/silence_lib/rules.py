@@ -9,7 +9,7 @@ from silence_lib.traces import Phase, Trace
 
 from epochwatch.wire import Head
 from epochwatchd.detection import silence
-from epochwatchd.detection.silence import Life, Patience
+from epochwatchd.detection.silence import Life, SilenceHistory
 from epochwatchd.detection.silence.durations import LEAST_MARGIN
 from epochwatchd.detection.silence.limits import ANNOUNCED_FLOOR_S
 
@@ -124,13 +124,13 @@ def foresight(runs: Sequence[Trace]) -> Iterator[Silences]:
 
 def ours(runs: Sequence[Trace]) -> Iterator[Silences]:
     """The rule of epochwatch, through the code the daemon runs; each run begins with what the last one has taught."""
-    known = Patience()
+    known = SilenceHistory()
     for run in runs:
         silences, known = _listen(run, known)
         yield silences
 
 
-def _listen(run: Trace, known: Patience) -> tuple[Silences, Patience]:
+def _listen(run: Trace, known: SilenceHistory) -> tuple[Silences, SilenceHistory]:
     """What one run's silences were held against, and what the next run begins with."""
     held: list[tuple[float, float]] = []
     last_from = 0.0
@@ -157,7 +157,7 @@ def _listen(run: Trace, known: Patience) -> tuple[Silences, Patience]:
 def _silences(run: Trace) -> Iterator[tuple[int, float, float, Phase | None]]:
     """The silences before each beat ``i`` that teach something: begin, end, and the phase if it is one.
 
-    The others are shorter than PAUSE_S and within an epoch (``patience.teaches``).
+    The others are shorter than PAUSE_S and within an epoch (``history.teaches``).
     """
     gaps = gaps_of(run)
     is_new = np.diff(np.floor(run.epochs), prepend=np.nan, append=np.nan) > 0

@@ -150,8 +150,8 @@ class Worker(NamedTuple):
     seen. ``uid`` is who wrote the beats, None where that is not known: then ``user`` is only what they say. ``beats``
     counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
     ``estimate_s`` how long the plan was to take from there by the pace of its first fifth, once that is known,
-    ``not_finite_at`` since when the loss is NaN or infinite. ``patience`` is what its job's silences have taught;
-    ``detection.patience`` alone knows what is in it.
+    ``not_finite_at`` since when the loss is NaN or infinite. ``history`` is what its job's silences have taught;
+    ``detection.history`` alone knows what is in it.
     """
 
     key: str
@@ -171,7 +171,7 @@ class Worker(NamedTuple):
     exit: Exit | None = None
     spread: Spread = Spread()
     met_at: float = 0.0
-    patience: Any = None
+    history: Any = None
     estimate_s: float | None = None
     pace: Pace = Pace()
     uid: int | None = None

@@ -21,7 +21,7 @@ class Verdict(NamedTuple):
     is_alert: messages are sent of it.
     is_ours: the watchdog tells it of its own knowledge, and of nobody's beats.
     clear_after_s: so long it must stay away before it is called over; else it is over at the first beat.
-    until_heard: only a sign of life ends it; that more patience would be right by now does not.
+    until_heard: only a sign of life ends it; that a longer limit would be right by now does not.
     """
 
     icon: str

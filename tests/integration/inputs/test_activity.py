@@ -10,7 +10,7 @@ import pytest
 
 from epochwatch.wire import STACKS_NAME, Body
 from epochwatchd.inputs.process import procfs
-from epochwatchd.inputs.process.activity import Looks
+from epochwatchd.inputs.process.activity import Activity, Looks
 from epochwatchd.model import Child
 
 DEADLINE_S = 30.0
@@ -47,10 +47,10 @@ def eventually(condition):
 
 def look(process, times=3, body=None):
     """The last of so many looks, a second apart by their clock."""
-    looks = Looks()
+    looks, it = Looks(), Activity()
     for second in range(times):
         looks.begin(float(second))
-        seen = looks.at("it", process.pid, body)
+        seen = looks.at(it, process.pid, body)
     return seen
 
 
@@ -65,22 +65,25 @@ def state_of(pid):
 
 def test_nobody_waits_for_ever_behind_many_others():
     looks, me = Looks(), os.getpid()
+    others, last = [Activity() for _ in range(15)], Activity()
     seen = []
     for second in range(4):
         looks.begin(float(second), limit=5)
-        many = [looks.at(f"other {number}", me) for number in range(15)]
-        seen.append((sum(look is not None for look in many), looks.at("the last", me) is not None))
+        many = [looks.at(other, me) for other in others]
+        seen.append((sum(look is not None for look in many), looks.at(last, me) is not None))
     assert seen == [(5, False), (10, False), (15, False), (15, True)]
 
 
 def test_who_is_no_longer_a_suspect_takes_nobodys_turn():
     looks, me = Looks(), os.getpid()
+    first, gone, last = Activity(), Activity(), Activity()
     looks.begin(0.0, limit=1)
-    for key in ("first", "gone", "last"):
-        looks.at(key, me)
-    looks.forget("gone")
-    looks.begin(1.0, limit=1)
-    assert looks.at("last", me) is not None
+    for suspect in (first, gone, last):
+        looks.at(suspect, me)
+    for second in (1.0, 2.0):
+        looks.begin(second, limit=1)
+        seen = looks.at(last, me)
+    assert seen is not None
 
 
 @pytest.mark.parametrize(
@@ -129,11 +132,11 @@ def test_a_worker_of_a_worker_is_seen_too(start):
 
 def test_a_worker_that_computes_is_seen(start):
     process = start(parent_of("while True: pass"))
-    looks, began_s = Looks(), time.monotonic()
+    looks, it, began_s = Looks(), Activity(), time.monotonic()
 
     def seen():
         looks.begin(time.monotonic() - began_s)
-        return [(child.pid, child.state) for child in looks.at("it", process.pid).below]
+        return [(child.pid, child.state) for child in looks.at(it, process.pid).below]
 
     assert eventually(seen) == [(int(process.said[0]), "R")]
 
@@ -144,16 +147,16 @@ WRITE = "null = os.open('/dev/null', os.O_WRONLY)\nprint('ready', flush=True)\nw
 @pytest.mark.parametrize(("size", "is_moving"), [(1_000_000, True), (10_000, False)])
 def test_one_that_moves_data_is_no_deadlock_but_a_logger_moves_none(start, size, is_moving):
     process = start(WRITE.format(size))
-    looks = Looks()
+    looks, it = Looks(), Activity()
     for second in range(2):
         looks.begin(float(second))
-        looks.at("it", process.pid)
+        looks.at(it, process.pid)
     before = procfs.moved_bytes(process.pid)
     process.stdin.write("write\n")
     process.stdin.flush()
     eventually(lambda: procfs.moved_bytes(process.pid) >= before + size)
     looks.begin(2.0)
-    assert (looks.at("it", process.pid).moved_at == 2.0) is is_moving
+    assert (looks.at(it, process.pid).moved_at == 2.0) is is_moving
 
 
 OFFERED = signal.SIGRTMAX - 4
@@ -229,8 +232,8 @@ def test_many_workers_of_one_process_cost_one_walk_through_those_below_it(start,
     monkeypatch.setattr(procfs, "read_stat", lambda pid: count.append(pid) or read(pid))
     looks = Looks()
     looks.begin(1.0)
-    for number in range(40):
-        looks.at(f"/{number}", process.pid)
+    for _ in range(40):
+        looks.at(Activity(), process.pid)
     below = [pid for pid in count if (stat := read(pid)) is not None and stat.parent == process.pid]
     assert len(below) <= 2 * 30  # once to find whose children they are, once to look at them
 
@@ -240,7 +243,7 @@ def test_of_very_many_below_one_the_rest_is_not_looked_at(start, monkeypatch):
         "children = [subprocess.Popen(['sleep', '60']) for _ in range(30)]; print('up', flush=True); input()"
     )
     monkeypatch.setattr("epochwatchd.inputs.process.activity.BELOW_MAX", 10)
-    looks = Looks()
+    looks, it = Looks(), Activity()
     looks.begin(1.0)
-    looks.at("/w", process.pid)
+    looks.at(it, process.pid)
     assert len(looks._trees[process.pid][0]) == 10

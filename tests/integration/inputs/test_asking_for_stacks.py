@@ -11,7 +11,7 @@ import time
 import pytest
 
 from epochwatch import wire
-from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles, Folder
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.stacks import collect, frames, py_spy
 from epochwatchd.model import Stack
@@ -56,7 +56,7 @@ def hanging(tmp_path):
         [path] = folder.glob("*.beat")
         files = BeatFiles()
         files.watch([Folder(folder)])
-        body = files.read(str(path)).beat.body
+        body = files.read(BeatFile(str(path))).beat.body
         files.close()
         return process, body
 
@@ -95,11 +95,9 @@ def without_py_spy(monkeypatch):
 
 def told(process, body):
     """What a process says in the end, when it is asked in one way after the other."""
-    asked = collect.Stacks()
-    said = eventually(
-        lambda: lines_of(asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid()))
-    )
-    asked.forget("it")
+    asked = collect.Asking()
+    said = eventually(lambda: lines_of(asked.at(process.pid, body, time.monotonic(), wanted=True, uid=os.getuid())))
+    asked.close()
     return said
 
 
@@ -166,10 +164,8 @@ def test_only_a_few_processes_are_read_at_once():
 def test_one_that_waits_in_a_debugger_or_at_a_prompt_is_known(hanging, code):
     process, body = hanging(code)
     waits_in(process, "pipe_read")
-    asked = collect.Stacks()
-    assert eventually(
-        lambda: asked.at("it", process.pid, body, time.monotonic(), wanted=True, uid=os.getuid())
-    ).is_prompt
+    asked = collect.Asking()
+    assert eventually(lambda: asked.at(process.pid, body, time.monotonic(), wanted=True, uid=os.getuid())).is_prompt
 
 
 def test_of_one_that_writes_without_end_no_more_is_read_than_can_be_taken_in(monkeypatch, tmp_path):
@@ -192,13 +188,13 @@ def test_a_main_thread_in_c_code_is_found_by_the_second_signal_only(hanging):
     process, body = hanging(ENDLESS, "import collections, itertools\n")
     begun_s = procfs.read_stat(process.pid).cpu_s
     eventually(lambda: procfs.read_stat(process.pid).cpu_s > begun_s + 0.2)  # by now it is in there
-    asked = collect.Stacks()
-    assert asked.at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
+    asked = collect.Asking()
+    assert asked.at(process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: not pending_signals(process.pid))
     assert collect.read(process.pid, body) == ""
-    assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
+    assert asked.at(process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: collect.read(process.pid, body))
-    assert asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid()).lines[0].endswith(" in hang")
+    assert asked.at(process.pid, body, 2.0, wanted=True, uid=os.getuid()).lines[0].endswith(" in hang")
     assert is_alive(process)
 
 
@@ -254,17 +250,17 @@ def test_one_that_computes_in_many_threads_survives_hundreds_of_questions(hangin
 def test_it_is_asked_once_a_minute_at_most_and_remembers_the_answer(hanging):
     process, body = hanging("threading.Event().wait(600)")
     waits_in(process, "futex")
-    asked = collect.Stacks()
-    assert asked.at("it", process.pid, body, 0.0, wanted=False, uid=os.getuid()) == Stack()
-    assert asked.at("it", process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
+    asked = collect.Asking()
+    assert asked.at(process.pid, body, 0.0, wanted=False, uid=os.getuid()) == Stack()
+    assert asked.at(process.pid, body, 1.0, wanted=True, uid=os.getuid()) is None
     eventually(lambda: collect.read(process.pid, body))
-    stack = asked.at("it", process.pid, body, 2.0, wanted=True, uid=os.getuid())
+    stack = asked.at(process.pid, body, 2.0, wanted=True, uid=os.getuid())
     assert stack.at.startswith("train.py:7 in hang")
-    assert asked.at("it", process.pid, body, 60.0, wanted=True, uid=os.getuid()) == stack
+    assert asked.at(process.pid, body, 60.0, wanted=True, uid=os.getuid()) == stack
     waits_in(process, "futex")  # again, after its answer
-    assert asked.at("it", process.pid, body, 61.0, wanted=True, uid=os.getuid()) is None
-    asked.forget("it")
-    assert asked.at("it", process.pid, body, 62.0, wanted=False, uid=os.getuid()) == Stack()
+    assert asked.at(process.pid, body, 61.0, wanted=True, uid=os.getuid()) is None
+    asked.close()
+    assert asked.at(process.pid, body, 62.0, wanted=False, uid=os.getuid()) == Stack()
 
 
 def unharmed(process, body):
@@ -335,7 +331,7 @@ def test_a_process_in_a_call_that_a_signal_would_end_is_never_signalled(hanging,
     process, body = hanging(code, IN_C)
     waits_in(process, wchan)
     assert unharmed(process, body)
-    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) == Stack()
+    assert collect.Asking().at(process.pid, body, 0.0, wanted=True, uid=os.getuid()) == Stack()
 
 
 IN_C = "import ctypes, select, socket\nlibc = ctypes.CDLL(None)\n"
@@ -384,7 +380,7 @@ def test_a_process_that_is_not_of_whoever_wrote_its_beats_is_never_asked(hanging
     process, body = hanging("threading.Event().wait(600)")
     asked = []
     monkeypatch.setattr(collect, "_WAYS", (lambda *of: asked.append(of),))
-    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=uid) == Stack()
+    assert collect.Asking().at(process.pid, body, 0.0, wanted=True, uid=uid) == Stack()
     assert asked == []
-    assert collect.Stacks().at("it", process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
+    assert collect.Asking().at(process.pid, body, 0.0, wanted=True, uid=os.getuid()) is None
     assert len(asked) == 1

@@ -5,7 +5,7 @@ import pytest
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head, WireError
-from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles, Folder
 
 
 @pytest.fixture
@@ -68,21 +68,23 @@ def test_a_directory_that_is_made_anew_is_watched_anew(files, tmp_path):
 
 def test_a_heartbeat_is_read_and_then_only_when_it_changed(files, tmp_path):
     path = tmp_path / "a.beat"
+    file = BeatFile(str(path))
     path.write_bytes(heartbeat(seq=1, epoch=2.0))
-    first = files.read(str(path))
+    first = files.read(file)
     assert (first.beat.head.seq, first.beat.head.epoch, first.beat.body.job) == (1, 2.0, "digits")
     assert first.uid == os.getuid()
-    assert files.read(str(path)) is None
+    assert files.read(file) is None
     path.write_bytes(heartbeat(seq=2))
-    assert files.read(str(path)).beat.head.seq == 2
+    assert files.read(file).beat.head.seq == 2
 
 
 def test_a_body_in_the_other_slot_is_read(files, tmp_path):
     path = tmp_path / "a.beat"
+    file = BeatFile(str(path))
     path.write_bytes(heartbeat())
-    files.read(str(path))
+    files.read(file)
     path.write_bytes(heartbeat(seq=2, job="renamed", slot=1))
-    assert files.read(str(path)).beat.body.job == "renamed"
+    assert files.read(file).beat.body.job == "renamed"
 
 
 def link_to_a_heartbeat(path):
@@ -115,29 +117,31 @@ def test_what_is_no_heartbeat_is_named(files, tmp_path, make, code):
     path = tmp_path / "bad.beat"
     make(path)
     with pytest.raises(WireError) as caught:
-        files.read(str(path))
+        files.read(BeatFile(str(path)))
     assert caught.value.code == code
 
 
 def test_a_head_that_points_anywhere_is_refused(files, tmp_path):
     path = tmp_path / "a.beat"
+    file = BeatFile(str(path))
     path.write_bytes(wire.encode_head(Head(seq=1, body_at=5, body_len=2**31)))
     with pytest.raises(WireError, match="points to no body"):
-        files.read(str(path))
+        files.read(file)
 
 
 def test_a_file_that_changes_hands_is_refused(files, tmp_path):
     if os.getuid() != 0:
         pytest.skip("only root can give a file away")
     path = tmp_path / "a.beat"
+    file = BeatFile(str(path))
     path.write_bytes(heartbeat())
-    files.read(str(path))
+    files.read(file)
     path.write_bytes(heartbeat(seq=2))
     os.chown(path, 65534, 65534)
     with pytest.raises(WireError, match="somebody else"):
-        files.read(str(path))
+        files.read(file)
 
 
 def test_a_missing_file_is_said_to_be_missing(files, tmp_path):
     with pytest.raises(FileNotFoundError):
-        files.read(str(tmp_path / "gone.beat"))
+        files.read(BeatFile(str(tmp_path / "gone.beat")))

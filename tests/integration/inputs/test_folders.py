@@ -8,7 +8,7 @@ import pytest
 
 from epochwatchd.inputs import missed
 from epochwatchd.inputs.heartbeats import folders
-from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles, Folder
 from epochwatchd.inputs.heartbeats.inotify import Inotify
 
 ME = os.getuid()
@@ -110,9 +110,10 @@ def test_a_folder_that_is_no_longer_wanted_or_there_is_let_go(files, folder, tmp
 
 def test_a_file_of_a_folder_that_is_not_watched_is_not_there(files, folder):
     (folder / "a.beat").touch()
-    for call in (files.read, files.remove):
-        with pytest.raises(FileNotFoundError):
-            call(f"{folder}/a.beat")
+    with pytest.raises(FileNotFoundError):
+        files.read(BeatFile(f"{folder}/a.beat"))
+    with pytest.raises(FileNotFoundError):
+        files.remove(f"{folder}/a.beat")
     assert (folder / "a.beat").exists()
 
 
@@ -123,7 +124,7 @@ def test_to_a_users_own_daemon_the_files_of_others_are_not_for_it_to_read(folder
     (folder / "a.beat").write_bytes(b"whatever")
     os.chown(folder / "a.beat", STRANGER, STRANGER)
     with pytest.raises(PermissionError):
-        files.read(f"{folder}/a.beat")
+        files.read(BeatFile(f"{folder}/a.beat"))
     files.close()
 
 

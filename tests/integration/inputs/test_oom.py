@@ -14,7 +14,7 @@ import pytest
 from epochwatchd.inputs.oom import cgroups
 from epochwatchd.inputs.oom.cgroups import Mount
 from epochwatchd.inputs.oom.kernel_log import open_kernel_log
-from epochwatchd.inputs.oom.watch import KILLED_BELOW, Memory
+from epochwatchd.inputs.oom.watch import KILLED_BELOW, OomWatcher
 from epochwatchd.inputs.process import procfs
 from epochwatchd.model import Exit
 
@@ -107,6 +107,20 @@ def start(cgroup):
     for process in started:
         process.kill()
         process.communicate()
+
+
+class Memory(OomWatcher):
+    """An OomWatcher, and what it watches by names."""
+
+    def __init__(self, log):
+        super().__init__(log)
+        self.by_name = {}
+
+    def watch(self, name, pid, now, *, wrapper=None):
+        self.by_name[name] = super().watch(pid, now, wrapper=wrapper, instead_of=self.by_name.get(name))
+
+    def verdict(self, name, end, now):
+        return self.by_name[name].verdict(end, now)
 
 
 @pytest.fixture(params=["with the kernel log", "by counts alone"])
@@ -297,11 +311,10 @@ def test_what_was_last_seen_of_its_memory(cgroup, start, memory):
     assert take(process, 10)
     memory.watch("it", process.pid, time.monotonic())
     kill(process)
-    size, peak, limit = memory.last_seen("it")[:3]
+    size, peak, limit = memory.by_name["it"].last_seen()[:3]
     assert re.fullmatch(r"it was last seen holding \d\d MiB", size)
     assert re.fullmatch(rf"cgroup /{cgroup.folder.name} has held up to \d\d MiB", peak)
     assert limit == f"cgroup /{cgroup.folder.name} may use {LIMIT_MIB} MiB"
-    assert memory.last_seen("another") == ()
 
 
 def test_an_unknown_status_is_an_oom_kill_only_if_the_log_says_so(start, memory):
@@ -346,15 +359,14 @@ def test_of_two_runs_in_one_process_one_can_be_forgotten(start, memory):
     process = start()
     memory.watch("it", process.pid, time.monotonic())
     memory.watch("another run", process.pid, time.monotonic())
-    memory.forget("it")
+    memory.by_name["it"].close()
     exhaust(process)
-    assert verdict(memory) is None
     assert verdict(memory, "another run").code == "oom_kill"
 
 
 def test_nobody_is_left_when_all_are_forgotten(start, memory):
     memory.watch("it", start().pid, time.monotonic())
-    memory.forget("it")
-    memory.forget("it")
+    memory.by_name["it"].close()
+    memory.by_name["it"].close()
     memory.tick(time.monotonic())
     assert verdict(memory) is None

@@ -11,7 +11,7 @@ import pytest
 
 from epochwatchd.inputs.process import exits as deaths_module
 from epochwatchd.inputs.process import proc_connector, procfs
-from epochwatchd.inputs.process.exits import Deaths
+from epochwatchd.inputs.process.exits import Exits
 from epochwatchd.inputs.process.proc_connector import ExitEvents
 
 THREADS = "import threading\nfor _ in range(20): threading.Thread(target=int).start()"
@@ -146,15 +146,15 @@ def test_a_death_where_pidfds_do_not_say_how(exits, start, monkeypatch, code, st
     monkeypatch.setattr(deaths_module, "_exit_by_pidfd", lambda *_: None)  # as before Linux 6.15
     monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)  # as the kernel does to strangers
     process = start(code)
-    watching = Deaths(exits)
-    assert watching.watch("it", process.pid, procfs.read_stat(process.pid).start)
+    watching = Exits(exits)
+    watch = watching.watch(process.pid, procfs.read_stat(process.pid).start, "it")
     end(process)
     if is_reaped:
         process.wait()
     select.select([watching], [], [], 30.0)
     [death] = watching.drain(time.monotonic())
-    assert (death.key, death.exit.status, death.exit.unreaped_by) == ("it", status, None)
-    watching.forget("it")
+    assert (death.owner, death.exit.status, death.exit.unreaped_by) == ("it", status, None)
+    watch.close()
 
 
 def test_where_the_kernel_does_not_let_us_listen_there_is_none(monkeypatch):

@@ -13,8 +13,8 @@ import pytest
 
 from epochwatch.wire import Body
 from epochwatchd.inputs.process import procfs
-from epochwatchd.inputs.process.activity import Looks
-from epochwatchd.inputs.process.exits import UNREAPED_GRACE_S, Deaths
+from epochwatchd.inputs.process.activity import Activity, Looks
+from epochwatchd.inputs.process.exits import UNREAPED_GRACE_S, Exits
 from epochwatchd.model import Exit
 
 
@@ -40,13 +40,15 @@ def start():
 
 @pytest.fixture
 def deaths():
-    deaths = Deaths()
+    deaths = Exits()
     yield deaths
     deaths.close()
 
 
 def watch(deaths, process):
-    assert deaths.watch("it", process.pid, procfs.read_stat(process.pid).start)
+    watch = deaths.watch(process.pid, procfs.read_stat(process.pid).start, "it")
+    assert watch is not None
+    return watch
 
 
 def become_zombie(process):
@@ -88,12 +90,12 @@ def test_a_process_that_is_gone_is_not_watched(start, deaths):
     stat = procfs.read_stat(process.pid)
     process.kill()
     process.wait()
-    assert not deaths.watch("it", process.pid, stat.start)
+    assert not deaths.watch(process.pid, stat.start, "it")
 
 
 def test_another_process_with_the_same_pid_is_not_watched(start, deaths):
     process = start()
-    assert not deaths.watch("it", process.pid, procfs.read_stat(process.pid).start - 1)
+    assert not deaths.watch(process.pid, procfs.read_stat(process.pid).start - 1, "it")
 
 
 def test_a_death_without_a_status_is_given_after_a_grace(start, deaths, monkeypatch):
@@ -124,8 +126,9 @@ def test_the_exit_status_of_another_users_process(start, deaths):
 
 def test_one_forgotten_is_not_told_of(start, deaths):
     process = start()
-    watch(deaths, process)
-    deaths.forget("it")
+    watched = watch(deaths, process)
+    watched.close()
+    watched.close()
     process.kill()
     process.wait()
     assert deaths.drain(0.0) == []
@@ -141,8 +144,7 @@ def test_a_beat_is_of_the_process_with_its_pid_start_and_boot(start):
 
 
 def test_one_that_lives_was_not_met_dead(start, deaths):
-    watch(deaths, start())
-    assert deaths.met_dead("it", 100.0) is None
+    assert watch(deaths, start()).met_dead(100.0) is None
 
 
 def test_one_that_was_met_dead_has_its_status_at_once(start, deaths):
@@ -150,16 +152,14 @@ def test_one_that_was_met_dead_has_its_status_at_once(start, deaths):
         pytest.skip("only root may see the status of any process that is not reaped")
     process = start("os.kill(os.getpid(), 15)")
     become_zombie(process)
-    watch(deaths, process)
-    assert deaths.met_dead("it", 100.0) == Exit(100.0, -signal.SIGTERM)
+    assert watch(deaths, process).met_dead(100.0) == Exit(100.0, -signal.SIGTERM)
 
 
 def test_one_that_was_met_dead_has_its_status_when_it_is_reaped_where_the_kernel_hides_it(start, deaths, monkeypatch):
     monkeypatch.setattr(procfs, "exit_status_of_zombie", lambda _: None)
     process = start("os.kill(os.getpid(), 15)")
     become_zombie(process)
-    watch(deaths, process)
-    assert deaths.met_dead("it", 100.0) == Exit(100.0, unreaped_by=os.getpid())
+    assert watch(deaths, process).met_dead(100.0) == Exit(100.0, unreaped_by=os.getpid())
     assert (deaths.drain(150.0), deaths.overdue(200.0)) == ([], [])
     process.wait()
     [known] = deaths.drain(300.0)
@@ -243,7 +243,7 @@ def test_one_for_which_there_is_no_room_now_may_be_watched_later(start, deaths, 
     assert os.listdir("/proc/self/fd") == before
     watch(deaths, process)
     become_zombie(process)
-    assert death(deaths).key == "it"
+    assert death(deaths).owner == "it"
 
 
 def test_owners_are_the_real_and_the_effective_user(start):
@@ -274,14 +274,14 @@ input()
 
 class TestLooks:
     def look_twice(self, process, between):
-        looks = Looks()
+        looks, it = Looks(), Activity()
         looks.begin(0.0)
-        looks.at("it", process.pid)
+        looks.at(it, process.pid)
         looks.begin(1.0)
-        looks.at("it", process.pid)  # the first look at the whole tree
+        looks.at(it, process.pid)  # the first look at the whole tree
         between()
         looks.begin(2.0)
-        return looks.at("it", process.pid)
+        return looks.at(it, process.pid)
 
     def test_a_process_that_waits(self, start):
         seen = self.look_twice(start(), lambda: None)
@@ -316,6 +316,6 @@ class TestLooks:
         assert self.look_twice(process, compute).active_at == 2.0
 
     def test_a_process_that_is_gone(self):
-        looks = Looks()
+        looks, it = Looks(), Activity()
         looks.begin(0.0)
-        assert looks.at("it", 2**30) is None
+        assert looks.at(it, 2**30) is None

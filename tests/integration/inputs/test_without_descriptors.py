@@ -18,11 +18,11 @@ from epochwatchd.inputs.oom import cgroups, sizes
 from epochwatchd.inputs.process import activity, descendants, procfs, supervisor
 from epochwatchd.inputs import missed
 from epochwatchd.inputs.stacks import collect
-from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
+from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles, Folder
 from epochwatchd.inputs.heartbeats.sockets import bind_udp
-from epochwatchd.inputs.process.exits import Deaths
+from epochwatchd.inputs.process.exits import Exits
 from epochwatchd.inputs.oom.kernel_log import open_kernel_log
-from epochwatchd.inputs.oom.watch import Memory
+from epochwatchd.inputs.oom.watch import OomWatcher
 from epochwatchd.inputs.process.proc_connector import open_exit_events
 from epochwatchd.model import Exit
 from epochwatchd.service.paths import Places, SharedFolder
@@ -31,11 +31,11 @@ me, now, folder = os.getpid(), time.monotonic(), Path(sys.argv[1])
 start = procfs.read_stat(me).start
 body = Body("digits", pid=me, start=start, boot=procfs.boot_id(), command_pid=me, stack_signal=40, stack_fd=3)
 elsewhere = body._replace(pidns=1)
-files, deaths, inbox = BeatFiles(), Deaths(open_exit_events()), bind_udp("127.0.0.1", 0)
-memory, looked, asked = Memory(open_kernel_log(now)), activity.Looks(), collect.Stacks()
-memory.watch("early", me, now)
-looked.at("early", me, body)
-deaths.watch("early", me, start)
+files, deaths, inbox = BeatFiles(), Exits(open_exit_events()), bind_udp("127.0.0.1", 0)
+memory, looked, asked = OomWatcher(open_kernel_log(now)), activity.Looks(), collect.Asking()
+early, looked_at = memory.watch(me, now), activity.Activity()
+looked.at(looked_at, me, body)
+deaths.watch(me, start, "early")
 files.watch([Folder(folder)])
 shared = SharedFolder(folder.parent, "", "")
 shared.folders()
@@ -63,15 +63,15 @@ never = {  # what the tick asks, none of which may raise anything
     "inbox.receive": (inbox.receive, 0),
     "inbox.newly_dropped": (inbox.newly_dropped,),
     "memory.tick": (memory.tick, now),
-    "memory.watch": (memory.watch, "late", me, now),
-    "memory.verdict": (memory.verdict, "early", Exit(now, -9), now),
-    "memory.last_seen": (memory.last_seen, "early"),
-    "looks.at": (looked.at, "late", me, body),
-    "looks.at, again": (looked.at, "early", me, body),
-    "stacks.at": (lambda: asked.at("it", me, body, now, wanted=True, uid=os.getuid()),),
+    "memory.watch": (lambda: memory.watch(me, now) and None,),
+    "memory.verdict": (early.verdict, Exit(now, -9), now),
+    "memory.last_seen": (early.last_seen,),
+    "looks.at": (looked.at, activity.Activity(), me, body),
+    "looks.at, again": (looked.at, looked_at, me, body),
+    "stacks.at": (lambda: asked.at(me, body, now, wanted=True, uid=os.getuid()),),
     "deaths.drain": (deaths.drain, now),
     "deaths.overdue": (deaths.overdue, now),
-    "keeper_of": (supervisor.keeper_of, me),
+    "supervisor_of": (supervisor.supervisor_of, me),
     "going_down": (supervisor.going_down,),
     "rss": (sizes.rss_mib, me),
     "is_dying": (sizes.is_dying, me),
@@ -86,8 +86,8 @@ never = {  # what the tick asks, none of which may raise anything
     "lineage": (lambda: list(procfs.lineage(me)),),
 }
 may = {  # what says that it cannot be known by an OSError or a WireError
-    "files.read": (files.read, f"{folder}/a.beat"),
-    "deaths.watch": (deaths.watch, "late", me, start),
+    "files.read": (files.read, BeatFile(f"{folder}/a.beat")),
+    "deaths.watch": (deaths.watch, me, start, "late"),
     "owners": (procfs.owners, me),
     "find": (procfs.find, body),
     "find, in another namespace": (procfs.find, elsewhere),
@@ -98,7 +98,7 @@ result |= {name: told(call, *args) for name, (call, *args) in may.items()}
 result["missed"] = sorted(note.code for note in missed.take())
 for fd in held:
     os.close(fd)
-result["afterwards"] = [deaths.watch("late", me, start), procfs.owners(me) == {os.getuid()}]
+result["afterwards"] = [deaths.watch(me, start, "late") is not None, procfs.owners(me) == {os.getuid()}]
 print(json.dumps(result))
 """
 

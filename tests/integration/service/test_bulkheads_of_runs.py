@@ -7,6 +7,7 @@ from watching import watching
 
 from epochwatch import wire
 from epochwatchd.service import facts, judging, runs
+from epochwatchd.service.watch import Watch
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_a_death_is_told_although_asking_why_breaks(watch, monkeypatch):
     def breaks(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(watch.daemon.roster._endings, "explained", breaks)
+    monkeypatch.setattr(Watch, "explained", breaks)
     with subprocess.Popen(["sleep", "60"]) as process:
         watch.beat("a", job="lenet", pid=process.pid)
         watch.tick()
@@ -115,7 +116,7 @@ def test_what_all_share_may_break_and_is_named(watch, monkeypatch):
     def breaks(*_):
         raise OSError("too many open files")
 
-    monkeypatch.setattr(watch.daemon._memory, "tick", breaks)
+    monkeypatch.setattr(watch.daemon._oom, "tick", breaks)
     watch.beat("good", job="good")
     assert watch.tick()
     assert kinds(watch, "good") == ["started"]
@@ -126,7 +127,7 @@ def test_a_tick_that_could_not_judge_says_so(watch, monkeypatch):
     def breaks(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(watch.daemon.verdicts, "judge", breaks)
+    monkeypatch.setattr(watch.daemon.evaluator, "judge", breaks)
     assert not watch.tick()
 
 
@@ -153,7 +154,7 @@ def test_a_run_whose_stored_state_cannot_be_read_is_found_again_by_its_heartbeat
             db.execute("UPDATE worker SET snapshot = '{\"head\": 3}' WHERE key LIKE '%a.beat'")
     with watching(tmp_path) as again:
         again.tick()
-        assert sorted(run.speaker.body.job for run in again.daemon.roster.runs.values()) == ["good", "spoiled"]
+        assert sorted(run.speaker.body.job for run in again.daemon.registry.runs.values()) == ["good", "spoiled"]
         again.beat("a", job="spoiled", seq=2, state=wire.FINISHED)
         again.tick()
         assert "finished" in kinds(again, "spoiled")

@@ -26,7 +26,7 @@ def watch(tmp_path):
 
 def test_a_tick_finds_runs_and_stores_them(watch):
     noticed = []
-    watch.daemon.verdicts.on_notice = lambda: noticed.append(1)
+    watch.daemon.on_notice = lambda: noticed.append(1)
     watch.beat("a")
     watch.tick()
     assert [(row.job, row.verdict) for row in watch.rows()] == [("digits", "running")]
@@ -40,7 +40,7 @@ def test_the_file_of_a_run_that_is_over_is_removed_when_others_had_time_to_read_
     write(path, seq=2, state=wire.FINISHED)
     watch.tick()
     assert watch.told() == [("digits", "started"), ("digits", "finished")]
-    assert watch.daemon.roster.runs == {}
+    assert watch.daemon.registry.runs == {}
     assert path.exists()
     watch.wait(11)
     assert not path.exists()
@@ -69,7 +69,7 @@ def test_a_suspicion_is_known_after_a_restart_and_can_end(tmp_path):
     with watching(tmp_path) as watch:
         path = watch.beat("a")
         watch.tick()
-        run = next(iter(watch.daemon.roster.runs.values()))
+        run = next(iter(watch.daemon.registry.runs.values()))
         row = replace(current_row(run, watch.clock()), suspected={"code": "silent"})
         watch.ledger.record([Record(row)], watch.clock())
     write(path, seq=2)
@@ -82,7 +82,7 @@ def test_a_detector_that_breaks_is_named_and_the_others_go_on(watch, caplog):
     def breaks(*_):
         raise ZeroDivisionError
 
-    watch.daemon.verdicts.detectors = {**watch.daemon.verdicts.detectors, "broken": breaks}
+    watch.daemon.evaluator.detectors = {**watch.daemon.evaluator.detectors, "broken": breaks}
     path = watch.beat("a")
     for seq in range(2, 5):
         watch.tick()
@@ -118,17 +118,17 @@ def test_that_a_run_cannot_be_watched_is_said_once(watch, monkeypatch, caplog):
 
     watch.beat("a")
     with monkeypatch.context() as scarce:
-        scarce.setattr(watch.daemon.deaths, "watch", out_of_descriptors)
+        scarce.setattr(watch.daemon.exits, "watch", out_of_descriptors)
         watch.tick()
         watch.tick()
     assert caplog.text.count("cannot be watched") == 1
     watch.tick()
-    assert len(watch.daemon.roster.pid_of) == 1
+    assert [one.pid for one in watch.daemon.registry.watches.values()] == [os.getpid()]
 
 
 def test_a_gpu_is_tied_to_the_run_that_holds_memory_on_it(watch):
     seen = []
-    watch.daemon.verdicts.detectors = {"spy": lambda *seen_by_detector: seen.append(seen_by_detector[1])}
+    watch.daemon.evaluator.detectors = {"spy": lambda *seen_by_detector: seen.append(seen_by_detector[1])}
     watch.beat("a")
     watch.tick()
     holder = ProcessSample(pid=os.getpid(), memory_mib=512.0, use_pct=40, stamp_us=1)
@@ -146,7 +146,7 @@ def test_a_bad_file_is_counted_once_and_others_go_on(watch):
     watch.beat("good", job="good")
     watch.tick()
     watch.tick()
-    assert watch.daemon.complaints.counts == {"file.version": 1}
+    assert watch.daemon.input_errors.counts == {"file.version": 1}
     assert watch.told() == [("good", "started")]
 
 
@@ -159,7 +159,7 @@ def test_a_run_that_is_over_is_not_begun_again_by_its_lingering_file(watch):
 
 
 def test_one_verdict_in_the_row_is_the_worst(watch):
-    watch.daemon.verdicts.detectors = {"two": lambda *_: Finding("silent", "critical", 0.0)}
+    watch.daemon.evaluator.detectors = {"two": lambda *_: Finding("silent", "critical", 0.0)}
     watch.beat("a")
     watch.tick()
     assert [row.verdict for row in watch.rows()] == ["silent"]

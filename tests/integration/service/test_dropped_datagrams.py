@@ -32,9 +32,9 @@ def test_a_flood_of_udp_makes_no_other_run_deaf(tmp_path, sockets, monkeypatch):
             with socket.socket(kind, socket.SOCK_DGRAM) as sender:
                 sender.sendto(json.dumps({"job": job}).encode(), address)
         watch.tick()
-        before = {w.body.job: w.beat_at for run in watch.daemon.roster.runs.values() for w in run.workers.values()}
+        before = {w.body.job: w.beat_at for run in watch.daemon.registry.runs.values() for w in run.workers}
         monkeypatch.setattr(udp, "newly_dropped", lambda: 1000)
         watch.wait(3)
-        after = {w.body.job: w.beat_at for run in watch.daemon.roster.runs.values() for w in run.workers.values()}
+        after = {w.body.job: w.beat_at for run in watch.daemon.registry.runs.values() for w in run.workers}
     assert set(before) == {"by file", "by udp", "by socket"}
     assert {job for job in before if after[job] > before[job]} == {"by udp"}

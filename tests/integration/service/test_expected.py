@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime
 
 import pytest
-from builders import beat, worker
+from builders import beat, watched, worker
 
 from epochwatch.wire import Body
 from epochwatchd.config import Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
@@ -42,7 +42,7 @@ class Watch:
         for row, [stand_in], incidents in self.store.unfinished(moment(at)).runs:
             assert is_expected(row.key)
             run = Run(row.key, row.run, Policy(), is_new=False, incidents={i.finding.kind: i for i in incidents})
-            self.expected.take_up(run, stand_in, moment(at))
+            self.expected.restore(run, stand_in, moment(at))
         self.expected.begin(moment(at))
 
     def look(self, at):
@@ -66,7 +66,7 @@ class Watch:
     def begin(self, job, at):
         """A run begins, and is stored as the daemon does it."""
         made = worker((at, beat(1, Body(job, run="r1"))), key=f"/{job}-{at}")
-        run = Run(f"{job}-{at}", "r1", Policy(), {made.key: made})
+        run = Run(f"{job}-{at}", "r1", Policy(), watched(made))
         record = judgement(run, [(made, [])], moment(at), self.config).record
         self.store.record([record], moment(at))
         self.expected.began(run, moment(at))

@@ -3,14 +3,28 @@
 import os
 
 import pytest
-from builders import incident, steady
+from builders import incident, steady, watched
 
 from epochwatch.wire import EXITING
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
-from epochwatchd.inputs.stacks.collect import Stacks
+from epochwatchd.inputs.heartbeats.files import BeatFile
+from epochwatchd.inputs.stacks.collect import Asking
 from epochwatchd.model import Policy, Stack
-from epochwatchd.service.facts import ASKED_BEFORE_S, Evidence
+from epochwatchd.service.facts import ASKED_BEFORE_S, FactFinder
 from epochwatchd.service.runs import Run
+
+
+class Watched:
+    """All that is watched: this process, by these workers."""
+
+    def __init__(self, run, *workers, goes_on=False):
+        self.watches = {**watched(*workers), **run.watches}
+        self._goes_on = goes_on
+        for watch in self.watches.values():
+            watch.pid, watch.file = os.getpid(), BeatFile(watch.key)
+
+    def went_on(self, _):
+        return self._goes_on
 
 
 @pytest.fixture
@@ -19,15 +33,13 @@ def asked_at(monkeypatch):
 
     def seconds(run, worker, first=60):
         asked = set()
-        monkeypatch.setattr(
-            Stacks, "at", lambda _, __, ___, ____, now, wanted, **_uid: asked.add(now) if wanted else Stack()
-        )
-        run.workers[worker.key] = worker
-        evidence = Evidence()
+        monkeypatch.setattr(Asking, "at", lambda *of, wanted, **_: asked.add(of[-1]) if wanted else Stack())
+        run.watches = watched(worker)
+        finder = FactFinder(Watched(run))
         for silent_s in range(first):
             now = worker.beat_at + silent_s
-            evidence.begin(now)
-            evidence.of(run, {worker.key: os.getpid()}, now)
+            finder.begin(now)
+            finder.of(run, now)
         return sorted(now - worker.beat_at for now in asked)
 
     return seconds
@@ -51,26 +63,24 @@ def test_not_asked_once_its_silence_was_told_nor_while_it_leaves(asked_at):
     assert asked_at(Run("run", "r1", Policy(silent_after_s=20.0)), leaving) == []
 
 
-def facts_at(evidence, silent_s, others=()):
-    """What is known of a worker, whose process is this one, after so many seconds of silence."""
+def process_at(silent_s, *others, goes_on=False):
+    """What is known of a worker's process, which is this one, after so many seconds of silence."""
     worker = steady(0.1, 50)
-    run = Run("run", "r1", Policy(silent_after_s=20.0), workers={worker.key: worker})
+    run = Run("run", "r1", Policy(silent_after_s=20.0), watched(worker))
     now = worker.beat_at + silent_s
-    evidence.begin(now)
-    facts = evidence.of(run, dict.fromkeys([worker.key, *others], os.getpid()), now)
-    evidence.forget(worker.key)
-    return facts[worker.key].process
+    finder = FactFinder(Watched(run, *others, goes_on=goes_on))
+    finder.begin(now)
+    sample = GpuSample(0, utilization_pct=90, processes=(ProcessSample(os.getpid(), 100.0, 90),))
+    finder.gpus_seen([sample], now - 1.0)
+    return finder.of(run, now)[worker.key].process
 
 
 def test_a_run_whose_process_goes_on_in_a_later_one_is_known_as_that_when_it_matters():
-    evidence = Evidence(went_on=lambda _: True)
-    assert facts_at(evidence, 19.0, others=["/later"]).went_on
-    assert not facts_at(evidence, 10.0, others=["/later"]).went_on
-    assert not facts_at(evidence, 19.0).went_on
+    later = steady(0.1, 50, key="/later")
+    assert process_at(19.0, later, goes_on=True).went_on
+    assert not process_at(10.0, later, goes_on=True).went_on
+    assert not process_at(19.0, goes_on=True).went_on
 
 
 def test_that_its_gpu_works_is_known_of_a_process():
-    evidence = Evidence()
-    sample = GpuSample(0, utilization_pct=90, processes=(ProcessSample(os.getpid(), 100.0, 90),))
-    evidence.gpus_seen([sample], {os.getpid(): 5}, 12.0)
-    assert facts_at(evidence, 10.0).gpu_at >= 12.0
+    assert process_at(10.0).gpu_at >= 10.0

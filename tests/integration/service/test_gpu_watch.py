@@ -34,7 +34,7 @@ def watch(monkeypatch):
     monkeypatch.setattr(gpu_watch, "GpuReader", Reader)
     told = []
     daemon = SimpleNamespace(
-        roster=SimpleNamespace(runs={"run": 1}), gpus_unanswered=told.append, gpus_seen=None, told=told
+        registry=SimpleNamespace(runs={"run": 1}), gpus_unanswered=told.append, gpus_seen=None, told=told
     )
     loop = SimpleNamespace(call_soon_threadsafe=lambda *_: pytest.fail("nothing was read"))
     return GpuWatch(loop, daemon)
@@ -59,7 +59,7 @@ def test_a_driver_that_hangs_is_named_once_and_so_is_its_recovery(watch, caplog)
 
 
 def test_the_gpus_are_left_alone_while_nobody_is_watched(watch):
-    watch._daemon.roster.runs.clear()
+    watch._daemon.registry.runs.clear()
     watch.look()
     assert watch._reader.polls == 0
 

@@ -51,7 +51,7 @@ def test_it_is_watched_and_named_in_the_log_once(watch, caplog):
         "by file": "running",
         "by datagram": "running",
     }
-    assert watch.daemon.complaints.counts["wire.unknown"] == 2
+    assert watch.daemon.input_errors.counts["wire.unknown"] == 2
     assert [
         line
         for line in caplog.messages

@@ -25,7 +25,7 @@ def watch(tmp_path, monkeypatch):
 
 
 def jobs(watch):
-    return sorted(run.speaker.body.job for run in watch.daemon.roster.runs.values())
+    return sorted(run.speaker.body.job for run in watch.daemon.registry.runs.values())
 
 
 def test_what_is_too_much_waits_until_others_have_ended(watch):
@@ -61,4 +61,4 @@ def test_senders_that_are_not_known_leave_room_for_known_ones(watch):
     watch.beat("a", job="by file")
     watch.tick()
     assert "by file" in jobs(watch)
-    assert watch.daemon.complaints.counts["datagram.share"] == 100 - ROOM
+    assert watch.daemon.input_errors.counts["datagram.share"] == 100 - ROOM

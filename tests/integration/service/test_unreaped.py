@@ -62,7 +62,7 @@ def die(watch, process):
 
 def reap(watch, process):
     process.wait()
-    select.select([watch.daemon.deaths], [], [], 30.0)
+    select.select([watch.daemon.exits], [], [], 30.0)
     watch.daemon.processes_died()
 
 
@@ -105,7 +105,7 @@ def test_nothing_is_said_twice_where_nothing_new_is_known(watch, start):
     process = start("exit 0")
     watch.tick()
     path = watch.beats / "a.beat"
-    write(path, body=watch.daemon.roster.run_of[str(path)].workers[str(path)].body, state=wire.EXITING)
+    write(path, body=watch.daemon.registry.watches[str(path)].worker.body, state=wire.EXITING)
     die(watch, process)
     reap(watch, process)
     assert told(watch) == [("finished", "first", "unseen_status")]
@@ -115,7 +115,7 @@ def test_a_finish_that_was_none_is_told_as_a_crash(watch, start):
     process = start("exit 3")
     watch.tick()
     path = watch.beats / "a.beat"
-    write(path, body=watch.daemon.roster.run_of[str(path)].workers[str(path)].body, state=wire.EXITING)
+    write(path, body=watch.daemon.registry.watches[str(path)].worker.body, state=wire.EXITING)
     die(watch, process)
     reap(watch, process)
     assert told(watch) == [("finished", "first", "unseen_status"), ("crashed", "first", "exit_code")]
@@ -167,7 +167,7 @@ def test_what_cannot_be_stored_of_it_is_stored_when_it_can(watch, start, monkeyp
 
 
 def test_of_too_many_dead_the_first_are_given_up(watch, start, monkeypatch):
-    monkeypatch.setattr("epochwatchd.service.registry.UNSETTLED_MAX", 0)
+    monkeypatch.setattr("epochwatchd.service.registry.AWAITED_MAX", 0)
     process = start("kill -9 $$")
     watch.tick()
     die(watch, process)

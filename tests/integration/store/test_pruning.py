@@ -5,7 +5,7 @@ from dataclasses import replace
 from builders import WALL, incident, worker
 from stored import MESSAGE, NOW, ROW
 
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.store import Record, read_runs
 
 OLD = NOW._replace(wall=WALL - 1000.0)
@@ -16,7 +16,7 @@ def old_run(number, incidents=1):
     key = f"old {number}"
     opened = [replace(incident(), id=f"{key} {i}", run_key=key) for i in range(incidents)]
     told = (replace(MESSAGE, id=f"{key} 0"), ["team", "hook"])
-    lesson = (worker()._replace(user=key), Patience())
+    lesson = (worker()._replace(user=key), SilenceHistory())
     row = replace(ROW, key=key, ended_wall=WALL - 1000.0)
     return Record(row, opened=opened, closed=opened, notices=[told], lessons=[lesson])
 

@@ -91,7 +91,7 @@ def test_a_minute_of_gradient_accumulation_is_a_habit_after_the_first_step():
 
 def test_a_hang_that_ended_counts_for_no_more_than_an_hour():
     run = Training().trains().beats(8 * 3600).trains()
-    assert run.run.patience.stands.longest_s == 3600.0
+    assert run.run.history.stands.longest_s == 3600.0
 
 
 def test_a_loss_that_changes_at_the_same_step_is_given_ten_times_as_long():
@@ -129,7 +129,7 @@ def test_the_time_in_a_phase_that_is_over_does_not_count():
 
 def test_a_phase_teaches_nothing_of_other_steps():
     run = Training().trains().beats(90, phase="eval", within_s=100.0).trains()
-    assert run.run.patience.stands.seen == 0
+    assert run.run.history.stands.seen == 0
 
 
 def test_one_beat_after_a_long_silence_is_no_frozen_step():
@@ -145,5 +145,5 @@ def test_who_leaves_or_is_gone_is_not_frozen():
 def test_what_the_job_did_before_counts_from_its_first_beat_on():
     first = Training().trains().beats(1500).trains()
     run = Training()
-    run.run = run.run._replace(patience=silence.next_run(first.run.patience, first.now))
+    run.run = run.run._replace(history=silence.next_run(first.run.history, first.now))
     assert run.trains().beats(2 * 3600).found(FIVE) is None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from epochwatchd.detection.gpu.baseline import Habits, learn
+from epochwatchd.detection.gpu.baseline import Baseline, learn
 from epochwatchd.detection.gpu.health import idle_limit_s, label, lines, spins, works_as_usual
 from epochwatchd.detection.gpu.xids import XIDS
 from epochwatchd.model import Gpu, GpuFault, GpuLoad
@@ -16,16 +16,16 @@ GPU = Gpu(0, "H100", 40000.0, busy_at=0.0, held_since=0.0, utilization_pct=100.0
 
 
 def taught(*stretches):
-    """The habits after stretches of ``(looks, load, beats seen then)``."""
-    habits = Habits()
+    """The baseline after stretches of ``(looks, load, beats seen then)``."""
+    baseline = Baseline()
     for looks, load, beats in stretches:
         for _ in range(looks):
-            habits = learn(habits, load, beats)
-    return habits
+            baseline = learn(baseline, load, beats)
+    return baseline
 
 
-def gpu(habits, **more):
-    return replace(GPU, usual=habits.usual, lately=habits.lately, **more)
+def gpu(baseline, **more):
+    return replace(GPU, usual=baseline.usual, lately=baseline.lately, **more)
 
 
 BEATING = [(12, WORK, beats) for beats in range(10)]
@@ -48,8 +48,8 @@ def test_a_spin_teaches_nothing_however_long_it_lasts():
 
 
 def test_waits_that_ended_with_a_beat_become_usual():
-    habits = taught(*[(60, load, beats) for beats in range(0, 20, 2) for load in (WORK, SPIN)])
-    assert habits.usual.power_w == pytest.approx(365.0, abs=30.0)
+    baseline = taught(*[(60, load, beats) for beats in range(0, 20, 2) for load in (WORK, SPIN)])
+    assert baseline.usual.power_w == pytest.approx(365.0, abs=30.0)
     assert not spins(gpu(taught((24, WORK, 1), *[(24, SPIN, beats) for beats in range(2, 20)])))
 
 

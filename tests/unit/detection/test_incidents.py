@@ -97,7 +97,7 @@ def test_incidents_of_different_runs_and_times_have_different_names():
     assert len(names) == 4
 
 
-def test_silence_ends_with_a_sign_of_life_and_not_with_more_patience():
+def test_silence_ends_with_a_sign_of_life_and_not_with_more_history():
     open_, _ = advance("run", {}, judged(finding("silent", since=3.0)), 3.0, moment(70.0))
     open_, changes = advance("run", open_, judged(), 3.0, moment(71.0))
     assert changes == []

@@ -4,7 +4,7 @@ import pytest
 from builders import beat, steady, worker
 
 from epochwatch.wire import FINISHED, Body
-from epochwatchd.detection.observing import eta_s, forgive, observe, plan_is_reached, resume
+from epochwatchd.detection.observing import eta_s, excuse_pause, observe, plan_is_reached, resume
 
 PLANNED = Body("digits", epochs=10)
 
@@ -70,12 +70,12 @@ def test_the_plan_is_reached_with_the_last_epoch_counted_from_zero(epoch, reache
 
 
 def test_time_the_watchdog_slept_is_held_against_nobody():
-    run = forgive(worker((10.0, beat(1, phase="eval"))), 5.0, 20.0)
+    run = excuse_pause(worker((10.0, beat(1, phase="eval"))), 5.0, 20.0)
     assert (run.beat_at, run.heard_at, run.phase_at) == (15.0, 15.0, 15.0)
 
 
 def test_what_is_forgiven_never_lies_ahead():
-    assert forgive(worker((10.0, beat(1))), 5.0, 12.0).beat_at == 12.0
+    assert excuse_pause(worker((10.0, beat(1))), 5.0, 12.0).beat_at == 12.0
 
 
 def test_a_run_taken_up_again_has_just_beaten():

@@ -4,7 +4,7 @@ import pytest
 
 from epochwatch.wire import Head
 from epochwatchd.detection import silence
-from epochwatchd.detection.silence import Life, Patience, least_limit_s, limit_s
+from epochwatchd.detection.silence import Life, SilenceHistory, least_limit_s, limit_s
 from epochwatchd.detection.silence.durations import bound_s, spread_of
 from epochwatchd.detection.silence.limits import ANNOUNCED_FLOOR_S, FLOOR_S
 
@@ -14,7 +14,7 @@ STEP_S = 0.5
 class Training:
     """A run, beat after beat as the daemon hears it; it may begin with what an earlier one has taught."""
 
-    def __init__(self, known=Patience(), *, per_epoch=0, step_s=STEP_S, told="epoch"):  # noqa: B008 - immutable
+    def __init__(self, known=SilenceHistory(), *, per_epoch=0, step_s=STEP_S, told="epoch"):  # noqa: B008 - immutable
         self.known, self.per_epoch, self.step_s, self.told = known, per_epoch, step_s, told
         self.now, self.seq = 0.0, 0
 
@@ -169,12 +169,12 @@ def test_one_beat_an_epoch_is_held_against_the_epochs():
 
 
 def test_who_announces_phases_is_trusted_with_less_time_outside_of_them():
-    known = silence.learn_phase(Patience(), "eval", 100.0, in_mid_run=True)
+    known = silence.learn_phase(SilenceHistory(), "eval", 100.0, in_mid_run=True)
     assert Training(known).steps(500).limit_s == ANNOUNCED_FLOOR_S
 
 
 def test_a_phase_before_the_first_beat_announces_nothing_of_later_pauses():
-    known = silence.learn_phase(Patience(), "compile", 100.0, in_mid_run=False)
+    known = silence.learn_phase(SilenceHistory(), "compile", 100.0, in_mid_run=False)
     assert Training(known).steps(500).limit_s > FLOOR_S
 
 
@@ -189,7 +189,7 @@ def test_a_phase_before_the_first_beat_announces_nothing_of_later_pauses():
     ],
 )
 def test_how_long_a_phase_may_take(within_s, earlier, limit_s):
-    known = Patience()
+    known = SilenceHistory()
     for took_s in earlier:
         known = silence.learn_phase(known, "eval", took_s, in_mid_run=True)
     assert silence.phase_limit_s(known, "eval", within_s, 1800.0) == pytest.approx(limit_s, rel=0.01)
@@ -239,8 +239,8 @@ def test_what_is_known_survives_being_stored():
 
 
 def test_of_what_another_version_stored_nothing_is_known():
-    assert silence.load({"longest_s": 3.0}) == Patience()
-    assert silence.load({**silence.dump(Patience()), "habits": [[1, 2, 3, 4, 5, 6]]}) == Patience()
+    assert silence.load({"longest_s": 3.0}) == SilenceHistory()
+    assert silence.load({**silence.dump(SilenceHistory()), "recurring": [[1, 2, 3, 4, 5, 6]]}) == SilenceHistory()
 
 
 def test_a_save_right_after_an_evaluation_is_not_its_return():
@@ -275,7 +275,7 @@ def test_of_many_pauses_the_long_ones_are_remembered():
     assert run.limit_s > 1.4 * 140.0
 
 
-@pytest.mark.parametrize("known", [Patience(), acquainted().known], ids=["unknown", "known"])
+@pytest.mark.parametrize("known", [SilenceHistory(), acquainted().known], ids=["unknown", "known"])
 @pytest.mark.parametrize("step_s", [0.5, 60.0])
 def test_the_least_limit_is_never_above_the_limit(known, step_s):
     run = Training(known, per_epoch=50, step_s=step_s)

@@ -4,7 +4,7 @@ import pytest
 from builders import beat, worker
 
 from epochwatch.wire import Body
-from epochwatchd.detection.observing import forgive, observe, resume
+from epochwatchd.detection.observing import excuse_pause, observe, resume
 from epochwatchd.detection.throughput import ENOUGH, NEW_PACE_S, SLOW_KEPT, USUAL_KEPT, slowdown
 
 
@@ -133,7 +133,7 @@ def test_a_silence_at_a_step_counts_for_a_minute_only():
 def test_time_that_is_forgiven_or_missed_is_no_standing_and_no_slowness():
     run = worker((0.0, beat(1, step=1)), (1.0, beat(2, step=2)), (11.0, beat(3, step=2)))
     assert run.beat_at - run.pace.stood_at == 10.0
-    assert forgive(run, 5.0, 20.0).pace.stood_at == 6.0
+    assert excuse_pause(run, 5.0, 20.0).pace.stood_at == 6.0
     later = resume(run, 5000.0)
     assert (later.beat_at - later.pace.stood_at, later.pace.windows.from_at) == (10.0, 4989.0)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from epochwatchd.inputs.process.supervisor import keeper
+from epochwatchd.inputs.process.supervisor import supervisor
 
 POD = "1f2e3d4c-5b6a-7988-9a0b-1c2d3e4f5a6b"
 ID = "0123456789ab" + "c" * 52
@@ -35,7 +35,7 @@ ID = "0123456789ab" + "c" * 52
     ],
 )
 def test_the_cgroup_names_who_may_end_it(memberships, named):
-    assert keeper(memberships).startswith(f"it ran in {named}")
+    assert supervisor(memberships).startswith(f"it ran in {named}")
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_the_cgroup_names_who_may_end_it(memberships, named):
     ],
 )
 def test_nothing_is_said_where_nothing_is_known(memberships):
-    assert keeper(memberships) is None
+    assert supervisor(memberships) is None

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from builders import WALL, beat, finding, moment, worker
+from builders import watched as watches_of
 
 from epochwatch.wire import Body
 from epochwatchd.config import Config, Heartbeats, Match, Route, StoreConfig
@@ -21,11 +22,11 @@ def config(routes=ALL):
 
 def run(*beats, is_new=False):
     made = worker(*beats)
-    return Run("run", "r1", Policy(), {made.key: made}, is_new=is_new)
+    return Run("run", "r1", Policy(), watches_of(made), is_new=is_new)
 
 
 def judged(of, found, at, routes=ALL):
-    [watched] = of.workers.values()
+    [watched] = of.workers
     result = judgement(of, [(watched, found)], moment(at), config(routes))
     if result is not None:
         of.incidents, of.is_new = dict(result.incidents), False
@@ -54,7 +55,7 @@ def test_a_fault_is_told_with_its_incident_and_so_is_its_end():
     opened = judged(watched, [finding("silent", since=0.0)], 60.0)
     assert said(opened) == [("silent", "firing", "first", ("team",))]
     assert [i.notified_wall for i in opened.record.opened] == [{"team": WALL + 60.0}]
-    watched.workers = {w.key: w._replace(heard_at=70.0) for w in watched.workers.values()}
+    watched.watches = watches_of(*(w._replace(heard_at=70.0) for w in watched.workers))
     resolved = judged(watched, [], 70.0)
     assert said(resolved) == [("silent", "resolved", "resolved", ("team",))]
     assert resolved.record.run.verdict == "running"
@@ -80,7 +81,7 @@ def test_those_told_of_a_lesser_fault_hear_its_end_too():
     watched = run()
     watched.policy = Policy()
     both = replace(config(routes), channels={"pager": None, "team": None})
-    [one] = watched.workers.values()
+    [one] = watched.workers
     watched.incidents = dict(judgement(watched, [(one, [finding("stalled", "warning")])], moment(1.0), both).incidents)
     worse = judgement(watched, [(one, [finding("stalled", "critical")])], moment(2.0), both)
     watched.incidents = dict(worse.incidents)

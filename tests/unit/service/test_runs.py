@@ -1,13 +1,13 @@
 """What a run's row shows of its workers."""
 
-from builders import beat, finding, moment, steady, worker
+from builders import beat, finding, moment, steady, watched, worker
 
 from epochwatchd.model import Policy
 from epochwatchd.service.runs import Run, row, suspicion_changed, suspicion_of
 
 
 def run(*workers):
-    return Run("run", "r1", Policy(), {w.key: w for w in workers}, is_new=False)
+    return Run("run", "r1", Policy(), watched(*workers), is_new=False)
 
 
 def standing(key, for_s=200):
@@ -28,7 +28,7 @@ def test_a_suspicion_is_news_until_it_is_stored_and_again_when_it_is_over():
     assert suspicion_changed(one, 60.0)
     one.suspected = "silent"
     assert not suspicion_changed(one, 61.0)
-    one.workers = {"/w": steady(1.0, 70)}
+    one.watches = watched(steady(1.0, 70))
     assert suspicion_changed(one, 69.0)
 
 

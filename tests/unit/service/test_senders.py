@@ -5,7 +5,8 @@ from builders import beat, worker
 
 from epochwatch.wire import Beat, Body, Head, WireError
 from epochwatchd.inputs.heartbeats.sockets import Datagram
-from epochwatchd.service.senders import Datagrams
+from epochwatchd.service.senders import Senders
+from epochwatchd.service.watch import Watch
 
 
 def said(job="digits", *, sealed_ns=0, is_json=True, head=None, **body):
@@ -14,7 +15,7 @@ def said(job="digits", *, sealed_ns=0, is_json=True, head=None, **body):
 
 @pytest.fixture
 def datagrams():
-    return Datagrams(lambda _: False)
+    return Senders(lambda _: False)
 
 
 def test_one_sender_is_one_worker(datagrams):
@@ -30,7 +31,7 @@ def test_another_job_run_pid_or_host_is_another_worker(datagrams, other):
 
 def test_after_its_end_the_same_words_begin_another_run(datagrams):
     first = datagrams.place(said(), {})
-    datagrams.over(first.key)
+    datagrams.over(Watch(worker(key=first.key)))
     again = datagrams.place(said(), {})
     assert (first.key != again.key, first.run != again.run) == (True, True)
 
@@ -42,12 +43,12 @@ def test_processes_that_name_the_same_run_are_of_one_run(datagrams):
 
 
 def test_after_its_end_a_named_run_is_not_begun_again(datagrams):
-    datagrams.over(datagrams.place(said(run="r"), {}).key)
+    datagrams.over(Watch(worker(key=datagrams.place(said(run="r"), {}).key)))
     assert datagrams.place(said(run="r"), {}) is None
 
 
 def test_lives_that_the_store_remembers_are_not_lived_again():
-    datagrams = Datagrams(lambda key: key.endswith(("#0", "#1")))
+    datagrams = Senders(lambda key: key.endswith(("#0", "#1")))
     assert datagrams.place(said(), {}).key.endswith("#2")
 
 
@@ -59,7 +60,7 @@ def test_a_sealed_datagram_is_taken_once(datagrams):
 
 
 def test_a_sealed_end_is_not_replayed_as_another_run(datagrams):
-    datagrams.over(datagrams.place(said(sealed_ns=5), {}).key)
+    datagrams.over(Watch(worker(key=datagrams.place(said(sealed_ns=5), {}).key)))
     with pytest.raises(WireError, match="came before"):
         datagrams.place(said(sealed_ns=5), {})
 

@@ -7,7 +7,7 @@ import math
 from epochwatch.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
 from epochwatchd.detection import loss_baseline, silence
 from epochwatchd.detection import throughput as paces
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import Pace, Rhythm, Worker
 
 ENOUGH_BEATS = 3
@@ -43,7 +43,7 @@ def meet(
         pace_from=_pace_from(head, body, now),
         not_finite_at=_not_finite_at(None, head, now),
         met_at=now,
-        patience=Patience(),
+        history=SilenceHistory(),
         pace=paces.begin(beat, now),
         uid=uid,
     )
@@ -63,7 +63,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         return worker._replace(head=head, body=body, heard_at=now, not_finite_at=not_finite_at, pace=pace)
     is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
     rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
-    known = _patience(worker, head, now, is_gap=is_gap)
+    known = _history(worker, head, now, is_gap=is_gap)
     pace_from, estimate_s = worker.pace_from, worker.estimate_s
     if body.epochs or body.steps:
         pace_from, estimate_s = _timed(worker, head, body, now)
@@ -101,7 +101,7 @@ def life_of(worker: Worker, grace_s: float = silence.Life(0.0, 0).grace_s) -> si
     return silence.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
 
 
-def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
+def _after_stand(known: SilenceHistory, worker: Worker, pace: Pace) -> SilenceHistory:
     """What is known, with what a step that stood still and now went on has taught."""
     stood_at = worker.pace.stood_at
     if stood_at is None or pace.stood_at is not None:
@@ -109,9 +109,9 @@ def _after_stand(known: Patience, worker: Worker, pace: Pace) -> Patience:
     return silence.learn_stand(known, worker.beat_at - max(stood_at, worker.phase_at), worker.head)
 
 
-def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patience:
+def _history(worker: Worker, head: Head, now: float, *, is_gap: bool) -> SilenceHistory:
     """What the silence that ends now, or the phase, has taught."""
-    known: Patience = worker.patience
+    known: SilenceHistory = worker.history
     old, gap_s = worker.head, now - worker.beat_at
     if is_gap:
         after = head if head.seq != old.seq else old  # a phase begins: no epoch has ended yet
@@ -121,11 +121,11 @@ def _patience(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Patien
     return known
 
 
-def lesson_of(worker: Worker, now: float) -> Patience | None:
+def lesson_of(worker: Worker, now: float) -> SilenceHistory | None:
     """What the next run of the job begins with, after this one; None if it has hardly beaten."""
     if worker.beats < ENOUGH_BEATS:
         return None
-    known: Patience = worker.patience
+    known: SilenceHistory = worker.history
     if worker.head.state in (FINISHED, EXITING):
         known = silence.learn_end(known, now - worker.beat_at, worker.head, life_of(worker))
     return silence.next_run(known, worker.beat_at - worker.met_at)
@@ -136,7 +136,7 @@ def resume(worker: Worker, now: float) -> Worker:
     return worker._replace(beat_at=now, heard_at=now, pace=paces.shifted(worker.pace, now - worker.beat_at, now))
 
 
-def forgive(worker: Worker, pause_s: float, now: float) -> Worker:
+def excuse_pause(worker: Worker, pause_s: float, now: float) -> Worker:
     """The worker as if ``pause_s`` had not passed: the watchdog was itself away and may hold nothing against it."""
     return worker._replace(
         beat_at=min(now, worker.beat_at + pause_s),

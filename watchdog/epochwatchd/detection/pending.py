@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from epochwatch.wire import RUNNING
 from epochwatchd.detection import silence
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.detection.throughput import slowdown
 from epochwatchd.detection.timeout import is_suspect, suspect_from
 from epochwatchd.model import Suspicion, Worker
@@ -38,13 +38,13 @@ def _stalled(worker: Worker) -> Suspicion | None:
     pace = worker.pace
     if pace.stood_at is None or not pace.advances:
         return None
-    suspect_at = max(pace.news_at, worker.phase_at) + _longest_stand_s(worker.patience)
+    suspect_at = max(pace.news_at, worker.phase_at) + _longest_stand_s(worker.history)
     if worker.beat_at <= suspect_at:
         return None
     return Suspicion("stalled", suspect_at, f"beats come, but step {worker.head.step} stays the same")
 
 
-def _longest_stand_s(known: Patience) -> float:
+def _longest_stand_s(known: SilenceHistory) -> float:
     return max(silence.FLOOR_S, STAND_FACTOR * known.stands.longest_s)
 
 

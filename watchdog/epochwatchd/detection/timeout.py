@@ -1,6 +1,6 @@
 """How long is too long: the time from which on a worker's silence is called one.
 
-What is configured is taken at its word. Else ``patience`` says how long a silence may get at this place of the run, by
+What is configured is taken at its word. Else ``history`` says how long a silence may get at this place of the run, by
 what the job has done before; and what the process does meanwhile makes that shorter, or rules out the very shortest.
 """
 
@@ -41,7 +41,7 @@ def silent_from(worker: Worker, process: Process | None, policy: Policy, now: fl
     if worker.head.phase is None:
         return worker.beat_at + _limit_s(worker, process, policy, now)
     grace_s = policy.first_beat_within_s
-    budget_s = silence.phase_limit_s(worker.patience, worker.head.phase, worker.head.within_s, grace_s)
+    budget_s = silence.phase_limit_s(worker.history, worker.head.phase, worker.head.within_s, grace_s)
     announced = worker.phase_at + budget_s
     if worker.beat_at <= worker.phase_at:
         return announced
@@ -56,12 +56,12 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
         return max(EXITING_FLOOR_S, EXITING_FACTOR * longest_s)
     silent_s = now - worker.beat_at
     is_idle = process is not None and _is_idle(process, silent_s, now)
-    if not is_idle and silent_s < (floor_s := silence.floor_s(worker.patience)):
+    if not is_idle and silent_s < (floor_s := silence.floor_s(worker.history)):
         return floor_s
     life = life_of(worker, policy.first_beat_within_s)
-    if not is_idle and silent_s < (least_s := silence.least_limit_s(worker.patience, life)):
+    if not is_idle and silent_s < (least_s := silence.least_limit_s(worker.history, life)):
         return least_s
-    limit_s = silence.limit_s(worker.patience, worker.head, life)
+    limit_s = silence.limit_s(worker.history, worker.head, life)
     if plan_is_reached(worker):  # a last test, the writing of results
         limit_s = max(limit_s, policy.first_beat_within_s)
     if process is not None and process.state == "D":  # slow storage, which nobody announces

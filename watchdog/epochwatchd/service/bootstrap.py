@@ -81,7 +81,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         deliverer = Deliverer(ledger, _sends(config))
         daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
         stack.callback(daemon.close)
-        daemon.verdicts.on_notice = deliverer.wake
+        daemon.on_notice = deliverer.wake
         service = _Service(daemon, deliverer, ledger, load, env)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)
@@ -175,13 +175,13 @@ class _Service:
 
     def watching(self) -> str:
         """How much is watched."""
-        count = len(self._daemon.roster.runs)
+        count = len(self._daemon.registry.runs)
         return f"watching {count} run{'' if count == 1 else 's'}"
 
     def state(self) -> str:
         """In one line: how much is watched, and everything that is wrong."""
         waiting = sum(n for (_, state), n in self._ledger.pending_counts().items() if state == "pending")
-        bad = sum(self._daemon.complaints.counts.values())
+        bad = sum(self._daemon.input_errors.counts.values())
         return "; ".join([f"{self.watching()}, {waiting} undelivered, {bad} bad inputs", *self._problems()])
 
     def _problems(self) -> list[str]:
@@ -193,10 +193,10 @@ class _Service:
         """SIGUSR1: everything that an administrator may want to know goes into the log."""
         log.info("state: %s", self.state())
         verdicts: Counter[str] = Counter(
-            w.finding.kind if (w := run.worst()) else "running" for run in self._daemon.roster.runs.values()
+            w.finding.kind if (w := run.worst()) else "running" for run in self._daemon.registry.runs.values()
         )
         log.info("verdicts: %s", _counted(verdicts))
-        log.info("bad inputs: %s", _counted(self._daemon.complaints.counts))
+        log.info("bad inputs: %s", _counted(self._daemon.input_errors.counts))
         log.info("deliveries: %s", _counted({" ".join(k): n for k, n in self._ledger.pending_counts().items()}))
 
 
@@ -237,7 +237,7 @@ def _bound(bind: Callable[[], BeatSocket], name: str, key: str, *, must: bool) -
 
 def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, sockets: list[BeatSocket]) -> None:
     loop.add_reader(files.fileno(), daemon.event("heartbeat files", daemon.files_appeared))
-    loop.add_reader(daemon.deaths.fileno(), daemon.event("deaths", daemon.processes_died))
+    loop.add_reader(daemon.exits.fileno(), daemon.event("deaths", daemon.processes_died))
     for socket in sockets:
         loop.add_reader(socket.fileno(), daemon.event("datagrams", daemon.receive))
 

@@ -7,17 +7,17 @@ sets that step of that run aside. See ``bulkheads``.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from epochwatchd.config import Config
 from epochwatchd.detection import detectors
 from epochwatchd.model import Incident, Kind, Moment, Policy
 from epochwatchd.service.bulkheads import Bulkheads, Compartment
 from epochwatchd.service.expected import Expectations
-from epochwatchd.service.facts import Evidence
+from epochwatchd.service.facts import FactFinder
 from epochwatchd.service.judging import Judgement, amendment, findings_of, judgement, repeats
 from epochwatchd.service.own_faults import PREFIX, OwnFault, OwnFaults, bare
-from epochwatchd.service.registry import Roster
 from epochwatchd.service.runs import Run, compartment, current_row, suspicion_changed
 from epochwatchd.store import Record
 from epochwatchd.store.ledger import Ledger
@@ -30,24 +30,32 @@ ROWS_WITHIN_TICKS = 60
 """... in turn: at least so many rows a tick, and every run's within so many ticks."""
 
 
-class Verdicts:
-    """Judges runs and records what changed.
+class Outcome(NamedTuple):
+    """What came of a look at the runs.
 
-    ``on_ended`` is called with a run whose end was recorded; ``on_notice`` after anything was that has to be sent.
+    ended: those that are over.
+    is_told: there is something to send.
+    is_refused: something can never be recorded.
     """
 
+    ended: Sequence[Run] = ()
+    is_told: bool = False
+    is_refused: bool = False
+
+
+class Evaluator:
+    """Judges runs and records what changed. ``runs``: those that are watched, by key."""
+
     def __init__(
-        self, config: Config, ledger: Ledger, roster: Roster, evidence: Evidence, bulkheads: Bulkheads
+        self, config: Config, ledger: Ledger, runs: Mapping[str, Run], facts: FactFinder, bulkheads: Bulkheads
     ) -> None:
         self.detectors: Mapping[str, detectors.Detector] = detectors.find()
-        self.on_ended: Callable[[Run, Moment], None] = lambda _run, _moment: None
-        self.on_notice: Callable[[], None] = lambda: None
         self.expected = Expectations(config, ledger)
         self.own_faults = OwnFaults()
         self._config = config
         self._ledger = ledger
-        self._roster = roster
-        self._evidence = evidence
+        self._runs = runs
+        self._facts = facts
         self._bulkheads = bulkheads
         self._rotation: deque[Run] = deque()
 
@@ -60,26 +68,19 @@ class Verdicts:
         """A run is watched from now on: its row is kept up to date."""
         self._rotation.append(run)
 
-    def judge_now(self, touched: Iterable[Run | None], moment: Moment) -> None:
-        """Judge those of the runs that are new or said an end; the others wait for the tick."""
-        distinct = {run.key: run for run in touched if run is not None}
-        self.judge([run for run in distinct.values() if run.is_new or run.is_ending], moment)
-
-    def judge(self, runs: Iterable[Run], moment: Moment) -> None:
+    def judge(self, runs: Iterable[Run], moment: Moment) -> Outcome:
         """Judge those of the runs that are still watched, and record what changed."""
-        distinct = {run.key: run for run in runs if run.key in self._roster.runs}
+        distinct = {run.key: run for run in runs if run.key in self._runs}
         attempt, now = self._bulkheads.attempt, moment.mono
         judged = [
             attempt(compartment(run, "verdict"), now, self._judged, run, moment, default=None)
             for run in distinct.values()
         ]
-        self._apply([j for j in judged if j is not None], moment)
+        return self._apply([j for j in judged if j is not None], moment)
 
     def _judged(self, run: Run, moment: Moment) -> Judgement | None:
         at = compartment(run, "facts")
-        facts = self._bulkheads.attempt(
-            at, moment.mono, self._evidence.of, run, self._roster.pid_of, moment.mono, default={}
-        )
+        facts = self._bulkheads.attempt(at, moment.mono, self._facts.of, run, moment.mono, default={})
         usable, aside = self.detectors, self._bulkheads.set_aside(run.key, moment.mono)
         if aside:
             usable = {name: detect for name, detect in usable.items() if name not in aside}
@@ -92,43 +93,50 @@ class Verdicts:
             return Judgement(run, Record(current_row(run, moment)), run.incidents)
         return None
 
-    def judge_expected(self, moment: Moment) -> None:
+    def judge_expected(self, moment: Moment) -> Outcome:
         """Judge what was to begin at given times."""
-        self._apply(list(self.expected.judge(moment)), moment)
+        return self._apply(list(self.expected.judge(moment)), moment)
 
-    def judge_own_faults(self, present: Mapping[str, OwnFault], moment: Moment) -> None:
+    def judge_own_faults(self, present: Mapping[str, OwnFault], moment: Moment) -> Outcome:
         """Tell what is wrong with the watchdog itself, and when it is over: each by itself, if need be barely."""
+        is_told = False
         for name in self.own_faults.names(present):
             fault = present.get(name)
-            if not self._judge_own_fault(name, fault, moment) and fault is not None:
-                self._judge_own_fault(name, bare(fault), moment, "the bare message")
+            outcome = self._judge_own_fault(name, fault, moment)
+            if outcome is None and fault is not None:
+                outcome = self._judge_own_fault(name, bare(fault), moment, "the bare message")
+            is_told = is_told or (outcome is not None and outcome.is_told)
+        return Outcome(is_told=is_told)
 
-    def _judge_own_fault(self, name: str, fault: OwnFault | None, moment: Moment, step: str = "the message") -> bool:
-        """Whether it could be judged and recorded."""
+    def _judge_own_fault(
+        self, name: str, fault: OwnFault | None, moment: Moment, step: str = "the message"
+    ) -> Outcome | None:
+        """What came of it; None if it could not be judged or recorded."""
         at = (PREFIX + name, step, None)
         call, nothing = self.own_faults.judge, Judgement(Run("", "", Policy()), None, {})
         judged = self._bulkheads.attempt(at, moment.mono, call, name, fault, moment, self._config, default=nothing)
-        return judged is not nothing and (judged is None or self._apply([judged], moment, at))
+        if judged is nothing:
+            return None
+        outcome = self._apply([judged], moment, at) if judged is not None else Outcome()
+        return None if outcome.is_refused else outcome
 
-    def _apply(self, judgements: Sequence[Judgement], moment: Moment, at: Compartment | None = None) -> bool:
-        """Record, then believe: a judgement whose record can never be written sets its run aside, or ``at``.
-
-        Gives whether all could be recorded.
-        """
+    def _apply(self, judgements: Sequence[Judgement], moment: Moment, at: Compartment | None = None) -> Outcome:
+        """Record, then believe: a judgement whose record can never be written sets its run aside, or ``at``."""
+        ended = []
         records = [j.record for j in judgements if j.record is not None]
         refused = {id(record): error for record, error in self._ledger.record(records, moment)} if records else {}
         for judged in judgements:
             error = refused.get(id(judged.record))
             if error is None:
                 end = compartment(judged.run, "end")
-                self._bulkheads.attempt(end, moment.mono, self._believe, judged, moment, default=None)
+                if self._bulkheads.attempt(end, moment.mono, self._believe, judged, moment, default=False):
+                    ended.append(judged.run)
             else:
                 self._bulkheads.note(at or compartment(judged.run, "verdict"), error, moment.mono)
-        if any(record.notices for record in records):
-            self.on_notice()
-        return not refused
+        return Outcome(ended, any(record.notices for record in records), bool(refused))
 
-    def _believe(self, judged: Judgement, moment: Moment) -> None:
+    def _believe(self, judged: Judgement, moment: Moment) -> bool:
+        """The run is as it was judged; whether it is over."""
         run, record = judged.run, judged.record
         was_new, run.is_new = run.is_new, False
         run.incidents = dict(judged.incidents)
@@ -138,25 +146,31 @@ class Verdicts:
             self.expected.began(run, moment)
         if judged.ended and record is not None:
             run.incidents = _end_told(record)
-            self.on_ended(run, moment)
+            return True
+        return False
 
-    def remind(self, moment: Moment) -> None:
+    def remind(self, moment: Moment) -> Outcome:
         """Repeat what is still wrong, where a route asks for it."""
-        if any(route.repeat_every_s for route in self._config.routes):
-            runs = (*self._roster.runs.values(), *self.expected.missing, *self.own_faults.open)
-            due = [
-                self._bulkheads.attempt(
-                    compartment(run, "reminder"), moment.mono, repeats, run, moment, self._config, default=None
-                )
-                for run in runs
-                if run.incidents
-            ]
-            self._apply([j for j in due if j is not None], moment)
+        if not any(route.repeat_every_s for route in self._config.routes):
+            return Outcome()
+        due = [
+            self._bulkheads.attempt(
+                compartment(run, "reminder"), moment.mono, repeats, run, moment, self._config, default=None
+            )
+            for run in self._all
+            if run.incidents
+        ]
+        return self._apply([j for j in due if j is not None], moment)
 
-    def amend(self, moment: Moment) -> None:
-        """Tell what has become known of ends that were told before."""
-        settled, self._roster.settled = self._roster.settled, []
-        for run in settled:
+    @property
+    def _all(self) -> list[Run]:
+        """The runs that are watched, and what stands for those that are missing, and for our own faults."""
+        return [*self._runs.values(), *self.expected.missing, *self.own_faults.open]
+
+    def amend(self, late: Iterable[Run], moment: Moment) -> Outcome:
+        """Tell what has become known of the ends of these runs, which were told before."""
+        is_told = False
+        for run in late:
             at = compartment(run, "amendment")
             record = self._bulkheads.attempt(at, moment.mono, self._amended, run, moment, default=None)
             if record is not None:
@@ -164,7 +178,8 @@ class Verdicts:
                 for _, error in refused:
                     self._bulkheads.note(at, error, moment.mono)
                 run.incidents = _end_told(record)
-                self.on_notice()
+                is_told = True
+        return Outcome(is_told=is_told)
 
     def _amended(self, run: Run, moment: Moment) -> Record | None:
         found, _ = findings_of(run, {}, moment.mono, self.detectors)
@@ -176,7 +191,7 @@ class Verdicts:
         share = len(self._rotation) // ROWS_WITHIN_TICKS
         for _ in range(min(max(ROWS_PER_TICK, share), len(self._rotation))):
             run = self._rotation[0]
-            if self._roster.runs.get(run.key) is not run:
+            if self._runs.get(run.key) is not run:
                 self._rotation.popleft()
                 continue
             if moment.mono < run.stored_at + REFRESH_EVERY_S:
@@ -189,11 +204,11 @@ class Verdicts:
 
     def write_anew(self, moment: Moment) -> None:
         """All runs with their incidents, into a store that knows nothing of them."""
-        self._write([*self._roster.runs.values(), *self.expected.missing, *self.own_faults.open], moment)
+        self._write(self._all, moment)
 
     def save(self, moment: Moment) -> None:
         """Before stopping: what the runs have learned goes into the store."""
-        runs = list(self._roster.runs.values())
+        runs = list(self._runs.values())
         self._write([run for run in runs if run.beats != run.stored_beats] or runs[:1], moment)
 
     def _write(self, runs: Iterable[Run], moment: Moment) -> None:
@@ -206,7 +221,7 @@ class Verdicts:
 
 def _record(run: Run, moment: Moment) -> Record:
     run.stored_beats = run.beats
-    return Record(current_row(run, moment), workers=list(run.workers.values()), opened=list(run.incidents.values()))
+    return Record(current_row(run, moment), workers=run.workers, opened=list(run.incidents.values()))
 
 
 def _end_told(record: Record) -> dict[Kind, Incident]:

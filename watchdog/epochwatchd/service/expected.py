@@ -55,7 +55,7 @@ class Expectations:
         self._ledger = ledger
         self._wanted = _wanted_by(config)
         self._awaited: list[_Awaited] = []
-        self._taken_up: dict[str, Run] = {}
+        self._restored: dict[str, Run] = {}
         self._judge_from = float("inf")
 
     @property
@@ -63,11 +63,11 @@ class Expectations:
         """What stands for the runs that have not begun."""
         return [awaited.run for awaited in self._awaited if awaited.run.incidents]
 
-    def take_up(self, run: Run, worker: Worker, moment: Moment) -> None:
+    def restore(self, run: Run, worker: Worker, moment: Moment) -> None:
         """Something that was missing when the last daemon stopped; it is forgotten if nobody expects it any more."""
-        run.workers = {worker.key: worker}
+        run.stand_in(worker)
         if run.key in self._wanted:
-            self._taken_up[run.key] = run
+            self._restored[run.key] = run
         else:
             row = replace(current_row(run, moment), ended_wall=moment.wall)
             self._ledger.record([Record(row, closed=list(run.incidents.values()))], moment)
@@ -78,13 +78,13 @@ class Expectations:
         self._config, self._wanted, self._awaited = config, _wanted_by(config), []
         for run in known.values():
             if run.incidents:
-                self.take_up(run, next(iter(run.workers.values())), moment)
+                self.restore(run, run.speaker, moment)
         self.begin(moment)
 
     def begin(self, moment: Moment) -> None:
         """Await what is configured, with what the store knows of it; what was due before it was expected is let be."""
         for key, settled_wall in self._ledger.expect(list(self._wanted), moment.wall).items():
-            run = self._taken_up.pop(key, None) or Run(key, "", Policy(), is_new=False)
+            run = self._restored.pop(key, None) or Run(key, "", Policy(), is_new=False)
             self._awaited.append(_Awaited(*self._wanted[key], run, settled_wall))
         for job, began_wall in self._ledger.latest_begins():
             self._began(job, began_wall)
@@ -96,7 +96,7 @@ class Expectations:
 
     def began(self, run: Run, moment: Moment) -> None:
         """A run is watched that was not known before."""
-        self._began(run.speaker.body.job, moment.wall_of(min(w.started_at for w in run.workers.values())))
+        self._began(run.speaker.body.job, moment.wall_of(min(w.started_at for w in run.workers)))
 
     def _began(self, job: str, began_wall: float) -> None:
         for awaited in self._awaited:
@@ -122,13 +122,12 @@ class Expectations:
         awaited.due = latest_due(at, awaited.settled_wall, until_wall)
         awaited.next_wall = next_due(at, until_wall).last_wall + awaited.expected.within_s
         if awaited.due is not None and not awaited.run.incidents:
-            stand_in = _stand_in(awaited, awaited.due, moment)
-            awaited.run.workers = {stand_in.key: stand_in}
+            awaited.run.stand_in(_stand_in(awaited, awaited.due, moment))
 
     def _judged(self, awaited: _Awaited, due: Due, moment: Moment) -> Judgement | None:
         expected = awaited.expected
         finding = missing.missing(due, expected.at.text, expected.within_s, awaited.began_wall, moment)
-        [worker] = awaited.run.workers.values()
+        [worker] = awaited.run.workers
         result = judgement(awaited.run, [(worker, [finding] if finding else [])], moment, self._config)
         if finding is None and not awaited.run.incidents:
             self._settle(awaited, due)

@@ -25,7 +25,7 @@ class GpuWatch:
     def look(self) -> None:
         """Begin a look, and note whether the driver answers."""
         now = read_clocks().mono
-        if self._daemon.roster.runs:
+        if self._daemon.registry.runs:
             self._reader.poll(now)
         self._daemon.gpus_unanswered(self._reader.unanswered_since(now))
         problem = self._reader.problem(now)

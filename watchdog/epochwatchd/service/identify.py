@@ -10,21 +10,18 @@ import hashlib
 import os
 import pwd
 import socket
-from dataclasses import replace
-from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from epochwatch.wire import Beat, Body, WireError
 from epochwatchd.detection.observing import meet
-from epochwatchd.inputs.heartbeats.files import Sighting
-from epochwatchd.inputs.heartbeats.sockets import Datagram
+from epochwatchd.inputs.heartbeats.files import BeatFile, Sighting
+from epochwatchd.inputs.heartbeats.sockets import BeatSocket, Datagram
 from epochwatchd.inputs.process import procfs
-from epochwatchd.model import Exit, Moment, Worker
+from epochwatchd.model import Moment, Worker
 
 LONGEST_RUN_S = 10 * 365 * 86400.0
 """Who claims to run for longer has a wrong clock."""
-_SECOND = "%Y-%m-%d %H:%M:%S"
 
 
 class Place(NamedTuple):
@@ -35,12 +32,14 @@ class Place(NamedTuple):
     run: str
 
 
-class Adopted(NamedTuple):
-    """A worker met for the first time, and the run it is of."""
+class Identified(NamedTuple):
+    """A worker met for the first time, the run it is of, and where its beats come from: a file, or a socket."""
 
     run_key: str
     run: str
     worker: Worker
+    file: BeatFile | None = None
+    via: BeatSocket | None = None
 
 
 def vouched(sighting: Sighting) -> Sighting:
@@ -51,7 +50,7 @@ def vouched(sighting: Sighting) -> Sighting:
     return sighting._replace(beat=sighting.beat._replace(body=body._replace(command_pid=0)))
 
 
-def of_file(sighting: Sighting, moment: Moment) -> Adopted:
+def of_file(file: BeatFile, sighting: Sighting, moment: Moment) -> Identified:
     """The worker of a heartbeat file.
 
     Raises WireError ``owner`` if the file belongs to another user than the process it names.
@@ -71,10 +70,10 @@ def of_file(sighting: Sighting, moment: Moment) -> Adopted:
         uid=sighting.uid,
     )
     run = body.run or derived_run(sighting.path)
-    return Adopted(f"{sighting.uid}:{run}", run, worker)
+    return Identified(f"{sighting.uid}:{run}", run, worker, file)
 
 
-def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
+def of_datagram(datagram: Datagram, place: Place, via: BeatSocket, moment: Moment) -> Identified:
     """The worker of a datagram that belongs at ``place``.
 
     Where its sender is not known, its user is only what it says, and it may speak of no process but our own user's.
@@ -98,7 +97,7 @@ def of_datagram(datagram: Datagram, place: Place, moment: Moment) -> Adopted:
         keeps_alive=not datagram.is_json,
         uid=datagram.uid,
     )
-    return Adopted(place.run_key, place.run, worker)
+    return Identified(place.run_key, place.run, worker, via=via)
 
 
 def may_speak_of(uid: int | None, pid: int) -> bool:
@@ -112,12 +111,14 @@ def alive_at(worker: Worker, moment: Moment, watched_wall: float | None) -> floa
     return min(moment.mono, moment.mono - (moment.wall - alive_wall)) if alive_wall else moment.mono
 
 
-def gone(worker: Worker, moment: Moment, end: Exit) -> Worker:
-    """A local worker that died while nobody watched, at some time since ``end.at``."""
-    since, until = (datetime.fromtimestamp(wall).astimezone() for wall in (moment.wall_of(end.at), moment.wall))
-    told = f"it ended between {since:{_SECOND}} and {until:{_SECOND} %Z}, while nobody watched"
-    rebooted = worker.body.boot not in (None, procfs.boot_id())
-    return worker._replace(exit=replace(end, rebooted=rebooted, evidence=(*end.evidence, told)))
+def is_file(key: str) -> bool:
+    """Whether a worker's key is that of a heartbeat file: its path. Those of datagrams begin with their kind."""
+    return key.startswith("/")
+
+
+def file_of(key: str) -> BeatFile | None:
+    """The heartbeat file of a worker; None if it sends datagrams."""
+    return BeatFile(key) if is_file(key) else None
 
 
 def derived_run(text: str) -> str:

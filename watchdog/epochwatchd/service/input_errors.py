@@ -15,7 +15,7 @@ LINES = 5
 """And of all sources together at most so many lines of a kind: a neighbour with bad names hides no other fault."""
 
 
-class Complaints:
+class InputErrors:
     """Counts faults by code."""
 
     def __init__(self) -> None:

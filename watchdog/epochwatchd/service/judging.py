@@ -20,7 +20,7 @@ from epochwatchd.config import Config
 from epochwatchd.detection.detectors import Detector
 from epochwatchd.detection.incidents import Change, advance, incident_id
 from epochwatchd.detection.observing import lesson_of
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.detection.verdict import Failure, Judged, examine, judge
 from epochwatchd.model import Facts, Finding, Incident, Kind, Moment, Notification, Reason, Worker
 from epochwatchd.service.runs import Run, current_row, row
@@ -57,8 +57,8 @@ def findings_of(
 ) -> tuple[list[tuple[Worker, list[Finding]]], list[Failure]]:
     """What the detectors find in each worker of a run, and those that broke."""
     found, failures = [], []
-    for key, worker in run.workers.items():
-        findings, broken = examine(worker, facts.get(key, NO_FACTS), run.policy, now, detectors)
+    for worker in run.workers:
+        findings, broken = examine(worker, facts.get(worker.key, NO_FACTS), run.policy, now, detectors)
         found.append((worker, findings))
         failures += broken
     return found, failures
@@ -70,7 +70,7 @@ def judgement(
     """What changes with these findings; None if nothing does."""
     judged = judge(found) if any(findings for _, findings in found) else RUNNING
     # One that leaves is no longer silent, but that is no all-clear: its end says what became of it.
-    heard_at = max((w.heard_at for w in run.workers.values() if w.head.state == RUNNING_STATE), default=-math.inf)
+    heard_at = max((w.heard_at for w in run.workers if w.head.state == RUNNING_STATE), default=-math.inf)
     incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
@@ -85,7 +85,7 @@ def judgement(
     ]
     record = Record(
         run=_row(run, judged, incidents, moment),
-        workers=list(run.workers.values()),
+        workers=run.workers,
         opened=opened,
         closed=[c.incident for c in changes if c.what in ("resolved", "closed")] + (opened if judged.is_over else []),
         notices=notices,
@@ -94,9 +94,9 @@ def judgement(
     return Judgement(run, record, incidents, judged.is_over)
 
 
-def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, Patience]]:
+def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, SilenceHistory]]:
     """What the workers of a run that is over leave to the next run of their job."""
-    lessons = ((worker, lesson_of(worker, moment.mono)) for worker in run.workers.values())
+    lessons = ((worker, lesson_of(worker, moment.mono)) for worker in run.workers)
     return [(worker, lesson) for worker, lesson in lessons if lesson is not None]
 
 
@@ -126,7 +126,7 @@ def amendment(
     result = judgement(run, found, moment, config)
     if result is None or result.record is None:
         return None
-    ended_wall = moment.wall_of(max(w.exit.at if w.exit else w.beat_at for w in run.workers.values()))
+    ended_wall = moment.wall_of(max(w.exit.at if w.exit else w.beat_at for w in run.workers))
     return replace(result.record, run=replace(result.record.run, ended_wall=ended_wall), lessons=())
 
 
@@ -181,13 +181,13 @@ def _started(run: Run, moment: Moment, config: Config) -> Sequence[Notice]:
 
 def _is_history(run: Run, moment: Moment) -> bool:
     """Whether a run that nobody saw alive ended long ago."""
-    last_wall = max(w.head.time_ns for w in run.workers.values()) / 1e9
+    last_wall = max(w.head.time_ns for w in run.workers) / 1e9
     return run.is_new and 0 < last_wall < moment.wall - STALE_END_S
 
 
 def _went_on(run: Run) -> bool:
     """Whether the end is another run's to tell."""
-    return all(worker.exit is not None and worker.exit.went_on for worker in run.workers.values())
+    return all(worker.exit is not None and worker.exit.went_on for worker in run.workers)
 
 
 def _told(notices: Sequence[Notice]) -> dict[str, Sequence[str]]:

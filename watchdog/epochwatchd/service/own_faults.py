@@ -58,9 +58,9 @@ class OwnFaults:
     def __init__(self) -> None:
         self._told: dict[str, _Told] = {}
 
-    def take_up(self, run: Run, worker: Worker) -> None:
+    def restore(self, run: Run, worker: Worker) -> None:
         """A fault that was open when the last daemon stopped: it is over, or it will be found again."""
-        run.workers = {worker.key: worker}
+        run.stand_in(worker)
         self._told[run.key] = _Told(run)
 
     @property
@@ -84,8 +84,9 @@ class OwnFaults:
             return None
         else:
             worker = _stand_in(told.run.key, fault, moment)
-            told.run.workers, told.run.run = {worker.key: worker}, fault.run.run if fault.run else ""
-        [worker] = told.run.workers.values()
+            told.run.stand_in(worker)
+            told.run.run = fault.run.run if fault.run else ""
+        [worker] = told.run.workers
         found = [Finding("watchdog", fault.severity, worker.started_at, fault.cause)] if fault else []
         result = judgement(told.run, [(worker, found)], moment, config)
         return self._shown(told, fault, result, moment)

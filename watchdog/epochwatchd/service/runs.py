@@ -10,6 +10,7 @@ from epochwatchd.alerting.composing import progress, stamp
 from epochwatchd.detection.pending import suspicion
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
 from epochwatchd.service.bulkheads import Compartment
+from epochwatchd.service.watch import Watch
 from epochwatchd.store.records import RunRow
 
 SUSPICIONS = ("silent", "stalled", "slow")
@@ -18,21 +19,32 @@ SUSPICIONS = ("silent", "stalled", "slow")
 
 @dataclass(slots=True)
 class Run:
-    """One run: its workers by key, its open incidents, and what the store knows of it.
+    """One run: its workers, its open incidents, and what the store knows of it.
 
-    ``is_new``: not in the store yet. ``stored_beats``: the beats at the last snapshot, at ``stored_at``. ``suspected``:
-    of what, as the store has it.
+    watches: those of its workers, by key.
+    is_new: it is not in the store yet.
+    stored_beats, stored_at: how many beats the last snapshot had, and when it was taken.
+    suspected: of what, as the store has it.
     """
 
     key: str
     run: str
     policy: Policy
-    workers: dict[str, Worker] = field(default_factory=dict)
+    watches: dict[str, Watch] = field(default_factory=dict)
     incidents: dict[Kind, Incident] = field(default_factory=dict)
     is_new: bool = True
     stored_beats: int = 0
     stored_at: float = -math.inf
     suspected: str | None = None
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Its workers."""
+        return [watch.worker for watch in self.watches.values()]
+
+    def stand_in(self, worker: Worker) -> None:
+        """No process is meant: this worker stands for what is."""
+        self.watches = {worker.key: Watch(worker)}
 
     @property
     def title(self) -> str:
@@ -48,17 +60,17 @@ class Run:
     @property
     def is_ending(self) -> bool:
         """Whether a worker has said an end or is gone."""
-        return any(w.head.state != RUNNING or w.exit is not None for w in self.workers.values())
+        return any(w.head.state != RUNNING or w.exit is not None for w in self.workers)
 
     @property
     def beats(self) -> int:
         """Beats seen of all workers."""
-        return sum(w.beats for w in self.workers.values())
+        return sum(w.beats for w in self.workers)
 
     @property
     def speaker(self) -> Worker:
         """The worker that stands for the run: not a mere wrapper if there is another, and the latest to beat."""
-        return max(self.workers.values(), key=lambda w: (w.body.command_pid is None, w.beat_at))
+        return max(self.workers, key=lambda w: (w.body.command_pid is None, w.beat_at))
 
     def worst(self) -> Incident | None:
         """The open incident that gives the run its verdict."""
@@ -84,7 +96,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
         verdict="running" if finding is None else finding.kind,
         since_wall=moment.wall_of(since),
         cause=finding.cause.code if finding and finding.cause else None,
-        started_wall=moment.wall_of(min(w.started_at for w in run.workers.values())),
+        started_wall=moment.wall_of(min(w.started_at for w in run.workers)),
         seen_wall=moment.wall_of(worker.heard_at),
         ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
@@ -95,7 +107,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
 def suspicion_of(run: Run, now: float) -> Suspicion | None:
     """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
     worst = None
-    for worker in run.workers.values():
+    for worker in run.workers:
         found = suspicion(worker, now)
         if found is not None and (worst is None or _rank(found) < _rank(worst)):
             worst = found

@@ -9,6 +9,7 @@ from epochwatch.wire import Beat, Body, WireError
 from epochwatchd.inputs.heartbeats.sockets import Datagram
 from epochwatchd.model import Worker
 from epochwatchd.service.identify import Place, derived_run
+from epochwatchd.service.watch import Watch
 
 REMEMBERED = 50_000
 """Runs that are over, of which a late word is still known for what it is."""
@@ -16,7 +17,7 @@ _T = TypeVar("_T")
 _JSON_CHANGES = ("epochs", "metrics", "reason")
 
 
-class Datagrams:
+class Senders:
     """The keys of workers that datagrams tell of, and the order their senders sealed them in."""
 
     def __init__(self, has_ended: Callable[[str], bool]) -> None:
@@ -72,12 +73,11 @@ class Datagrams:
         )
         return Beat(head, _completed_body(datagram.beat.body, worker.body))
 
-    def over(self, key: str) -> None:
-        """The worker under this key has ended; those of files are nothing to us."""
-        if key[0] == "/":
-            return
-        self._over[key] = None
-        _forget_oldest(self._over)
+    def over(self, watch: Watch) -> None:
+        """A worker has ended: what comes of it now is late. Those of files are nothing to us."""
+        if watch.file is None:
+            self._over[watch.key] = None
+            _forget_oldest(self._over)
 
 
 def _scope(datagram: Datagram) -> str:

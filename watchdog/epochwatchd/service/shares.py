@@ -8,7 +8,7 @@ All senders that are not known have one account together.
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from epochwatch.wire import WireError
 
@@ -26,14 +26,61 @@ _HOUR_S = 3600.0
 
 @dataclass(slots=True)
 class _Account:
-    """What one user's workers take. ``lately`` is what began within the last hour, as of ``at``: it runs off evenly."""
+    """What the workers of one user take.
+
+    bytes, runs, tied: at present.
+    lately: of the bytes, what began within the last hour, as of ``at``; it runs off evenly.
+    """
 
     bytes: int = 0
+    runs: int = 0
+    tied: int = 0
     lately: float = 0.0
     at: float = 0.0
     refused_at: float = float("-inf")
-    costs: dict[str, int] = field(default_factory=dict)
-    tied: set[str] = field(default_factory=set)
+
+
+class Share:
+    """What one worker takes, until ``close``."""
+
+    __slots__ = ("_account", "_bytes", "_is_tied", "_shares")
+
+    def __init__(self, shares: Shares, account: _Account) -> None:
+        self._shares = shares
+        self._account = account
+        self._bytes = 0
+        self._is_tied = False
+
+    def grow(self, body_bytes: int, now: float) -> None:
+        """The worker says so much. What it once said counts until its end.
+
+        Raises WireError ``share`` where its user takes too much already.
+        """
+        account, more = self._account, RUN_BYTES + body_bytes - self._bytes
+        if more <= 0:
+            return
+        lately = max(0.0, account.lately - (now - account.at) * AN_HOUR_BYTES / _HOUR_S)
+        if account.bytes + more > AT_ONCE_BYTES or lately + more > AN_HOUR_BYTES:
+            account.refused_at = now
+            raise WireError("share", f"its user may not have more runs than these {account.runs}: it has to wait")
+        account.runs += not self._bytes
+        account.bytes += more
+        account.lately, account.at = lately + more, now
+        self._bytes += more
+
+    def tie(self) -> None:
+        """Its process is to be watched by a descriptor. Raises OSError EMFILE where others need those that are left."""
+        if not self._is_tied:
+            self._shares.tie(self._account)
+            self._is_tied = True
+
+    def close(self) -> None:
+        """The worker is watched no longer."""
+        self._account.bytes -= self._bytes
+        self._account.runs -= bool(self._bytes)
+        if self._is_tied:
+            self._shares.untie(self._account)
+        self._bytes, self._is_tied = 0, False
 
 
 class Shares:
@@ -45,37 +92,23 @@ class Shares:
         self._accounts: dict[int | None, _Account] = {}
         self._tied = 0
 
-    def take(self, uid: int | None, key: str, body_bytes: int, now: float) -> None:
-        """A worker is to be watched, or says more than before. Raises WireError ``share`` where that is too much."""
-        account = self._accounts.setdefault(uid, _Account(at=now))
-        before, cost = account.costs.get(key, 0), RUN_BYTES + body_bytes
-        lately = max(0.0, account.lately - (now - account.at) * AN_HOUR_BYTES / _HOUR_S)
-        new = cost - before
-        if new <= 0:  # what it once said counts until its end
-            return
-        if account.bytes + new > AT_ONCE_BYTES or lately + new > AN_HOUR_BYTES:
-            account.refused_at = now
-            raise WireError("share", f"its user may not have more runs than these {len(account.costs)}: it has to wait")
-        account.bytes += new
-        account.lately, account.at = lately + new, now
-        account.costs[key] = cost
+    def take(self, uid: int | None, body_bytes: int, now: float) -> Share:
+        """A worker of this user is to be watched. Raises WireError ``share`` as ``Share.grow`` does."""
+        share = Share(self, self._accounts.setdefault(uid, _Account(at=now)))
+        share.grow(body_bytes, now)
+        return share
 
-    def tie(self, uid: int | None, key: str) -> None:
-        """The process of a worker is to be watched by a descriptor. Raises OSError EMFILE where others need them."""
-        account = self._accounts.setdefault(uid, _Account())
-        if key not in account.tied:
-            if len(account.tied) >= self._always and self._tied >= self._together:
-                raise OSError(errno.EMFILE, f"{len(account.tied)} descriptors are enough for one user")
-            account.tied.add(key)
-            self._tied += 1
+    def tie(self, account: _Account) -> None:
+        """See ``Share.tie``."""
+        if account.tied >= self._always and self._tied >= self._together:
+            raise OSError(errno.EMFILE, f"{account.tied} descriptors are enough for one user")
+        account.tied += 1
+        self._tied += 1
 
-    def give_back(self, uid: int | None, key: str) -> None:
-        """A worker is watched no longer."""
-        account = self._accounts.get(uid)
-        if account:
-            account.bytes -= account.costs.pop(key, 0)
-            self._tied -= key in account.tied
-            account.tied.discard(key)
+    def untie(self, account: _Account) -> None:
+        """See ``Share.close``."""
+        account.tied -= 1
+        self._tied -= 1
 
     def full(self, now: float) -> list[int | None]:
         """Whose runs had to be refused lately."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Notification, Worker
 from epochwatchd.store.faults import StoreError, StoreUnusable
 from epochwatchd.store.records import Record
@@ -256,9 +256,9 @@ class Ledger:
         """Until when, at least, the last daemon watched; None if nothing tells."""
         return self._ask(lambda store: store.watched_wall(), None)
 
-    def lesson_for(self, worker: Worker) -> Patience:
+    def lesson_for(self, worker: Worker) -> SilenceHistory:
         """What earlier runs of a worker's job have taught."""
-        return self._ask(lambda store: store.lesson_for(worker), Patience())
+        return self._ask(lambda store: store.lesson_for(worker), SilenceHistory())
 
     def crash_of(self, run_key: str, moment: Moment) -> Incident | None:
         """The crash with which a run ended; None if it ended otherwise, or did not."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from epochwatch.wire import Body, Head
 from epochwatchd.detection import silence
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import (
     Cause,
     Finding,
@@ -63,7 +63,7 @@ class Record:
     opened: Sequence[Incident] = ()
     closed: Sequence[Incident] = ()
     notices: Sequence[tuple[Notification, Sequence[str]]] = ()
-    lessons: Sequence[tuple[Worker, Patience]] = ()
+    lessons: Sequence[tuple[Worker, SilenceHistory]] = ()
 
 
 def run_from(row: Mapping[str, Any]) -> RunRow:
@@ -90,7 +90,7 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
             "keeps_alive": worker.keeps_alive,
             "beats": worker.beats,
             "rhythm": worker.rhythm,
-            "patience": silence.dump(worker.patience),
+            "patience": silence.dump(worker.history),
             "met_at": worker.met_at,
             "boot": boot,
             "moment": moment,
@@ -138,7 +138,7 @@ def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
         not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
         spread=spread._replace(above_at=spread.above_at + shift_s),
         met_at=told["met_at"] + shift_s,
-        patience=silence.load(told["patience"]),
+        history=silence.load(told["patience"]),
         estimate_s=told.get("estimate_s"),
         pace=_pace(told["pace"], shift_s) if "pace" in told else Pace(),
         uid=told.get("uid"),
@@ -187,12 +187,12 @@ def notification_from(content: str) -> Notification:
     return Notification(**{f.name: said[f.name] for f in fields(Notification) if f.name in said})
 
 
-def patience_json(learned: Patience) -> str:
+def history_json(learned: SilenceHistory) -> str:
     """What a job has taught, as JSON."""
     return to_json(silence.dump(learned))
 
 
-def patience_from(content: str) -> Patience:
+def history_from(content: str) -> SilenceHistory:
     """What a job has taught, of its JSON."""
     return silence.load(numbers(json.loads(content)))
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from epochwatchd.detection.silence import Patience
+from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import Delivery, Incident, Moment, Notification, Worker
 from epochwatchd.store import files, outbox, pruning, records, writing
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
@@ -120,15 +120,15 @@ class Store:
         wall: float | None = self._do(lambda db: db.execute(query).fetchone())[0]
         return wall
 
-    def lesson_for(self, worker: Worker) -> Patience:
+    def lesson_for(self, worker: Worker) -> SilenceHistory:
         """What earlier runs of a worker's job have taught; nothing if there were none, or of another version."""
         query = "SELECT patience FROM lesson WHERE user = ? AND job = ? AND rank = ?"
         row = self._do(lambda db: db.execute(query, _storable(writing.pupil(worker))).fetchone())
         try:
-            return records.patience_from(row["patience"]) if row else Patience()
+            return records.history_from(row["patience"]) if row else SilenceHistory()
         except Exception as e:  # noqa: BLE001 - whatever stands there: the job is learned anew
             log.warning("what earlier runs of %r have taught cannot be read: %s", worker.body.job, e)
-            return Patience()
+            return SilenceHistory()
 
     def ended_wall(self, run_key: str) -> float | None:
         """When the end of this run was recorded; None if it was not."""

@@ -45,7 +45,7 @@ def write(db: sqlite3.Connection, item: Record, moment: Moment, boot: str) -> No
     db.executemany("UPDATE incident SET closed_wall = ? WHERE id = ?", [(moment.wall, i.id) for i in item.closed])
     db.executemany(
         "INSERT OR REPLACE INTO lesson VALUES (?, ?, ?, ?, ?)",
-        [(*pupil(worker), records.patience_json(learned), moment.wall) for worker, learned in item.lessons],
+        [(*pupil(worker), records.history_json(learned), moment.wall) for worker, learned in item.lessons],
     )
     for notification, channels in item.notices:
         outbox.put(db, notification, channels, moment.wall)

@@ -35,7 +35,7 @@ def _is_frozen(worker: Worker, stood_at: float, policy: Policy) -> bool:
     head, phase_at = worker.head, worker.phase_at
     if head.phase is not None:
         grace_s = policy.first_beat_within_s
-        budget_s = silence.phase_limit_s(worker.patience, head.phase, head.within_s, grace_s)
+        budget_s = silence.phase_limit_s(worker.history, head.phase, head.within_s, grace_s)
         if worker.beat_at < phase_at + budget_s:
             return False
     limit_s = _limit_s(worker, policy)
@@ -52,12 +52,12 @@ def _calm_s(worker: Worker, stood_at: float) -> float:
 def _limit_s(worker: Worker, policy: Policy) -> float:
     """How long the step may stand: where nothing is configured, as long as a silence here, and as a first beat."""
     if policy.silent_after_s is not None:
-        return silence.stand_limit_s(worker.patience, STEP_FACTOR * policy.silent_after_s)
+        return silence.stand_limit_s(worker.history, STEP_FACTOR * policy.silent_after_s)
     grace_s = policy.first_beat_within_s
-    silence_s = silence.limit_s(worker.patience, worker.head, life_of(worker, grace_s))
-    return silence.stand_limit_s(worker.patience, max(grace_s, silence_s))
+    silence_s = silence.limit_s(worker.history, worker.head, life_of(worker, grace_s))
+    return silence.stand_limit_s(worker.history, max(grace_s, silence_s))
 
 
 def _longest(worker: Worker) -> str:
-    stands = worker.patience.stands
+    stands = worker.history.stands
     return f"the longest before was {stands.longest_s:,.0f} s" if stands.seen else f"never {PAUSE_S:.0f} s before"

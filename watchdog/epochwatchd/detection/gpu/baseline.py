@@ -12,7 +12,7 @@ USUAL_LOOKS = 120
 """Ten minutes of looks: the memory of what is usual."""
 
 
-class Habits(NamedTuple):
+class Baseline(NamedTuple):
     """``stretch`` is the load since the last beat: it becomes ``usual`` only when another beat follows.
 
     So a hang teaches nothing, however long it lasts.
@@ -25,20 +25,20 @@ class Habits(NamedTuple):
     longest_idle_s: float = 0.0
 
 
-def learn(habits: Habits, load: GpuLoad | None, beats: int) -> Habits:
-    """The habits after one more look, so many beats having been seen; no ``load``: it cannot be told whose it is."""
+def learn(baseline: Baseline, load: GpuLoad | None, beats: int) -> Baseline:
+    """The baseline after one more look, so many beats having been seen; no ``load``: it cannot be told whose it is."""
     if load is None:
-        return habits._replace(stretch=None, lately=None, beats=beats)
-    usual, stretch = habits.usual, habits.stretch
-    if beats != habits.beats:
+        return baseline._replace(stretch=None, lately=None, beats=beats)
+    usual, stretch = baseline.usual, baseline.stretch
+    if beats != baseline.beats:
         usual = _mean(usual, stretch, USUAL_LOOKS) if stretch else usual
         stretch = None
-    return Habits(
+    return Baseline(
         usual,
         _mean(stretch, load, USUAL_LOOKS),
-        _mean(habits.lately, load, LATELY_LOOKS),
+        _mean(baseline.lately, load, LATELY_LOOKS),
         beats,
-        habits.longest_idle_s,
+        baseline.longest_idle_s,
     )
 
 

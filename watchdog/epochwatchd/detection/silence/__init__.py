@@ -4,11 +4,11 @@ Training is silent at places, not at random: at the end of an epoch, every so ma
 silence is therefore held against what is due at its place: longer where a pause is due, short everywhere else. What one
 run has taught, the next run of its job begins with.
 
-``spread`` says how long the next of a kind may last, ``habits`` where pauses come again, ``limits`` what that allows
+``spread`` says how long the next of a kind may last, ``recurring`` where pauses come again, ``limits`` what that allows
 now, ``learning`` what a gap teaches, ``keeping`` how all this is stored.
 """
 
-from epochwatchd.detection.silence.history import PAUSE_S, Life, Patience
+from epochwatchd.detection.silence.history import PAUSE_S, Life, SilenceHistory
 from epochwatchd.detection.silence.keeping import dump, load, next_run
 from epochwatchd.detection.silence.learning import learn, learn_end, learn_phase, learn_stand, teaches
 from epochwatchd.detection.silence.limits import (
@@ -24,7 +24,7 @@ __all__ = [
     "FLOOR_S",
     "PAUSE_S",
     "Life",
-    "Patience",
+    "SilenceHistory",
     "dump",
     "floor_s",
     "learn",

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from epochwatch.wire import Head
 from epochwatchd.detection.silence.durations import Spread
-from epochwatchd.detection.silence.pauses import Habit, Surprise
+from epochwatchd.detection.silence.pauses import OneOffPause, RecurringPause
 
 PAUSE_S = 5.0
 """Shorter gaps teach nothing: five times as long is still below every limit. This keeps ordinary beats cheap."""
 KEPT = 8
-"""Habits, surprises and names of phases that are remembered: the latest, of surprises the longest."""
+"""Recurring pauses, one_offs and names of phases that are remembered: the latest, of one_offs the longest."""
 
 
-class Patience(NamedTuple):
+class SilenceHistory(NamedTuple):
     """What is known of a job's silences, in at most 4 KiB.
 
     ``lived_s``: how long its earlier runs were watched. ``epoch_ends``: how many were seen; ``epoch_from``: the place
@@ -40,8 +40,8 @@ class Patience(NamedTuple):
     blur: int = 1
     steps: Spread = Spread()
     ends: Spread = Spread()
-    habits: tuple[Habit, ...] = ()
-    surprises: tuple[Surprise, ...] = ()
+    recurring: tuple[RecurringPause, ...] = ()
+    one_offs: tuple[OneOffPause, ...] = ()
     phases: tuple[tuple[str, Spread], ...] = ()
     announces: bool = False
     stands: Spread = Spread()
@@ -60,38 +60,38 @@ class Life(NamedTuple):
         return self.age_s / max(1, self.beats)
 
 
-def place_of(patience: Patience, beat: Head) -> int:
+def place_of(history: SilenceHistory, beat: Head) -> int:
     """Where in the run a beat is: its step, or else its number, counted from where a resumed run takes up."""
-    return beat.seq + resumed_at(patience, beat) if beat.step is None or patience.resets else beat.step
+    return beat.seq + resumed_at(history, beat) if beat.step is None or history.resets else beat.step
 
 
-def resumed_at(patience: Patience, beat: Head) -> int:
+def resumed_at(history: SilenceHistory, beat: Head) -> int:
     """How many beats of a run's work were done before it, by the epoch with which it begins and the job's first."""
-    if patience.epoch_from is not None:
-        return patience.resumed_at
-    if beat.epoch is None or patience.first_epoch is None or not patience.lengths:
+    if history.epoch_from is not None:
+        return history.resumed_at
+    if beat.epoch is None or history.first_epoch is None or not history.lengths:
         return 0
-    return (math.floor(beat.epoch) - patience.first_epoch) * patience.lengths[-1]
+    return (math.floor(beat.epoch) - history.first_epoch) * history.lengths[-1]
 
 
-def offset_of(patience: Patience, beat: Head) -> int:
+def offset_of(history: SilenceHistory, beat: Head) -> int:
     """Where in its epoch a beat is. In a run's first epoch, which may have been resumed, its step tells."""
-    place = place_of(patience, beat)
-    if patience.epoch_from is not None:
-        return place - patience.epoch_from
-    if patience.lengths and (beat.step is not None or beat.epoch is not None):
-        return (place - 1) % patience.lengths[-1] + 1
+    place = place_of(history, beat)
+    if history.epoch_from is not None:
+        return place - history.epoch_from
+    if history.lengths and (beat.step is not None or beat.epoch is not None):
+        return (place - 1) % history.lengths[-1] + 1
     return place
 
 
-def here_of(patience: Patience, last: Head, life: Life) -> Surprise:
+def here_of(history: SilenceHistory, last: Head, life: Life) -> OneOffPause:
     """The place of a silence after the beat ``last``."""
-    return Surprise(place_of(patience, last), offset_of(patience, last), life.age_s)
+    return OneOffPause(place_of(history, last), offset_of(history, last), life.age_s)
 
 
-def at_epoch_end(patience: Patience, last: Head) -> bool:
+def at_epoch_end(history: SilenceHistory, last: Head) -> bool:
     """Whether the beat ``last`` may be the last of its epoch, by the length of the latest epochs."""
-    if last.epoch is None or not patience.lengths:
+    if last.epoch is None or not history.lengths:
         return False
-    slack = 2 * patience.blur
-    return min(patience.lengths) - slack <= offset_of(patience, last) <= max(patience.lengths) + slack
+    slack = 2 * history.blur
+    return min(history.lengths) - slack <= offset_of(history, last) <= max(history.lengths) + slack

@@ -6,12 +6,12 @@ import math
 
 from epochwatch.wire import Head
 from epochwatchd.detection.silence.durations import Spread, add
-from epochwatchd.detection.silence.history import KEPT, PAUSE_S, Life, Patience, here_of, place_of, resumed_at
+from epochwatchd.detection.silence.history import KEPT, PAUSE_S, Life, SilenceHistory, here_of, place_of, resumed_at
 from epochwatchd.detection.silence.limits import PAUSE_FACTOR, WARM_UP, limit_s, stand_limit_s
 from epochwatchd.detection.silence.pauses import (
     ALIKE,
-    Habit,
-    Surprise,
+    OneOffPause,
+    RecurringPause,
     confirmed,
     foretold,
     is_alike,
@@ -36,44 +36,44 @@ def is_new_epoch(before: Head, after: Head) -> bool:
     return math.floor(before.epoch) != math.floor(after.epoch)
 
 
-def learn(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
+def learn(history: SilenceHistory, gap_s: float, before: Head, after: Head, life: Life) -> SilenceHistory:
     """What is known after a gap of ``gap_s`` seconds between two beats, with no announced phase in it.
 
     ``life`` is the run's at the first of the two.
     """
     if is_new_epoch(before, after):
-        return _learn_epoch_end(patience, gap_s, before, after, life)
+        return _learn_epoch_end(history, gap_s, before, after, life)
     if gap_s < PAUSE_S:
-        return patience
-    return _learn_pause(patience, gap_s, before, life, anywhere=before.seq >= WARM_UP)
+        return history
+    return _learn_pause(history, gap_s, before, life, anywhere=before.seq >= WARM_UP)
 
 
-def learn_end(patience: Patience, gap_s: float, last: Head, life: Life) -> Patience:
+def learn_end(history: SilenceHistory, gap_s: float, last: Head, life: Life) -> SilenceHistory:
     """What is known after a run that ended well ``gap_s`` seconds after its last beat."""
-    return patience if gap_s < PAUSE_S else _learn_pause(patience, gap_s, last, life, anywhere=False)
+    return history if gap_s < PAUSE_S else _learn_pause(history, gap_s, last, life, anywhere=False)
 
 
-def learn_phase(patience: Patience, name: str, took_s: float, *, in_mid_run: bool) -> Patience:
+def learn_phase(history: SilenceHistory, name: str, took_s: float, *, in_mid_run: bool) -> SilenceHistory:
     """What is known after an announced phase that took so long. ``in_mid_run``: the run had beaten before."""
-    others = tuple(p for p in patience.phases if p[0] != name)
-    spread = add(dict(patience.phases).get(name, Spread()), max(took_s, 0.001))
+    others = tuple(p for p in history.phases if p[0] != name)
+    spread = add(dict(history.phases).get(name, Spread()), max(took_s, 0.001))
     phases = (*others, (name, spread))[-KEPT:]
-    return patience._replace(phases=phases, announces=patience.announces or in_mid_run)
+    return history._replace(phases=phases, announces=history.announces or in_mid_run)
 
 
-def learn_stand(patience: Patience, stood_s: float, last: Head) -> Patience:
+def learn_stand(history: SilenceHistory, stood_s: float, last: Head) -> SilenceHistory:
     """What is known after the step of ``last`` stood still so long while beats came, and then went on.
 
     An announced phase explains it and teaches nothing.
     """
     if stood_s < PAUSE_S or last.seq < WARM_UP or last.phase is not None:
-        return patience
-    lasted_s = min(stood_s, SOBER_FACTOR * stand_limit_s(patience, Life(0.0, 0).grace_s))
-    return patience._replace(stands=add(patience.stands, lasted_s, fades=False))
+        return history
+    lasted_s = min(stood_s, SOBER_FACTOR * stand_limit_s(history, Life(0.0, 0).grace_s))
+    return history._replace(stands=add(history.stands, lasted_s, fades=False))
 
 
-def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head, life: Life) -> Patience:
-    known = patience._replace(resets=patience.resets or _is_reset(before, after))
+def _learn_epoch_end(history: SilenceHistory, gap_s: float, before: Head, after: Head, life: Life) -> SilenceHistory:
+    known = history._replace(resets=history.resets or _is_reset(before, after))
     place = place_of(known, before)
     is_whole = known.epoch_from is not None or known.first_epoch in (None, math.floor(before.epoch or 0))
     length = (_length(known, place, before),) if is_whole else ()
@@ -88,58 +88,58 @@ def _learn_epoch_end(patience: Patience, gap_s: float, before: Head, after: Head
     ended = ended._replace(blur=max(1, places) if gap_s < PAUSE_S else 1)
     if gap_s < PAUSE_S:
         return ended
-    habits = tuple(rewound(h, life.age_s, gap_s) if _keeps_due_clock(h, life) else h for h in patience.habits)
-    lasted_s = min(gap_s, SOBER_FACTOR * limit_s(patience, before, life))
-    return ended._replace(ends=add(patience.ends, lasted_s), habits=habits)
+    recurring = tuple(rewound(h, life.age_s, gap_s) if _keeps_due_clock(h, life) else h for h in history.recurring)
+    lasted_s = min(gap_s, SOBER_FACTOR * limit_s(history, before, life))
+    return ended._replace(ends=add(history.ends, lasted_s), recurring=recurring)
 
 
 def _is_reset(before: Head, after: Head) -> bool:
     return before.step is not None and after.step is not None and after.step <= before.step
 
 
-def _length(patience: Patience, place: int, last: Head) -> int:
+def _length(history: SilenceHistory, place: int, last: Head) -> int:
     """How many places an epoch had; of a job's very first, its beats tell whether steps are counted from 0 or 1."""
-    if patience.epoch_from is None:
+    if history.epoch_from is None:
         return last.seq if abs(place - last.seq) <= 1 else max(1, place)
-    return max(1, place - patience.epoch_from)
+    return max(1, place - history.epoch_from)
 
 
-def _keeps_due_clock(habit: Habit, life: Life) -> bool:
-    return habit.clock is not None and habit.clock.is_due(life.age_s)
+def _keeps_due_clock(pause: RecurringPause, life: Life) -> bool:
+    return pause.clock is not None and pause.clock.is_due(life.age_s)
 
 
-def _learn_pause(patience: Patience, gap_s: float, before: Head, life: Life, *, anywhere: bool) -> Patience:
-    """A gap within an epoch: a slow step, the next of a habit, a surprise that makes one, or a surprise."""
+def _learn_pause(history: SilenceHistory, gap_s: float, before: Head, life: Life, *, anywhere: bool) -> SilenceHistory:
+    """A gap within an epoch: a slow step, the next of a pause, a one_off that makes one, or a one_off."""
     if gap_s <= PAUSE_FACTOR * life.usual_s and before.seq >= WARM_UP:
-        return patience._replace(steps=add(patience.steps, gap_s, fades=False))
-    allowed_s = limit_s(patience, before, life)
+        return history._replace(steps=add(history.steps, gap_s, fades=False))
+    allowed_s = limit_s(history, before, life)
     lasted_s = min(gap_s, SOBER_FACTOR * allowed_s)
-    here = here_of(patience, before, life)
-    due = [h for h in patience.habits if is_due(h, here)]
+    here = here_of(history, before, life)
+    due = [h for h in history.recurring if is_due(h, here)]
     if not due and gap_s <= allowed_s:
-        due = overdue(patience.habits, here, lasted_s)
+        due = overdue(history.recurring, here, lasted_s)
     if due:
-        return _confirm(patience, max(due, key=lambda h: h.spread.log_mean), here, lasted_s)
-    makers = [f for f in foretold(patience.habits, patience.surprises, here) if is_alike(f.by[-1].lasted_s, lasted_s)]
+        return _confirm(history, max(due, key=lambda h: h.spread.log_mean), here, lasted_s)
+    makers = [f for f in foretold(history.recurring, history.one_offs, here) if is_alike(f.by[-1].lasted_s, lasted_s)]
     if makers:
-        surprises = tuple(s for s in patience.surprises if s not in makers[-1].by)
-        habits = (*patience.habits, confirmed(makers[-1].habit, here, lasted_s))[-KEPT:]
-        return patience._replace(habits=habits, surprises=surprises)
-    surprise = here._replace(lasted_s=lasted_s, anywhere=anywhere, offset=here.offset if anywhere else None)
-    return patience._replace(surprises=(*_longest(patience.surprises, KEPT - 1), surprise))
+        one_offs = tuple(s for s in history.one_offs if s not in makers[-1].by)
+        recurring = (*history.recurring, confirmed(makers[-1].pause, here, lasted_s))[-KEPT:]
+        return history._replace(recurring=recurring, one_offs=one_offs)
+    one_off = here._replace(lasted_s=lasted_s, anywhere=anywhere, offset=here.offset if anywhere else None)
+    return history._replace(one_offs=(*_longest(history.one_offs, KEPT - 1), one_off))
 
 
-def _longest(surprises: tuple[Surprise, ...], count: int) -> tuple[Surprise, ...]:
+def _longest(one_offs: tuple[OneOffPause, ...], count: int) -> tuple[OneOffPause, ...]:
     """The longest of them, in their order: a short one that is forgotten costs nobody a false alarm."""
-    if len(surprises) <= count:
-        return surprises
-    shortest = min(surprises, key=lambda s: s.lasted_s)
-    return tuple(s for s in surprises if s is not shortest)
+    if len(one_offs) <= count:
+        return one_offs
+    shortest = min(one_offs, key=lambda s: s.lasted_s)
+    return tuple(s for s in one_offs if s is not shortest)
 
 
-def _confirm(patience: Patience, habit: Habit, here: Surprise, lasted_s: float) -> Patience:
-    """A much shorter pause where a habit is due is another one that happened to be there."""
-    if lasted_s * ALIKE < habit.spread.typical_s:
-        return patience
-    others = tuple(h for h in patience.habits if h is not habit)
-    return patience._replace(habits=(*others, confirmed(habit, here, lasted_s)))
+def _confirm(history: SilenceHistory, pause: RecurringPause, here: OneOffPause, lasted_s: float) -> SilenceHistory:
+    """A much shorter pause where a pause is due is another one that happened to be there."""
+    if lasted_s * ALIKE < pause.spread.typical_s:
+        return history
+    others = tuple(h for h in history.recurring if h is not pause)
+    return history._replace(recurring=(*others, confirmed(pause, here, lasted_s)))

@@ -1,4 +1,4 @@
-"""Where pauses come again: surprises that a later one turns into a habit, and which of them are due at a place."""
+"""Where pauses come again: one_offs that a later one turns into a pause, and which of them are due at a place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from epochwatchd.detection.silence.durations import Spread, add, spread_of
 
 NEVER_AGAIN = 0
-"""The period of a habit of one place."""
+"""The period of a pause of one place."""
 SHORTEST_PERIOD = 4
 """A shorter period would, with one place of slack on both sides, be due everywhere."""
 ALIKE = 2.0
@@ -18,7 +18,7 @@ CLOCK_EARLY, CLOCK_LATE = 0.97, 1.2
 EARLIER_RUN_S = -1.0
 
 
-class Surprise(NamedTuple):
+class OneOffPause(NamedTuple):
     """A place, and the pause there that nothing foretold.
 
     ``place`` counts from the run's begin, ``offset`` from the epoch's; None where it tells nothing of other epochs.
@@ -50,7 +50,7 @@ class Clock(NamedTuple):
         return any(CLOCK_EARLY * due_s <= waited_s <= CLOCK_LATE * due_s for waited_s, due_s in waited)
 
 
-class Habit(NamedTuple):
+class RecurringPause(NamedTuple):
     """Pauses that come again: at the places ``anchor + k * period`` of the run or of an epoch.
 
     With NEVER_AGAIN for a period: once a run, or once an epoch if ``in_epoch``. With a clock the places do not count.
@@ -69,61 +69,61 @@ class Habit(NamedTuple):
 
 
 class Foretold(NamedTuple):
-    """Surprises that make one due somewhere, and the habit that they are then."""
+    """Surprises that make one due somewhere, and the pause that they are then."""
 
-    by: tuple[Surprise, ...]
-    habit: Habit
+    by: tuple[OneOffPause, ...]
+    pause: RecurringPause
 
 
-def is_due(habit: Habit, here: Surprise) -> bool:
-    """Whether one of a habit's pauses may begin here."""
-    if habit.clock:
-        return habit.clock.is_due(here.at_s)
-    if habit.period == NEVER_AGAIN:
-        return _is_near(here.offset if habit.in_epoch else here.place, habit.anchor)
-    residues = ((x - habit.anchor) % habit.period for x in (here.place, here.offset or 0))
-    return any(_is_near(r, 0) or _is_near(r, habit.period) for r in residues)
+def is_due(pause: RecurringPause, here: OneOffPause) -> bool:
+    """Whether one of a pause's pauses may begin here."""
+    if pause.clock:
+        return pause.clock.is_due(here.at_s)
+    if pause.period == NEVER_AGAIN:
+        return _is_near(here.offset if pause.in_epoch else here.place, pause.anchor)
+    residues = ((x - pause.anchor) % pause.period for x in (here.place, here.offset or 0))
+    return any(_is_near(r, 0) or _is_near(r, pause.period) for r in residues)
 
 
 def _is_near(one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and abs(one - other) <= 1
 
 
-def foretold(habits: Sequence[Habit], surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
-    """What surprises make due here: by the same place, the same period, or else the same time.
+def foretold(recurring: Sequence[RecurringPause], one_offs: Sequence[OneOffPause], here: OneOffPause) -> list[Foretold]:
+    """What one_offs make due here: by the same place, the same period, or else the same time.
 
-    A habit of one place of every run counts as one: it may be the first of many, which other runs have not reached.
+    A pause of one place of every run counts as one: it may be the first of many, which other runs have not reached.
     """
-    first = [Surprise(h.anchor, None, EARLIER_RUN_S, h.spread.longest_s) for h in habits if h.is_of_one_place]
-    known = [*(s for s in first if s.place >= SHORTEST_PERIOD), *surprises]
+    first = [OneOffPause(h.anchor, None, EARLIER_RUN_S, h.spread.longest_s) for h in recurring if h.is_of_one_place]
+    known = [*(s for s in first if s.place >= SHORTEST_PERIOD), *one_offs]
     by_place = (_foretold_by_place(known[:i], one, here) for i, one in enumerate(known))
-    return [f for f in by_place if f] or _foretold_by_clock(surprises, here)
+    return [f for f in by_place if f] or _foretold_by_clock(one_offs, here)
 
 
-def _foretold_by_place(earlier: Sequence[Surprise], one: Surprise, here: Surprise) -> Foretold | None:
+def _foretold_by_place(earlier: Sequence[OneOffPause], one: OneOffPause, here: OneOffPause) -> Foretold | None:
     is_again = here.place == one.place if one.at_s >= 0.0 else _is_near(here.place, one.place)
     if is_again:
-        return _foretold((one,), Habit(anchor=here.place))
+        return _foretold((one,), RecurringPause(anchor=here.place))
     period = here.place - one.place
     if one.at_s >= 0.0 and period < SHORTEST_PERIOD:  # the same stop still, as a save right after an evaluation
         return None
     if here.offset is not None and _is_near(here.offset, one.offset):
-        return _foretold((one,), Habit(anchor=here.offset, in_epoch=True))
+        return _foretold((one,), RecurringPause(anchor=here.offset, in_epoch=True))
     if period < SHORTEST_PERIOD:
         return None
     before = tuple(s for s in earlier if _is_near(period, one.place - s.place))
     if before or _is_near(period, one.place):
-        return _foretold((*before, one), Habit(period=period, anchor=here.place % period))
+        return _foretold((*before, one), RecurringPause(period=period, anchor=here.place % period))
     return None
 
 
-def _foretold(by: tuple[Surprise, ...], habit: Habit) -> Foretold:
-    return Foretold(by, habit._replace(spread=spread_of([s.lasted_s for s in by])))
+def _foretold(by: tuple[OneOffPause, ...], pause: RecurringPause) -> Foretold:
+    return Foretold(by, pause._replace(spread=spread_of([s.lasted_s for s in by])))
 
 
-def _foretold_by_clock(surprises: Sequence[Surprise], here: Surprise) -> list[Foretold]:
-    """By the time between the latest surprise and the one before that was about as long, or the run's begin."""
-    this_run = [s for s in surprises if s.at_s > 0.0]
+def _foretold_by_clock(one_offs: Sequence[OneOffPause], here: OneOffPause) -> list[Foretold]:
+    """By the time between the latest one_off and the one before that was about as long, or the run's begin."""
+    this_run = [s for s in one_offs if s.at_s > 0.0]
     if not this_run:
         return []
     *others, latest = this_run
@@ -132,15 +132,15 @@ def _foretold_by_clock(surprises: Sequence[Surprise], here: Surprise) -> list[Fo
         began_s, ended_s = (by[0].at_s, by[0].at_s + by[0].lasted_s) if by else (0.0, 0.0)
         clock = Clock(latest.at_s - began_s, latest.at_s - ended_s, latest.at_s, latest.at_s + latest.lasted_s)
         if clock.is_due(here.at_s):
-            return [_foretold((*by, latest), Habit(clock=clock))]
+            return [_foretold((*by, latest), RecurringPause(clock=clock))]
     return []
 
 
-def overdue(habits: Sequence[Habit], here: Surprise, lasted_s: float) -> list[Habit]:
-    """Habits by the clock that have lost it, as at a new run's begin, and may be what lasted so long here."""
+def overdue(recurring: Sequence[RecurringPause], here: OneOffPause, lasted_s: float) -> list[RecurringPause]:
+    """Recurring pauses by the clock that have lost it, as at a new run's begin, and may be what lasted so long here."""
     return [
         h
-        for h in habits
+        for h in recurring
         if h.clock and here.at_s > h.clock.began_s + h.clock.every_s and is_alike(lasted_s, h.spread.typical_s)
     ]
 
@@ -150,13 +150,13 @@ def is_alike(one_s: float, other_s: float) -> bool:
     return 1.0 / ALIKE < one_s / other_s < ALIKE
 
 
-def confirmed(habit: Habit, here: Surprise, lasted_s: float) -> Habit:
-    """The habit after a pause of it here."""
-    return rewound(habit, here.at_s, lasted_s)._replace(spread=add(habit.spread, lasted_s))
+def confirmed(pause: RecurringPause, here: OneOffPause, lasted_s: float) -> RecurringPause:
+    """The pause after a pause of it here."""
+    return rewound(pause, here.at_s, lasted_s)._replace(spread=add(pause.spread, lasted_s))
 
 
-def rewound(habit: Habit, began_s: float, lasted_s: float) -> Habit:
-    """The habit whose clock, if it has one, runs from a pause that began at this age of the run."""
-    if habit.clock is None:
-        return habit
-    return habit._replace(clock=habit.clock._replace(began_s=began_s, ended_s=began_s + lasted_s))
+def rewound(pause: RecurringPause, began_s: float, lasted_s: float) -> RecurringPause:
+    """The pause whose clock, if it has one, runs from a pause that began at this age of the run."""
+    if pause.clock is None:
+        return pause
+    return pause._replace(clock=pause.clock._replace(began_s=began_s, ended_s=began_s + lasted_s))

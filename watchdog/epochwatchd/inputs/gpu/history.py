@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
-from epochwatchd.detection.gpu.baseline import Habits, learn
+from epochwatchd.detection.gpu.baseline import Baseline, learn
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample, total
 from epochwatchd.model import Gpu, GpuFault, GpuLoad
 
 UNWATCHED_AFTER_S = 30.0
 """A longer gap between two looks is time nobody watched, and is not held against anybody: poll more often than this."""
 FAULTS_KEPT = 8
-NO_HABITS = Habits()
+NO_BASELINE = Baseline()
 
 
 class Owner(NamedTuple):
@@ -34,7 +34,7 @@ class Holder:
     held_since: float
     busy_at: float
     stamp_us: int
-    habits: Habits = NO_HABITS
+    baseline: Baseline = NO_BASELINE
 
 
 class Fault(NamedTuple):
@@ -99,15 +99,15 @@ def _hold(before: Holder | None, process: ProcessSample, now: float, unwatched_s
     if before is None:
         return Holder(process.memory_mib, now, now, process.stamp_us)
     busy_at, held_since = before.busy_at + unwatched_s, before.held_since + unwatched_s
-    habits = before.habits
+    baseline = before.baseline
     if working and busy_at > held_since:  # what came before the first work was loading
-        habits = habits._replace(longest_idle_s=max(habits.longest_idle_s, now - busy_at))
+        baseline = baseline._replace(longest_idle_s=max(baseline.longest_idle_s, now - busy_at))
     stamp_us = max(before.stamp_us, process.stamp_us)
-    return Holder(process.memory_mib, held_since, now if working else busy_at, stamp_us, habits)
+    return Holder(process.memory_mib, held_since, now if working else busy_at, stamp_us, baseline)
 
 
 def _learned(holder: Holder, load: GpuLoad | None, owner: Owner | None) -> Holder:
-    return holder if owner is None else replace(holder, habits=learn(holder.habits, load, owner.beats))
+    return holder if owner is None else replace(holder, baseline=learn(holder.baseline, load, owner.beats))
 
 
 def _load(gpu: GpuSample, owners: Mapping[int, Owner]) -> GpuLoad | None:
@@ -177,9 +177,9 @@ def _as_fact(gpu: WatchedGpu, holders: Mapping[int, Holder], unwatched_s: float,
         power_w=gpu.sample.power_w,
         lost=gpu.sample.lost,
         instance=gpu.sample.instance,
-        longest_idle_s=max(holder.habits.longest_idle_s for holder in holders.values()),
-        usual=first.habits.usual,
-        lately=first.habits.lately,
+        longest_idle_s=max(holder.baseline.longest_idle_s for holder in holders.values()),
+        usual=first.baseline.usual,
+        lately=first.baseline.lately,
         faults=tuple(
             GpuFault(fault.at, fault.what, fault.number, ours=fault.pids <= holders.keys())
             for fault in gpu.faults

@@ -20,7 +20,7 @@ from epochwatch.transport import RUN_DIRECTORY
 from epochwatch.wire import Beat, Body, WireError
 from epochwatchd.inputs.heartbeats.folders import Folder, Folders
 
-__all__ = ["BeatFiles", "Folder", "Sighting"]
+__all__ = ["BeatFile", "BeatFiles", "Folder", "Sighting"]
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -32,13 +32,17 @@ class Sighting(NamedTuple):
     uid: int
 
 
-class _Known(NamedTuple):
-    """What a file said, and where it lies: taken apart once, since every file is read every second."""
+class BeatFile:
+    """One heartbeat file, and what it said last: it is read every second, and taken apart when it has changed."""
 
-    raw_head: bytes
-    sighting: Sighting
-    folder: str
-    name: str
+    __slots__ = ("folder", "name", "path", "raw_head", "sighting")
+
+    def __init__(self, path: str) -> None:
+        folder, _, self.name = path.rpartition("/")
+        self.path = path
+        self.folder = sys.intern(folder)
+        self.raw_head = b""
+        self.sighting: Sighting | None = None
 
 
 class BeatFiles:
@@ -51,7 +55,6 @@ class BeatFiles:
         self._only_uid = only_uid
         self._folders = Folders()
         self._descriptors = self._folders.descriptors
-        self._known: dict[str, _Known] = {}
 
     def fileno(self) -> int:
         """The descriptor to wait on; then call ``appeared``."""
@@ -77,30 +80,28 @@ class BeatFiles:
         """Heartbeat files that appeared, or were written and closed, since the last call."""
         return self._folders.appeared()
 
-    def read(self, path: str) -> Sighting | None:
+    def read(self, file: BeatFile) -> Sighting | None:
         """The heartbeat in a file; None if it has not changed since the last reading.
 
         Raises WireError for what is no heartbeat, FileNotFoundError if the file is gone or its folder is not watched,
         PermissionError.
         """
-        known = self._known.get(path)
-        raw_before, before, folder, name = known or (b"", None, *_parts(path))
         try:
-            fd = os.open(name, _FLAGS, dir_fd=self._descriptors[folder])
+            fd = os.open(file.name, _FLAGS, dir_fd=self._descriptors[file.folder])
         except (KeyError, OSError) as e:
             raise _as_fault(e) from None
         try:
             raw_head = os.pread(fd, wire.HEAD_SIZE, 0)
-            if raw_head == raw_before and known:
+            if raw_head == file.raw_head and file.sighting:
                 return None
-            sighting = _sighting(path, fd, raw_head, self._only_uid, before)
+            sighting = _sighting(file.path, fd, raw_head, self._only_uid, file.sighting)
         except PermissionError:
             raise
         except OSError as e:  # a directory, or a file system that fails
             raise WireError("kind", f"cannot be read ({e.strerror})") from None
         finally:
             os.close(fd)
-        self._known[path] = _Known(raw_head, sighting, folder, name)
+        file.raw_head, file.sighting = raw_head, sighting
         return sighting
 
     def remove(self, path: str) -> None:
@@ -108,21 +109,12 @@ class BeatFiles:
 
         A user's own daemon removes nothing where the machine's watchdog reads: that one has to see the end, too.
         """
-        folder, name = _parts(path)
+        folder, _, name = path.rpartition("/")
         if self._only_uid is not None and folder == RUN_DIRECTORY:
             raise PermissionError(errno.EACCES, "it is for the machine's watchdog to remove")
         if folder not in self._descriptors:
             raise FileNotFoundError(errno.ENOENT, "its folder is not watched", path)
         os.unlink(name, dir_fd=self._descriptors[folder])
-
-    def forget(self, path: str) -> None:
-        """No longer remember what a file said."""
-        self._known.pop(path, None)
-
-
-def _parts(path: str) -> tuple[str, str]:
-    folder, _, name = path.rpartition("/")
-    return sys.intern(folder), name
 
 
 def _as_fault(error: KeyError | OSError) -> OSError | WireError:

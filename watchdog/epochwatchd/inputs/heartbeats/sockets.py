@@ -92,10 +92,6 @@ class BeatSocket:
         self._closed()
         self._socket.close()
 
-    def hears(self, key: str) -> bool:
-        """Whether a worker's key is of those fed by this kind of socket: what is dropped here excuses no other."""
-        return key.startswith("unix:" if self._socket.family == socket.AF_UNIX else "udp:")
-
     def known(self, key: str, datagram: Datagram) -> None:
         """The daemon has taken up a datagram for the worker under ``key``: its body is remembered, one a worker."""
         if datagram.raw_body:

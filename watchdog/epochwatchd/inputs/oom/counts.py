@@ -27,11 +27,11 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class OomCounts:
-    """A memory cgroup in which processes are watched (pids by key), as it was read again and again."""
+    """A memory cgroup, as it was read again and again. ``watched``: those watched in it, by whoever watches them."""
 
     group: MemoryGroup
     limit_mib: float | None = None
-    watched: dict[str, int] = field(default_factory=dict)
+    watched: dict[object, int] = field(default_factory=dict)
     sizes: Sizes = field(default_factory=Sizes)
     readings: deque[Reading] = field(default_factory=lambda: deque(maxlen=READINGS_KEPT))
 

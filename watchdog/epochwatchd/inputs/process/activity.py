@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -46,56 +46,75 @@ class _Look(NamedTuple):
     at: float
 
 
-class Looks:
-    """The last look at each suspect. Call ``begin`` at every tick."""
+class Activity:
+    """The looks at one suspect. ``last`` is the latest; ``skipped``: since then it had to wait for so many ticks."""
+
+    __slots__ = ("last", "skipped")
 
     def __init__(self) -> None:
-        self._last: dict[str, _Look] = {}
+        self.last: _Look | None = None
+        self.skipped = 0
+
+
+class Looks:
+    """Looks at suspects, a limited number a tick, whoever waits longest first. Call ``begin`` at every tick."""
+
+    def __init__(self) -> None:
         self._now = 0.0
         self._left = 0.0
-        self._unasked = 0.0
-        self._waiting: dict[str, None] = {}
-        self._first: frozenset[str] = frozenset()
+        self._waiting: Counter[int] = Counter()
+        self._first_from = math.inf
+        self._next_from = 0
+        self._spare = 0.0
         self._children: dict[int, list[int]] | None = None
         self._trees: dict[int, tuple[list[tuple[int, procfs.Stat]], _Tree]] = {}
 
     def begin(self, now: float, limit: float = PER_TICK) -> None:
-        """A new tick, in which at most ``limit`` looks are taken. Those for whom there was none left come first."""
+        """A new tick, in which at most ``limit`` looks are taken."""
         self._now, self._left, self._children, self._trees = now, limit, None, {}
-        self._first = frozenset(islice(self._waiting, int(min(limit, len(self._waiting)))))
-        self._unasked = limit - len(self._first)
+        self._first_from, self._next_from, self._spare = math.inf, 0, limit
+        for skipped in sorted(self._waiting, reverse=True):
+            if self._waiting[skipped] > self._spare:  # what is left is for some of these, and for nobody else
+                self._next_from = skipped
+                break
+            self._first_from = skipped
+            self._spare -= self._waiting[skipped]
+        self._waiting.clear()
 
-    def at(self, key: str, pid: int, body: Body | None = None) -> Process | None:
+    def at(self, suspect: Activity, pid: int, body: Body | None = None) -> Process | None:
         """What a suspect's process does; None if it is gone, or was never looked at and has to wait for its turn.
 
         At the first look, with nothing to compare, it is active if it is running right now. ``body`` says how its
         agent can be asked, which shows whether it is still there.
         """
-        before = self._last.get(key)
+        before = suspect.last
         if before is not None and before.at == self._now:
             return before.process
-        if not self._has_turn(key):
-            self._waiting.setdefault(key)
+        if not self._has_turn(suspect):
+            suspect.skipped += 1
+            self._waiting[suspect.skipped] += 1
             return before and before.process
-        self._waiting.pop(key, None)
+        suspect.skipped = 0
         stat = procfs.read_stat(pid)
         if stat is None:
             return None
         self._left -= 1
         try:
-            self._last[key] = self._look(pid, stat, before, _became(pid, stat, body))
+            suspect.last = self._look(pid, stat, before, _became(pid, stat, body))
         except OSError as e:  # the process table cannot be listed: what was seen before stands
             missed.note("process.table", f"process {pid}", e)
             return before and before.process
-        return self._last[key].process
+        return suspect.last.process
 
-    def _has_turn(self, key: str) -> bool:
+    def _has_turn(self, suspect: Activity) -> bool:
         if self._left <= 0:
             return False
-        if key in self._first:
+        if suspect.skipped >= self._first_from:
             return True
-        self._unasked -= 1
-        return self._unasked >= 0
+        if suspect.skipped < self._next_from or self._spare <= 0:
+            return False
+        self._spare -= 1
+        return True
 
     def _look(self, pid: int, stat: procfs.Stat, before: _Look | None, program: str | None) -> _Look:
         lately = before.process if before else Process(stat.state, -math.inf)
@@ -146,11 +165,6 @@ class Looks:
             if stat is not None:
                 yield child, stat
                 waiting.extend(self._children.get(child, ()))
-
-    def forget(self, key: str) -> None:
-        """No longer a suspect."""
-        self._last.pop(key, None)
-        self._waiting.pop(key, None)
 
 
 def _sum(pid: int, stat: procfs.Stat, below: Iterable[tuple[int, procfs.Stat]]) -> _Tree:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import select
 import struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.process.proc_connector import ExitEvents
@@ -21,140 +21,156 @@ UNREAPED_GRACE_S = 1.0
 """How long to wait for the parent of a dead process to reap it before judging without its exit status."""
 
 
-class Death(NamedTuple):
-    """The end of the process watched under ``key``."""
+class ExitWatch:
+    """A process whose end is waited for until ``close``. ``owner`` is whoever waits: it comes back with the end."""
 
-    key: str
+    __slots__ = ("_watcher", "fd", "is_told", "owner", "pid", "unreaped_at")
+
+    def __init__(self, watcher: Exits, fd: int, pid: int, owner: Any) -> None:
+        self._watcher = watcher
+        self.fd = fd
+        self.pid = pid
+        self.owner = owner
+        self.unreaped_at: float | None = None
+        self.is_told = False
+
+    def met_dead(self, at: float) -> Exit | None:
+        """The end, ``at`` that time, of one that is dead already now that it is watched; None if it lives.
+
+        A status that only its parent can learn is not waited for here: it comes with ``drain`` when it is reaped.
+        """
+        return self._watcher.met_dead(self, at)
+
+    def close(self) -> None:
+        """Stop waiting."""
+        self._watcher.close_one(self)
+
+
+class Death(NamedTuple):
+    """The end of a process, for whoever waited for it."""
+
+    owner: Any
     exit: Exit
 
 
-class Deaths:
-    """Watches processes by pidfd. ``fileno()`` becomes readable when one has died; then call ``drain``.
+class Exits:
+    """Waits for the ends of processes, by pidfd. ``fileno()`` becomes readable at one; then call ``drain``.
 
-    ``exits``: the kernel's word on how processes end, where pidfds do not say it, or not before they are reaped.
+    ``events``: the kernel's word on how processes end, where pidfds do not say it, or not before they are reaped.
     """
 
-    def __init__(self, exits: ExitEvents | None = None) -> None:
-        self._exits = exits
+    def __init__(self, events: ExitEvents | None = None) -> None:
+        self._events = events
         self._epoll = select.epoll()
-        self._by_fd: dict[int, tuple[str, int]] = {}
-        self._by_key: dict[str, int] = {}
-        self._unreaped: dict[int, float] = {}
-        self._told: set[int] = set()
+        self._by_fd: dict[int, ExitWatch] = {}
+        self._unreaped: dict[int, ExitWatch] = {}
 
     def fileno(self) -> int:
         """The descriptor to wait on."""
         return self._epoll.fileno()
 
-    def watch(self, key: str, pid: int, start: int) -> bool:
-        """Begin to watch; False if that process is already gone. Raises OSError where pidfds cannot be had."""
+    def watch(self, pid: int, start: int, owner: Any) -> ExitWatch | None:
+        """Begin to wait; None if that process is already gone. Raises OSError where pidfds cannot be had."""
         try:
             fd = os.pidfd_open(pid)
         except ProcessLookupError:
-            return False
+            return None
         try:
             stat = procfs.stat_of(pid)
             if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
                 os.close(fd)
-                return False
+                return None
             self._epoll.register(fd, select.EPOLLIN)
         except OSError:
             os.close(fd)
             raise
-        self.forget(key)
-        self._by_fd[fd] = (key, pid)
-        self._by_key[key] = fd
-        if self._exits:
-            self._exits.watch(pid)
-        return True
+        watch = self._by_fd[fd] = ExitWatch(self, fd, pid, owner)
+        if self._events:
+            self._events.watch(pid)
+        return watch
 
-    def met_dead(self, key: str, at: float) -> Exit | None:
-        """The end, ``at`` that time, of one that is dead already now that it is watched; None if it lives.
-
-        A status that only its parent can learn is not waited for here: it comes with ``drain`` when it is reaped.
-        """
-        fd = self._by_key[key]
+    def met_dead(self, watch: ExitWatch, at: float) -> Exit | None:
+        """See ``ExitWatch``."""
         poll = select.poll()
-        poll.register(fd, select.POLLIN)
+        poll.register(watch.fd, select.POLLIN)
         if not poll.poll(0):
             return None
-        end = self._exit_of(fd, at, reaped=False)
+        end = self._exit_of(watch, at, reaped=False)
         if end is not None:
-            return self._done(fd, end).exit
-        self._wait_for_reaping(fd, at)
-        return self._unknown(fd, at).exit
+            watch.close()
+            return end
+        self._wait_for_reaping(watch, at)
+        return _unknown(watch, at)
 
-    def forget(self, key: str) -> None:
-        """Stop watching."""
-        fd = self._by_key.pop(key, None)
-        if fd is None:
+    def close_one(self, watch: ExitWatch) -> None:
+        """See ``ExitWatch``."""
+        if self._by_fd.get(watch.fd) is not watch:  # closed before
             return
-        self._epoll.unregister(fd)
-        _, pid = self._by_fd.pop(fd)
-        self._unreaped.pop(fd, None)
-        self._told.discard(fd)
-        if self._exits:
-            self._exits.forget(pid)
-        os.close(fd)
+        self._epoll.unregister(watch.fd)
+        del self._by_fd[watch.fd]
+        self._unreaped.pop(watch.fd, None)
+        if self._events:
+            self._events.forget(watch.pid)
+        os.close(watch.fd)
 
     def drain(self, now: float) -> list[Death]:
-        """The deaths since the last call. A process whose parent has not reaped it yet comes a little later.
+        """The ends since the last call. A process whose parent has not reaped it yet comes a little later.
 
-        One that was given as ``unreaped`` comes a second time when it was reaped, unless it is forgotten before.
+        One that was given as ``unreaped`` comes a second time when it was reaped, unless it is closed before.
         """
         deaths = []
         for fd, events in self._epoll.poll(0, 1024):
-            died_at = self._unreaped.get(fd, now)
-            end = self._exit_of(fd, died_at, reaped=bool(events & select.EPOLLHUP))
+            watch = self._by_fd[fd]
+            died_at = now if watch.unreaped_at is None else watch.unreaped_at
+            end = self._exit_of(watch, died_at, reaped=bool(events & select.EPOLLHUP))
             if end is not None:
-                deaths.append(self._done(fd, end))
+                watch.close()
+                deaths.append(Death(watch.owner, end))
             else:
-                self._wait_for_reaping(fd, now)
+                self._wait_for_reaping(watch, now)
         return deaths
 
-    def _wait_for_reaping(self, fd: int, died_at: float) -> None:
-        self._unreaped[fd] = died_at
-        self._epoll.modify(fd, 0)  # only the hang-up that reaping brings
+    def _wait_for_reaping(self, watch: ExitWatch, died_at: float) -> None:
+        watch.unreaped_at = died_at
+        self._unreaped[watch.fd] = watch
+        self._epoll.modify(watch.fd, 0)  # only the hang-up that reaping brings
 
     def overdue(self, now: float) -> list[Death]:
         """Deaths whose exit status did not come in time, each once; call it now and then."""
-        if self._exits:
-            self._exits.drain()
-        late = [fd for fd, at in self._unreaped.items() if now - at >= UNREAPED_GRACE_S and fd not in self._told]
-        return [self._unknown(fd, self._unreaped[fd]) for fd in late]
+        if self._events:
+            self._events.drain()
+        return [
+            Death(watch.owner, _unknown(watch, watch.unreaped_at))
+            for watch in self._unreaped.values()
+            if watch.unreaped_at is not None and now - watch.unreaped_at >= UNREAPED_GRACE_S and not watch.is_told
+        ]
 
-    def _unknown(self, fd: int, died_at: float) -> Death:
-        """A death without its status, which may still come."""
-        key, pid = self._by_fd[fd]
-        self._told.add(fd)
-        stat = procfs.read_stat(pid)
-        return Death(key, Exit(died_at, unreaped_by=stat.parent if stat else 0))
-
-    def _exit_of(self, fd: int, died_at: float, *, reaped: bool) -> Exit | None:
+    def _exit_of(self, watch: ExitWatch, died_at: float, *, reaped: bool) -> Exit | None:
         """How the process ended; None if it has to be asked again after its parent reaped it."""
-        end = _exit_by_pidfd(fd, died_at)
+        end = _exit_by_pidfd(watch.fd, died_at)
         if end is not None:
             return end
-        _, pid = self._by_fd[fd]
-        wait_status = None if reaped else procfs.exit_status_of_zombie(pid)
-        if wait_status is None and self._exits:
-            wait_status = self._exits.status_of(pid)
+        wait_status = None if reaped else procfs.exit_status_of_zombie(watch.pid)
+        if wait_status is None and self._events:
+            wait_status = self._events.status_of(watch.pid)
         if wait_status is not None:
             return _exit(died_at, wait_status)
         return Exit(died_at) if reaped else None
 
-    def _done(self, fd: int, end: Exit) -> Death:
-        key, _ = self._by_fd[fd]
-        self.forget(key)
-        return Death(key, end)
-
     def close(self) -> None:
         """Let go of every descriptor."""
-        for key in list(self._by_key):
-            self.forget(key)
+        for watch in list(self._by_fd.values()):
+            watch.close()
         self._epoll.close()
-        if self._exits:
-            self._exits.close()
+        if self._events:
+            self._events.close()
+
+
+def _unknown(watch: ExitWatch, died_at: float) -> Exit:
+    """An end without its status, which may still come."""
+    watch.is_told = True
+    stat = procfs.read_stat(watch.pid)
+    return Exit(died_at, unreaped_by=stat.parent if stat else 0)
 
 
 def _exit_by_pidfd(fd: int, died_at: float) -> Exit | None:

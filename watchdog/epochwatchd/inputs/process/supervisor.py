@@ -16,7 +16,7 @@ from epochwatchd.inputs.oom import cgroups
 _GOING_DOWN = (Path("/run/systemd/shutdown/scheduled"), Path("/run/nologin"))
 """``shutdown`` with a time; what systemd makes when a shutdown begins, or five minutes before a scheduled one."""
 
-_KEEPERS = (
+_SUPERVISORS = (
     (
         r"/slurm.*/job_(\d+)(?:/|$)",
         "it ran in Slurm's job {0}: `sacct -j {0}` tells of a time limit, preemption or scancel",
@@ -31,15 +31,15 @@ _KEEPERS = (
 """Slurm's cgroups of both versions; kubelet's, with the cgroupfs driver or systemd's; the innermost unit of systemd."""
 
 
-def keeper_of(pid: int) -> str | None:
+def supervisor_of(pid: int) -> str | None:
     """A line of evidence on who may end a live process; None where nothing is known of such a one."""
-    return keeper(cgroups.memberships(pid))
+    return supervisor(cgroups.memberships(pid))
 
 
 @lru_cache(maxsize=256)
-def keeper(memberships: str) -> str | None:
+def supervisor(memberships: str) -> str | None:
     """The same by its ``/proc/PID/cgroup``."""
-    for pattern, line in _KEEPERS:
+    for pattern, line in _SUPERVISORS:
         found = re.search(rf"^\d+:[^:]*:.*?{pattern}", memberships, re.MULTILINE)
         if found:
             return line.format(found[1])

@@ -88,33 +88,34 @@ class _Asked(NamedTuple):
     stack: Stack | None = None
 
 
-class Stacks:
-    """The last answer of each process that was asked."""
+class Asking:
+    """The last answer of one process, until ``close``."""
+
+    __slots__ = ("_asked",)
 
     def __init__(self) -> None:
-        self._asked: dict[str, _Asked] = {}
+        self._asked: _Asked | None = None
 
-    def at(self, key: str, pid: int, body: Body, now: float, *, wanted: bool, uid: int | None) -> Stack | None:
-        """Where a process hangs: nothing if it cannot be known, None while an answer is awaited.
+    def at(self, pid: int, body: Body, now: float, *, wanted: bool, uid: int | None) -> Stack | None:
+        """Where the process hangs: nothing if it cannot be known, None while an answer is awaited.
 
         With ``wanted`` it is asked, at most once a minute, and only where it is of the user with this ``uid``; None:
         it is not known whose beats they are, and nobody is asked.
         """
-        asked = self._asked.get(key)
-        whom = _Whom(pid, body, uid)
+        asked, whom = self._asked, _Whom(pid, body, uid)
         if asked is not None and asked.stack is None:
-            asked = self._asked[key] = _answered(asked, whom, now)
+            self._asked = asked = _answered(asked, whom, now)
         elif wanted and (asked is None or now - asked.at >= AGAIN_AFTER_S):
             asked = _begun(0, whom, now)
             if asked is not None:
-                self._asked[key] = asked
+                self._asked = asked
         return asked.stack if asked is not None else Stack()
 
-    def forget(self, key: str) -> None:
+    def close(self) -> None:
         """It goes on, or is gone."""
-        asked = self._asked.pop(key, None)
-        if asked is not None and asked.question is not None:
-            asked.question.close()
+        if self._asked is not None and self._asked.question is not None:
+            self._asked.question.close()
+        self._asked = None
 
 
 def _begun(way: int, whom: _Whom, now: float) -> _Asked | None:

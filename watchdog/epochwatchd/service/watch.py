@@ -1,0 +1,169 @@
+"""One worker, with everything that is held to watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from epochwatch.wire import FAILED
+from epochwatchd.inputs.heartbeats.files import BeatFile
+from epochwatchd.inputs.heartbeats.sockets import BeatSocket
+from epochwatchd.inputs.oom.watch import OomWatch, OomWatcher
+from epochwatchd.inputs.process import procfs
+from epochwatchd.inputs.process.activity import Activity, Looks
+from epochwatchd.inputs.process.exits import Exits, ExitWatch
+from epochwatchd.inputs.process.supervisor import supervisor_of
+from epochwatchd.inputs.stacks.collect import Asking
+from epochwatchd.model import Exit, Moment, Process, Stack, Worker
+from epochwatchd.service import exit_causes
+from epochwatchd.service.shares import Share
+
+if TYPE_CHECKING:
+    from epochwatchd.service.runs import Run
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """One worker, and all that is held to watch it.
+
+    worker: what its beats have shown so far.
+    run: what it is part of.
+    file: its heartbeat file; None where it sends datagrams.
+    via: the socket that its last datagram came by.
+    share: what it takes of the watchdog.
+    pid: its process, by the number it has here, as long as that is known to live.
+    exit_watch: tells when its process ends, and how.
+    oom: tells whether the kernel killed it for want of memory.
+    supervisor: who may end it from outside, a line of evidence.
+    activity, asking: what its process does, and where it hangs; while it is a suspect.
+    program: the command line of what it has become by ``exec``, if that was seen.
+    if_killed: its end as it would be explained if it had been killed, while its status is awaited.
+    """
+
+    worker: Worker
+    run: Run = field(init=False, repr=False)
+    file: BeatFile | None = None
+    via: BeatSocket | None = None
+    share: Share | None = None
+    pid: int | None = None
+    exit_watch: ExitWatch | None = None
+    oom: OomWatch | None = None
+    supervisor: str | None = None
+    activity: Activity | None = None
+    asking: Asking | None = None
+    program: str | None = None
+    if_killed: Exit | None = None
+
+    @property
+    def key(self) -> str:
+        """Where its beats come from."""
+        return self.worker.key
+
+    # Its process
+
+    def attach(self, pid: int, exits: Exits, oom: OomWatcher, alive_at: float, now: float) -> Exit | None:
+        """Watch its process; gives the end of one that is dead already. Raises OSError where that cannot be known.
+
+        ``alive_at``: when it is last known to have lived.
+        """
+        if self.share:
+            self.share.tie()
+        watch = exits.watch(pid, self.worker.body.start or 0, self)
+        if watch is None:
+            return Exit(alive_at)
+        self._stop_waiting()
+        self.exit_watch = watch
+        end = watch.met_dead(alive_at)
+        if end is None:
+            self.pid = pid
+            self.surround(oom, now)
+        return end
+
+    def surround(self, oom: OomWatcher, now: float) -> None:
+        """Watch what may tell later why its process ended, or the command that it wraps, as soon as that is known."""
+        if self.pid is None:
+            return
+        body = self.worker.body
+        command_pid = procfs.command_of(body, self.pid)
+        wrapper = None if body.command_pid is None else self.pid
+        self.oom = oom.watch(command_pid or self.pid, now, wrapper=wrapper, instead_of=self.oom)
+        self.supervisor = self.supervisor or supervisor_of(self.pid)
+
+    def ended(self, end: Exit) -> None:
+        """Its process is dead; that is believed before anything is asked of it."""
+        self.worker = self.worker._replace(exit=end)
+        self.pid = None
+
+    def explained(self, end: Exit, now: float) -> Exit:
+        """Its end with what else is known of it: see ``exit_causes``."""
+        explained, self.if_killed = exit_causes.explained(end, self.if_killed, self.oom, self.supervisor, now)
+        return explained
+
+    def told(self, worker: Worker, moment: Moment) -> Worker:
+        """The worker, if it wraps a command, with the end of that as it told it."""
+        body = worker.body
+        if worker.exit or not (worker.local and body.command_pid) or worker.head.state != FAILED:
+            return worker
+        return worker._replace(exit=self.explained(Exit(moment.mono, body.exit_status), moment.mono))
+
+    # A suspect
+
+    def look(self, looks: Looks) -> Process | None:
+        """What its process does; None if it is gone, or was never looked at and has to wait for its turn."""
+        if self.pid is None:
+            return None
+        self.activity = self.activity or Activity()
+        process = looks.at(self.activity, self.pid, self.worker.body)
+        if process is not None and process.program is not None:
+            self.program = process.program
+        return process
+
+    def ask(self, now: float, *, wanted: bool) -> Stack | None:
+        """Where it hangs: see ``Asking.at``."""
+        if self.pid is None or (self.asking is None and not wanted):
+            return Stack()
+        self.asking = self.asking or Asking()
+        return self.asking.at(self.pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
+
+    def calm(self) -> None:
+        """It is no suspect any more."""
+        self.activity = self.program = None
+        if self.asking is not None:
+            self.asking.close()
+            self.asking = None
+
+    # The end of it
+
+    def _stop_waiting(self) -> None:
+        if self.exit_watch is not None:
+            self.exit_watch.close()
+            self.exit_watch = None
+
+    @property
+    def awaits_status(self) -> bool:
+        """Whether its parent has still to ask how it ended."""
+        return self.worker.exit is not None and self.worker.exit.unreaped_by is not None
+
+    def release(self) -> None:
+        """Let go of all but its exit status, if that is still to come."""
+        if self.share is not None:
+            self.share.close()
+        if self.oom is not None:
+            self.oom.close()
+            self.oom = None
+        if self.via is not None:
+            self.via.forget(self.key)
+        self.calm()
+        self.pid = self.supervisor = None
+        if not self.awaits_status:
+            self._stop_waiting()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.release()
+        self._stop_waiting()
+
+    def learn_status(self, end: Exit, now: float) -> None:
+        """Only now, after its run was told, it is known how it ended."""
+        program = self.worker.exit.program if self.worker.exit is not None else None
+        self.worker = self.worker._replace(exit=replace(self.explained(end, now), program=program))
