@@ -1,6 +1,5 @@
 """What it costs to judge ten thousand runs once, and how much is remembered of the silences of one."""
 
-import json
 import random
 import time
 from collections.abc import Sequence
@@ -9,11 +8,12 @@ import common
 from common import Goal
 
 from epochwatch.wire import Beat, Body, Head
-from epochwatchd.detection import detectors, silence
+from epochwatchd.detection import detectors
 from epochwatchd.detection.observing import meet, observe
 from epochwatchd.model import Policy, Worker
 from epochwatchd.service.judging import findings_of
 from epochwatchd.service.runs import Run
+from epochwatchd.store.records import history_json
 
 RUNS = 10_000
 BEATS = 600
@@ -26,7 +26,7 @@ GOAL_KIB = 4.0
 def measure(*, quick: bool) -> list[Goal]:
     learned = [_worker(f"{i}", step_s, BEATS // 10 if quick else BEATS) for i, (step_s, _) in enumerate(KINDS.values())]
     times = [_judged_ms(worker, ago_s) for worker, (_, ago_s) in zip(learned, KINDS.values(), strict=True)]
-    sizes = [len(json.dumps(silence.dump(worker.history))) / 1024 for worker in learned]
+    sizes = [len(history_json(worker.history)) / 1024 for worker in learned]
     common.print_table(
         f"Judging {RUNS:,} healthy runs once, after {EVALUATION_EVERY} steps an epoch with an evaluation",
         ["runs with", "ms", "KiB remembered a run"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
 from epochwatch.wire import Body, Head
 
@@ -47,6 +47,10 @@ Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 SHELL_SIGNAL = 128
 """A shell returns this and the number of the signal for a program that a signal ended."""
+
+
+At: TypeAlias = Annotated[float, "monotonic"]
+"""A time of the monotonic clock, in seconds; a reboot moves it: see ``store.codec``."""
 
 
 class EpochwatchError(Exception):
@@ -110,7 +114,7 @@ class Spread(NamedTuple):
     mean: float = 0.0
     variance: float = 0.0
     above: int = 0
-    above_at: float = 0.0
+    above_at: At = 0.0
 
 
 class Windows(NamedTuple):
@@ -121,10 +125,10 @@ class Windows(NamedTuple):
     """
 
     from_place: int = 0
-    from_at: float = 0.0
+    from_at: At = 0.0
     usual: tuple[float, ...] = ()
     slow: tuple[float, ...] = ()
-    slow_at: float = 0.0
+    slow_at: At = 0.0
 
 
 class Pace(NamedTuple):
@@ -135,8 +139,8 @@ class Pace(NamedTuple):
     step was seen to advance.
     """
 
-    stood_at: float | None = None
-    news_at: float = 0.0
+    stood_at: At | None = None
+    news_at: At = 0.0
     calm_s: float = 0.0
     advances: bool = False
     windows: Windows = Windows()
@@ -159,18 +163,18 @@ class Worker(NamedTuple):
     body: Body
     user: str
     local: bool
-    started_at: float
-    beat_at: float
-    heard_at: float
-    phase_at: float
+    started_at: At
+    beat_at: At
+    heard_at: At
+    phase_at: At
     keeps_alive: bool = False
     beats: int = 0
     rhythm: Rhythm = Rhythm()
-    pace_from: tuple[float, float] | None = None
-    not_finite_at: float | None = None
+    pace_from: tuple[float, At] | None = None
+    not_finite_at: At | None = None
     exit: Exit | None = None
     spread: Spread = Spread()
-    met_at: float = 0.0
+    met_at: At = 0.0
     history: Any = None
     estimate_s: float | None = None
     pace: Pace = Pace()

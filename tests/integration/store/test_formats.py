@@ -1,6 +1,7 @@
 """Databases that other versions have written."""
 
 import json
+import math
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -10,8 +11,9 @@ import pytest
 from builders import WALL, beat, incident, worker
 from stored import MESSAGE, NOW, ROW
 
-from epochwatchd.model import Pace
+from epochwatchd.model import Moment, Pace
 from epochwatchd.store import Record, Store, StoreRefused, StoreUnusable, read_runs
+from epochwatchd.store.records import worker_from
 
 OLDEST = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 IS_STRICT = sqlite3.sqlite_version_info >= (3, 37)
@@ -38,6 +40,7 @@ def make_it_old(store):
             db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
         for key, text in db.execute("SELECT key, snapshot FROM main.worker").fetchall():
             said = json.loads(text)
+            said["patience"] = said.pop("history")
             del said["pace"], said["patience"]["stands"]
             db.execute("UPDATE main.worker SET snapshot = ? WHERE key = ?", (json.dumps(said), key))
         db.execute("PRAGMA main.user_version = 1")
@@ -154,3 +157,18 @@ def test_a_worker_of_an_earlier_version_has_no_estimate_yet(store):
     store._db.execute("UPDATE worker SET snapshot = ?", (json.dumps(said),))
     [(_, [restored], _)], [] = store.unfinished(NOW)
     assert restored == worker()
+
+
+def test_a_worker_stored_before_its_parts_were_renamed_goes_on_with_all_it_has_learned():
+    snapshot = (Path(__file__).parent / "snapshot_of_the_first_epochwatch.json").read_text("utf-8")
+    before = json.loads(snapshot)
+    at = Moment(*before["moment"])
+    known = worker_from("/w", snapshot, at, "this boot")
+    assert (known.head.seq, known.body.job, known.uid, known.beats) == (899, "digits", 1000, 898)
+    assert math.isnan(known.body.metrics["acc"])
+    assert known.history.lived_s == before["patience"]["lived_s"]
+    assert known.history.ends.seen == before["patience"]["ends"][0] > 0
+    assert known.pace.windows.usual == tuple(before["pace"][4][2])
+    rebooted = worker_from("/w", snapshot, Moment(10.0, at.wall + 100.0), "another boot")
+    assert rebooted.beat_at == pytest.approx(10.0 - 100.0 - (at.mono - known.beat_at))
+    assert rebooted.pace_from == (known.pace_from[0], pytest.approx(known.pace_from[1] - at.mono - 90.0))

@@ -1,12 +1,11 @@
-import json
-
 import pytest
 
 from epochwatch.wire import Head
 from epochwatchd.detection import silence
 from epochwatchd.detection.silence import Life, SilenceHistory, least_limit_s, limit_s
-from epochwatchd.detection.silence.durations import bound_s, spread_of
+from epochwatchd.detection.silence.durations import Spread, bound_s, spread_of
 from epochwatchd.detection.silence.limits import ANNOUNCED_FLOOR_S, FLOOR_S
+from epochwatchd.store.records import history_from, history_json
 
 STEP_S = 0.5
 
@@ -233,14 +232,21 @@ def test_places_that_jump_back_or_are_absurd_harm_nothing():
 def test_what_is_known_survives_being_stored():
     known = Training(step_s=1.0).steps(6000, lambda seq: 80.0 * (seq % 700 == 0) + 9.0 * (seq % 1331 == 0)).known
     known = silence.learn_phase(known, "eval", 12.0, in_mid_run=True)
-    stored = json.dumps(silence.dump(known), allow_nan=False)
-    assert silence.load(json.loads(stored)) == known
+    stored = history_json(known)
+    assert history_from(stored) == known
     assert len(stored) < 4096
 
 
 def test_of_what_another_version_stored_nothing_is_known():
-    assert silence.load({"longest_s": 3.0}) == SilenceHistory()
-    assert silence.load({**silence.dump(SilenceHistory()), "recurring": [[1, 2, 3, 4, 5, 6]]}) == SilenceHistory()
+    assert history_from('{"longest_s": 3.0}') == SilenceHistory()
+    assert history_from('{"lived_s": 7.0, "recurring": [[1, 2, 3, 4, 5, 6]]}') == SilenceHistory()
+
+
+def test_what_an_older_version_stored_under_other_names_is_known():
+    pauses = '"habits": [[[3, 2.5, 12.0], 100, 7, false, null]], "surprises": [[40, null, 80.0, 9.0, true]]'
+    known = history_from(f'{{"lived_s": 60.0, {pauses}, "phases": [["eval", [1, 2.0, 8.0]]]}}')
+    assert (known.lived_s, known.recurring[0].spread.longest_s, known.one_offs[0].anywhere) == (60.0, 12.0, True)
+    assert known.phases == (("eval", Spread(1, 2.0, 8.0)),)
 
 
 def test_a_save_right_after_an_evaluation_is_not_its_return():

@@ -8,22 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from epochwatch.wire import Body, Head
-from epochwatchd.detection import silence
+from epochwatch.wire import Body
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import (
-    Cause,
-    Finding,
-    Incident,
-    Kind,
-    Moment,
-    Notification,
-    Pace,
-    Rhythm,
-    Spread,
-    Windows,
-    Worker,
-)
+from epochwatchd.model import Cause, Finding, Incident, Kind, Moment, Notification, Worker
+from epochwatchd.store.codec import restored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +68,9 @@ def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:
     Its times are of the monotonic clock, which goes on as long as the machine is up; ``boot`` and ``moment`` tell what
     they meant.
     """
-    return to_json(
-        {
-            "head": worker.head._asdict(),
-            "body": _known(worker.body),
-            "user": worker.user,
-            "uid": worker.uid,
-            "local": worker.local,
-            "keeps_alive": worker.keeps_alive,
-            "beats": worker.beats,
-            "rhythm": worker.rhythm,
-            "patience": silence.dump(worker.history),
-            "met_at": worker.met_at,
-            "boot": boot,
-            "moment": moment,
-            "started_at": worker.started_at,
-            "beat_at": worker.beat_at,
-            "heard_at": worker.heard_at,
-            "phase_at": worker.phase_at,
-            "pace_from": worker.pace_from,
-            "not_finite_at": worker.not_finite_at,
-            "spread": worker.spread,
-            "estimate_s": worker.estimate_s,
-            "pace": worker.pace,
-        }
-    )
+    known = {name: value for name, value in worker._asdict().items() if name not in ("key", "exit")}
+    said = {"head": worker.head._asdict(), "body": _known(worker.body), "history": worker.history._asdict()}
+    return to_json({**known, **said, "boot": boot, "moment": moment})
 
 
 def _known(body: Body) -> dict[str, Any]:
@@ -116,48 +82,11 @@ def _known(body: Body) -> dict[str, Any]:
 def worker_from(key: str, snapshot: str, moment: Moment, boot: str) -> Worker:
     """The worker of a snapshot; after a reboot its times are moved to the new monotonic clock by the wall clock."""
     said = json.loads(snapshot)
-    told = numbers({name: value for name, value in said.items() if name not in ("head", "body", "user", "boot")})
-    taken = Moment(*told["moment"])
+    taken = Moment(*said["moment"])
     shift_s = 0.0 if said["boot"] == boot else taken.wall_of(0.0) - moment.wall_of(0.0)
-    spread = Spread(*told["spread"])
-    pace, not_finite_at = told["pace_from"], told["not_finite_at"]
-    return Worker(
-        key=key,
-        head=_head(said["head"]),
-        body=_body(said["body"]),
-        user=said["user"],
-        local=told["local"],
-        started_at=told["started_at"] + shift_s,
-        beat_at=told["beat_at"] + shift_s,
-        heard_at=told["heard_at"] + shift_s,
-        phase_at=told["phase_at"] + shift_s,
-        keeps_alive=told["keeps_alive"],
-        beats=told["beats"],
-        rhythm=Rhythm(*told["rhythm"]),
-        pace_from=pace and (pace[0], pace[1] + shift_s),
-        not_finite_at=None if not_finite_at is None else not_finite_at + shift_s,
-        spread=spread._replace(above_at=spread.above_at + shift_s),
-        met_at=told["met_at"] + shift_s,
-        history=silence.load(told["patience"]),
-        estimate_s=told.get("estimate_s"),
-        pace=_pace(told["pace"], shift_s) if "pace" in told else Pace(),
-        uid=told.get("uid"),
-    )
-
-
-def _head(said: Mapping[str, Any]) -> Head:
-    return Head(**{**said, **{name: numbers(said[name]) for name in ("epoch", "loss", "within_s") if name in said}})
-
-
-def _body(said: Mapping[str, Any]) -> Body:
-    body: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in said.items()}
-    return Body(**{**body, "metrics": numbers(body.get("metrics"))})
-
-
-def _pace(said: Sequence[Any], shift_s: float) -> Pace:
-    stood_at, news_at, calm_s, advances, (place, from_at, usual, slow, slow_at) = said
-    windows = Windows(place, from_at + shift_s, tuple(usual), tuple(slow), slow_at + shift_s)
-    return Pace(None if stood_at is None else stood_at + shift_s, news_at + shift_s, calm_s, advances, windows)
+    history = _history(said.get("history") or said.get("patience") or {})  # as earlier versions called it
+    worker: Worker = restored(Worker, {**said, "key": key, "exit": None, "history": None}, shift_s)
+    return worker._replace(history=history)
 
 
 def incident_from(row: Mapping[str, Any], moment: Moment) -> Incident:
@@ -189,12 +118,20 @@ def notification_from(content: str) -> Notification:
 
 def history_json(learned: SilenceHistory) -> str:
     """What a job has taught, as JSON."""
-    return to_json(silence.dump(learned))
+    return to_json(learned._asdict())
 
 
 def history_from(content: str) -> SilenceHistory:
-    """What a job has taught, of its JSON."""
-    return silence.load(numbers(json.loads(content)))
+    """What a job has taught, of its JSON; nothing where another version wrote it: then the job is learned anew."""
+    return _history(json.loads(content))
+
+
+def _history(said: Mapping[str, Any]) -> SilenceHistory:
+    try:
+        known: SilenceHistory = restored(SilenceHistory, {_RENAMED.get(name, name): said[name] for name in said})
+    except (TypeError, ValueError):
+        return SilenceHistory()
+    return known
 
 
 def to_json(value: Any) -> str:
@@ -217,18 +154,11 @@ def _finite(value: Any) -> Any:
     return [_finite(child) for child in value] if isinstance(value, (list, tuple)) else value
 
 
-def numbers(value: Any) -> Any:
-    """Decoded JSON in which all texts but names are numbers: those that ``to_json`` made texts are floats again."""
-    if isinstance(value, str):
-        return float(value) if value in _NAMES.values() else value
-    if isinstance(value, dict):
-        return {name: numbers(child) for name, child in value.items()}
-    return [numbers(child) for child in value] if isinstance(value, list) else value
-
-
 def _mono(wall: float, moment: Moment) -> float:
     return moment.mono - (moment.wall - wall)
 
 
 RUN_COLUMNS = tuple(RunRow.__dataclass_fields__)
+_RENAMED = {"habits": "recurring", "surprises": "one_offs"}
+"""What earlier versions called parts of a history."""
 _NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}

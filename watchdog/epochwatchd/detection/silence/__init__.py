@@ -4,13 +4,12 @@ Training is silent at places, not at random: at the end of an epoch, every so ma
 silence is therefore held against what is due at its place: longer where a pause is due, short everywhere else. What one
 run has taught, the next run of its job begins with.
 
-``spread`` says how long the next of a kind may last, ``recurring`` where pauses come again, ``limits`` what that allows
-now, ``learning`` what a gap teaches, ``keeping`` how all this is stored.
+``durations`` says how long the next of a kind may last, ``pauses`` where they come again, ``limits`` what that allows
+now, ``learning`` what a gap teaches, ``history`` what is known.
 """
 
 from epochwatchd.detection.silence.history import PAUSE_S, Life, SilenceHistory
-from epochwatchd.detection.silence.keeping import dump, load, next_run
-from epochwatchd.detection.silence.learning import learn, learn_end, learn_phase, learn_stand, teaches
+from epochwatchd.detection.silence.learning import learn, learn_end, learn_phase, learn_stand, next_run, teaches
 from epochwatchd.detection.silence.limits import (
     FLOOR_S,
     floor_s,
@@ -25,7 +24,6 @@ __all__ = [
     "PAUSE_S",
     "Life",
     "SilenceHistory",
-    "dump",
     "floor_s",
     "learn",
     "learn_end",
@@ -33,7 +31,6 @@ __all__ = [
     "learn_stand",
     "least_limit_s",
     "limit_s",
-    "load",
     "next_run",
     "phase_limit_s",
     "stand_limit_s",

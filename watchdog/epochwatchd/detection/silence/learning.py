@@ -10,6 +10,7 @@ from epochwatchd.detection.silence.history import KEPT, PAUSE_S, Life, SilenceHi
 from epochwatchd.detection.silence.limits import PAUSE_FACTOR, WARM_UP, limit_s, stand_limit_s
 from epochwatchd.detection.silence.pauses import (
     ALIKE,
+    EARLIER_RUN_S,
     OneOffPause,
     RecurringPause,
     confirmed,
@@ -143,3 +144,15 @@ def _confirm(history: SilenceHistory, pause: RecurringPause, here: OneOffPause, 
         return history
     others = tuple(h for h in history.recurring if h is not pause)
     return history._replace(recurring=(*others, confirmed(pause, here, lasted_s)))
+
+
+def next_run(history: SilenceHistory, age_s: float) -> SilenceHistory:
+    """What the next run of the job begins with, after one that was watched for ``age_s``."""
+    return history._replace(
+        lived_s=history.lived_s + age_s,
+        epoch_from=None,
+        resumed_at=0,
+        blur=1,
+        recurring=tuple(rewound(h, 0.0, 0.0) for h in history.recurring),
+        one_offs=tuple(s._replace(at_s=EARLIER_RUN_S) for s in history.one_offs),
+    )
