@@ -6,6 +6,7 @@ import pytest
 from watching import watching
 
 from epochwatch import wire
+from epochwatchd.alerting import notices
 from epochwatchd.service import facts, judging, runs
 from epochwatchd.service.watch import Watch
 
@@ -32,17 +33,15 @@ def kinds(watch, job):
 
 
 WHERE_IT_BREAKS = [
-    "facts.is_suspect", "judging.judge", "judging.advance", "judging.compose", "judging.render",
-    "judging.channels_for", "judging.row",
+    (facts, "is_suspect"), (judging, "judge"), (judging, "advance"), (notices, "compose"), (notices, "render"),
+    (notices, "channels_for"), (judging, "row"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("where", WHERE_IT_BREAKS)
-def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_that(watch, monkeypatch, where):
-    module, name = where.split(".")
-    function = getattr({"judging": judging, "facts": facts}[module], name)
+@pytest.mark.parametrize(("module", "name"), WHERE_IT_BREAKS)
+def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_that(watch, monkeypatch, module, name):
     but = "kind='watchdog'" if name in ("channels_for", "render") else "watchdog:"
-    monkeypatch.setattr(f"epochwatchd.service.{where}", breaks_on("poison", function, but=but))
+    monkeypatch.setattr(module, name, breaks_on("poison", getattr(module, name), but=but))
     watch.beat("poison", job="poison")
     watch.beat("good", job="good")
     watch.tick()
@@ -58,7 +57,7 @@ def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_th
 
 
 def test_where_even_its_name_breaks_the_message_it_is_told_without(watch, monkeypatch):
-    monkeypatch.setattr(judging, "render", breaks_on("poison", judging.render, but=None))
+    monkeypatch.setattr(notices, "render", breaks_on("poison", notices.render, but=None))
     watch.beat("poison", job="poison")
     watch.beat("good", job="good")
     watch.tick()
@@ -70,7 +69,7 @@ def test_where_even_its_name_breaks_the_message_it_is_told_without(watch, monkey
 
 def test_a_run_that_broke_is_judged_again_after_an_hour_and_that_is_told(watch, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(judging, "compose", breaks_on("poison", judging.compose))
+        broken.setattr(notices, "compose", breaks_on("poison", notices.compose))
         watch.beat("poison", job="poison")
         watch.tick()
         watch.tick()
@@ -132,7 +131,7 @@ def test_a_tick_that_could_not_judge_says_so(watch, monkeypatch):
 
 
 def test_a_hundred_runs_of_one_user_that_break_are_one_message(watch, monkeypatch):
-    monkeypatch.setattr(judging, "compose", breaks_on("poison", judging.compose))
+    monkeypatch.setattr(notices, "compose", breaks_on("poison", notices.compose))
     for number in range(100):
         watch.beat(f"poison{number}", job="poison")
     watch.tick()

@@ -1,4 +1,4 @@
-"""Judging one run: detectors, incidents, messages and routes, up to the record that the store will keep.
+"""Judging one run: from the facts to the record that the store will keep.
 
 Nothing here changes the run; the daemon applies a Judgement only after it is stored, so that a verdict that could not
 be stored is simply reached again at the next tick.
@@ -9,20 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import TypeAlias
 
 from epochwatch.wire import RUNNING as RUNNING_STATE
-from epochwatchd.alerting.composing import compose
-from epochwatchd.alerting.rendering import render
-from epochwatchd.alerting.routing import channels_for, repeats_due
+from epochwatchd.alerting.notices import marked_told, notices_of, reminders, start_notices
 from epochwatchd.config import Config
 from epochwatchd.detection.detectors import Detector
-from epochwatchd.detection.incidents import Change, advance, incident_id
+from epochwatchd.detection.incidents import advance
 from epochwatchd.detection.observing import lesson_of
 from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.detection.verdict import Failure, Judged, examine, judge
-from epochwatchd.model import Facts, Finding, Incident, Kind, Moment, Notification, Reason, Worker
+from epochwatchd.model import Facts, Finding, Incident, Kind, Moment, Worker
 from epochwatchd.service.runs import Run, current_row, row
 from epochwatchd.store import Record
 from epochwatchd.store.records import RunRow
@@ -31,15 +27,6 @@ NO_FACTS = Facts()
 RUNNING = Judged([])
 STALE_END_S = 7 * 86400.0
 """An end this long ago, of a run never seen alive, is history: it is recorded and nobody is woken."""
-_REASONS: Mapping[str, Reason] = {
-    "opened": "first",
-    "escalated": "escalated",
-    "amended": "amended",
-    "resolved": "resolved",
-}
-
-Notice: TypeAlias = tuple[Notification, Sequence[str]]
-"""A message, and the channels it goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +62,10 @@ def judgement(
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
     quiet = judged.is_over and (_is_history(run, moment) or _went_on(run))
-    notices = _notices(run, changes, moment, config, quiet=quiet)
+    notices = [] if quiet else notices_of(run.run, run.speaker, changes, moment, config)
     if run.is_new and not judged.is_over:
-        notices = [*_started(run, moment, config), *notices]
-    told = _told(notices)
-    incidents = {k: _mark_told(i, told, moment) for k, i in incidents.items()}
+        notices = [*start_notices(run.key, run.run, run.speaker, moment, config), *notices]
+    incidents = marked_told(incidents, notices, moment)
     opened = [
         incidents.get(c.incident.finding.kind, c.incident) for c in changes if c.what not in ("resolved", "closed")
     ]
@@ -102,14 +88,7 @@ def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, SilenceHistory]]:
 
 def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
     """The reminders that are due for the open incidents of a run; None if none are."""
-    notices = []
-    incidents = dict(run.incidents)
-    for kind, incident in run.incidents.items():
-        notification = compose(incident, run.speaker, run=run.run, reason="repeat", moment=moment)
-        channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
-        if channels:
-            notices.append((_said(notification, moment, config), channels))
-            incidents[kind] = _mark_told(incident, {incident.id: channels}, moment)
+    notices, incidents = reminders(run.run, run.speaker, run.incidents, moment, config)
     if not notices:
         return None
     opened = [i for k, i in incidents.items() if i is not run.incidents[k]]
@@ -138,47 +117,6 @@ def _row(run: Run, judged: Judged, incidents: Mapping[Kind, Incident], moment: M
     return row(run, run.speaker, lingering.finding if lingering else None, moment)
 
 
-def _notices(run: Run, changes: Sequence[Change], moment: Moment, config: Config, *, quiet: bool) -> Sequence[Notice]:
-    notices: list[Notice] = []
-    for change in changes:
-        if change.what == "closed" or quiet:
-            continue
-        notices += _notice(run, change.incident, change.worker or run.speaker, _REASONS[change.what], moment, config)
-    return notices
-
-
-def _notice(  # noqa: PLR0917 - a message has as many sides
-    run: Run, incident: Incident, worker: Worker, reason: Reason, moment: Moment, config: Config
-) -> Sequence[Notice]:
-    """The message and whom it goes to; nothing where nobody wants it."""
-    notification = compose(incident, worker, run=run.run, reason=reason, moment=moment)
-    channels = _channels(notification, incident, config)
-    return [(_said(notification, moment, config), channels)] if channels else []
-
-
-def _said(notification: Notification, moment: Moment, config: Config) -> Notification:
-    """The message in the configured language, with times of the machine's own zone."""
-    return render(
-        notification, config.language, datetime.fromtimestamp(moment.wall).astimezone().tzinfo or timezone.utc
-    )
-
-
-def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
-    """Whom the routes name; of a fault's end those hear too who were told of the fault when it was less severe."""
-    channels = channels_for(config.routes, notification)
-    if notification.status != "resolved" or not channels:
-        return channels
-    told = [name for name in incident.notified_wall if name in config.channels]
-    return tuple(dict.fromkeys([*channels, *told]))
-
-
-def _started(run: Run, moment: Moment, config: Config) -> Sequence[Notice]:
-    worker = run.speaker
-    finding = Finding("started", "info", worker.started_at)
-    incident = Incident(incident_id(run.key, "started", moment.wall), run.key, finding, moment.wall)
-    return _notice(run, incident, worker, "first", moment, config)
-
-
 def _is_history(run: Run, moment: Moment) -> bool:
     """Whether a run that nobody saw alive ended long ago."""
     last_wall = max(w.head.time_ns for w in run.workers) / 1e9
@@ -188,14 +126,3 @@ def _is_history(run: Run, moment: Moment) -> bool:
 def _went_on(run: Run) -> bool:
     """Whether the end is another run's to tell."""
     return all(worker.exit is not None and worker.exit.went_on for worker in run.workers)
-
-
-def _told(notices: Sequence[Notice]) -> dict[str, Sequence[str]]:
-    return {notification.id: channels for notification, channels in notices}
-
-
-def _mark_told(incident: Incident, told: Mapping[str, Sequence[str]], moment: Moment) -> Incident:
-    channels = told.get(incident.id)
-    if not channels:
-        return incident
-    return replace(incident, notified_wall={**incident.notified_wall, **dict.fromkeys(channels, moment.wall)})

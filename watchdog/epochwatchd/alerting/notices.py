@@ -1,0 +1,90 @@
+"""Which messages go out, and to whom: an incident's changes said in words and routed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TypeAlias
+
+from epochwatchd.alerting.composing import compose
+from epochwatchd.alerting.rendering import render
+from epochwatchd.alerting.routing import channels_for, repeats_due
+from epochwatchd.config import Config
+from epochwatchd.detection.incidents import Change, incident_id
+from epochwatchd.model import Finding, Incident, Kind, Moment, Notification, Reason, Worker
+
+_REASONS: Mapping[str, Reason] = {
+    "opened": "first",
+    "escalated": "escalated",
+    "amended": "amended",
+    "resolved": "resolved",
+}
+
+Notice: TypeAlias = tuple[Notification, Sequence[str]]
+"""A message, and the channels it goes to."""
+
+
+def notices_of(run: str, speaker: Worker, changes: Iterable[Change], moment: Moment, config: Config) -> list[Notice]:
+    """The messages on what changed in a run of this name; where no worker is meant, the ``speaker`` is shown."""
+    return [
+        notice
+        for change in changes
+        if change.what != "closed"
+        for notice in _notice(
+            compose(change.incident, change.worker or speaker, run=run, reason=_REASONS[change.what], moment=moment),
+            change.incident,
+            moment,
+            config,
+        )
+    ]
+
+
+def start_notices(run_key: str, run: str, worker: Worker, moment: Moment, config: Config) -> list[Notice]:
+    """The message that a run has begun."""
+    finding = Finding("started", "info", worker.started_at)
+    incident = Incident(incident_id(run_key, "started", moment.wall), run_key, finding, moment.wall)
+    return _notice(compose(incident, worker, run=run, reason="first", moment=moment), incident, moment, config)
+
+
+def reminders(
+    run: str, speaker: Worker, incidents: Mapping[Kind, Incident], moment: Moment, config: Config
+) -> tuple[list[Notice], dict[Kind, Incident]]:
+    """The reminders that are due for open incidents, and these with when they were told."""
+    notices: list[Notice] = []
+    for incident in incidents.values():
+        notification = compose(incident, speaker, run=run, reason="repeat", moment=moment)
+        channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
+        if channels:
+            notices.append((_said(notification, moment, config), channels))
+    return notices, marked_told(incidents, notices, moment)
+
+
+def marked_told(incidents: Mapping[Kind, Incident], notices: Iterable[Notice], moment: Moment) -> dict[Kind, Incident]:
+    """The incidents with when each channel was last told of them."""
+    told = {notification.id: dict.fromkeys(channels, moment.wall) for notification, channels in notices}
+    return {
+        kind: replace(i, notified_wall={**i.notified_wall, **told[i.id]}) if told.get(i.id) else i
+        for kind, i in incidents.items()
+    }
+
+
+def _notice(notification: Notification, incident: Incident, moment: Moment, config: Config) -> list[Notice]:
+    """The message and whom it goes to; nothing where nobody wants it."""
+    channels = _channels(notification, incident, config)
+    return [(_said(notification, moment, config), channels)] if channels else []
+
+
+def _said(notification: Notification, moment: Moment, config: Config) -> Notification:
+    """The message in the configured language, with times of the machine's own zone."""
+    zone = datetime.fromtimestamp(moment.wall).astimezone().tzinfo or timezone.utc
+    return render(notification, config.language, zone)
+
+
+def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
+    """Whom the routes name; of a fault's end those hear too who were told of the fault when it was less severe."""
+    channels = channels_for(config.routes, notification)
+    if notification.status != "resolved" or not channels:
+        return channels
+    told = [name for name in incident.notified_wall if name in config.channels]
+    return tuple(dict.fromkeys([*channels, *told]))
