@@ -1,6 +1,7 @@
 """What must be whole: a verdict, a cause, a language or a field of a heartbeat of which one half was forgotten."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -10,10 +11,9 @@ from rich.style import Style
 from epochwatch import wire
 from epochwatch.wire import Body
 from epochwatchd import status
-from epochwatchd.alerting import phrases
 from epochwatchd.alerting.phrases import LANGUAGES
-from epochwatchd.config import settings
-from epochwatchd.model import CauseCode, Kind
+from epochwatchd.config import schema, settings
+from epochwatchd.model import CauseCode, Kind, Policy
 from epochwatchd.verdicts import VERDICTS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -54,7 +54,13 @@ def test_every_cause_has_words_and_there_are_words_for_no_other(language):
 
 
 def test_every_language_can_be_configured():
-    assert set(LANGUAGES) == set(get_args(settings.Language)) == set(get_args(phrases.Language))
+    assert set(LANGUAGES) == set(get_args(settings.Language))
+
+
+def test_what_may_be_configured_of_a_job_and_a_route_reaches_the_settings():
+    policies = {f"{name}_s" for name in schema.PolicySection.model_fields}
+    assert policies == {field.name for field in fields(Policy)}
+    assert set(schema.MatchSection.model_fields) == {field.name for field in fields(settings.Match)}
 
 
 @pytest.mark.parametrize("field", [name for name in Body._fields if name != "unknown"])

@@ -11,7 +11,8 @@ from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from epochwatchd.alerting import wording
-from epochwatchd.alerting.phrases import LANGUAGES, Language, Phrases
+from epochwatchd.alerting.phrases import LANGUAGES, Phrases
+from epochwatchd.config.settings import Language
 from epochwatchd.verdicts import VERDICTS
 
 if TYPE_CHECKING:

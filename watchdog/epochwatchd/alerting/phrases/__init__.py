@@ -6,11 +6,11 @@ is preferred to a general one: ``firing.silent`` to ``firing``, ``silent.unknown
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Protocol
 
 from epochwatchd.alerting.phrases import en, ko
+from epochwatchd.config.settings import Language
 
-Language = Literal["en", "ko"]
 Variants = tuple[str, ...]
 
 
@@ -34,4 +34,4 @@ class Phrases(Protocol):
     DURATIONS: dict[str, str]
 
 
-LANGUAGES: Mapping[str, Phrases] = {"en": en, "ko": ko}
+LANGUAGES: Mapping[Language, Phrases] = {"en": en, "ko": ko}
