@@ -79,12 +79,14 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended. ``status`` is as ``subprocess`` gives it (negative: a signal), None: not known.
+    """How a process ended.
 
-    ``oom`` is the cause where the kernel killed it for want of memory. ``unreaped_by``: it is not known yet, because
-    this process, its parent, has not asked for it. ``evidence``: what was seen of its surroundings. ``program``: the
-    command line of what it had become by ``exec``, as far as that was seen. ``went_on``: by ``exec`` too, but that has
-    a run of its own, which tells the end.
+    status: as ``subprocess`` gives it (negative: a signal); None: not known.
+    oom: the cause, where the kernel killed it for want of memory.
+    unreaped_by: its parent, which has not asked yet how it ended.
+    evidence: what was seen of its surroundings.
+    went_on: it has become a program (``exec``) with a run of its own, which tells the end.
+    program: the command line of what it had become, as far as that was seen.
     """
 
     at: float
@@ -107,7 +109,7 @@ class Rhythm(NamedTuple):
 class Spread(NamedTuple):
     """How a run's loss usually varies: a running mean and variance of the last dozens.
 
-    ``above`` counts how often in a row it was far above, ``above_at`` is when that began.
+    above, above_at: how often in a row it was far above, and since when.
     """
 
     seen: int = 0
@@ -120,8 +122,9 @@ class Spread(NamedTuple):
 class Windows(NamedTuple):
     """What steps took of late, in seconds a step, over stretches of time.
 
-    ``from_place`` and ``from_at``: where and when the present stretch began. ``usual`` are the latest at the usual
-    pace, ``slow`` those since then, one after the other, that were much slower; ``slow_at`` is when these began.
+    from_place, from_at: where and when the present stretch began.
+    usual: the latest stretches at the usual pace.
+    slow, slow_at: those since then that were much slower, one after the other, and since when.
     """
 
     from_place: int = 0
@@ -134,9 +137,10 @@ class Windows(NamedTuple):
 class Pace(NamedTuple):
     """How a run's work goes on, besides its beats.
 
-    ``stood_at`` is when the present step was first told, None if only one beat has told it so far; ``news_at`` is when
-    another number last changed since then, ``calm_s`` the longest time before that in which none did. ``advances``: its
-    step was seen to advance.
+    stood_at: when the present step was first told; None if only one beat has told it so far.
+    news_at: when another number last changed since then.
+    calm_s: the longest time before that in which none did.
+    advances: its step was seen to advance.
     """
 
     stood_at: At | None = None
@@ -149,13 +153,15 @@ class Pace(NamedTuple):
 class Worker(NamedTuple):
     """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
-    ``local``: its process can be looked at on this machine. ``keeps_alive``: its datagrams arrive even when it makes no
-    progress. ``beat_at`` is when it last made progress, ``heard_at`` when anything came, ``met_at`` when it was first
-    seen. ``uid`` is who wrote the beats, None where that is not known: then ``user`` is only what they say. ``beats``
-    counts the changes seen, not the beats sent. ``pace_from`` is the first progress seen and when,
-    ``estimate_s`` how long the plan was to take from there by the pace of its first fifth, once that is known,
-    ``not_finite_at`` since when the loss is NaN or infinite. ``history`` is what its job's silences have taught;
-    ``detection.history`` alone knows what is in it.
+    local: its process can be looked at on this machine.
+    beat_at, heard_at, phase_at, met_at: when it last made progress, anything came, its phase began, it was first seen.
+    keeps_alive: its datagrams arrive even when it makes no progress.
+    beats: how many changes were seen, not how many beats were sent.
+    pace_from: the first progress seen, and when.
+    not_finite_at: since when its loss is NaN or infinite.
+    history: what its job's silences have taught; ``detection.silence`` alone knows what is in it.
+    estimate_s: how long the plan was to take from ``pace_from`` on, by the pace of its first fifth.
+    uid: who wrote the beats; None where that is not known, and ``user`` is only what they say.
     """
 
     key: str
@@ -184,8 +190,8 @@ class Worker(NamedTuple):
 class Child(NamedTuple):
     """A process below a watched one, of note: dead (state ``Z``), stopped, in the kernel (``D``) or computing (``R``).
 
-    ``status`` is how it ended, as ``Exit`` has it. ``is_worker``: it bears the name of the watched process itself, of
-    Python, or of a worker of PyTorch; others may be helpers that the run does well without.
+    status: how it ended, as ``Exit`` has it.
+    is_worker: it bears the name of the watched process, of Python, or of PyTorch's workers; others may be mere helpers.
     """
 
     pid: int
@@ -196,9 +202,11 @@ class Child(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Where Python code stands: lines of evidence, and in short where the main thread does; empty if not known.
+    """Where Python code stands; empty if not known.
 
-    ``is_prompt``: it waits for a person, at a prompt or in a debugger.
+    lines: evidence.
+    at: in short, where the main thread stands.
+    is_prompt: it waits for a person, at a prompt or in a debugger.
     """
 
     lines: tuple[str, ...] = ()
@@ -211,13 +219,16 @@ UNKNOWN_STACK = Stack()
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A look at a live process and its children: the kernel's state letter, and when they last used the CPU.
+    """A look at a live process and its children.
 
-    ``wchan`` is the kernel function it waits in, where that may be read. ``stack`` is where its Python code stands,
-    None while it was asked and the answer is awaited. ``moved_at``: when they last read or wrote in earnest;
-    ``gpu_at``: when a GPU last worked for them; ``gpu_works``: one works as hard as it did while beats came. ``below``:
-    those of note among its children and theirs. ``program``: the name of what it has become by ``exec``.
-    ``went_on``: it beats, but in the name of a later run.
+    state: the kernel's letter.
+    active_at, moved_at, gpu_at: when they last used the CPU, read or wrote in earnest, had a GPU work for them.
+    wchan: the kernel function it waits in, where that may be read.
+    stack: where its Python code stands; None while the answer is awaited.
+    gpu_works: a GPU works as hard as it did while beats came.
+    below: those of note among its children and theirs.
+    program: the name of what it has become by ``exec``.
+    went_on: it beats, but in the name of a later run.
     """
 
     state: str
@@ -247,9 +258,9 @@ class GpuLoad(NamedTuple):
 
 
 class GpuFault(NamedTuple):
-    """What the driver told of a GPU at ``at``: an Xid and its number, or that its memory failed so many times.
+    """What the driver told of a GPU: an Xid and its number, or that its memory failed so many times.
 
-    ``ours``: whoever held memory on the GPU then is of the worker, and is still there: nobody else's fault explains it.
+    ours: whoever held memory on the GPU then is of the worker, and is still there: nobody else's fault explains it.
     """
 
     at: float
@@ -260,12 +271,15 @@ class GpuFault(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A look at one GPU (or MIG ``instance`` of it) a worker holds memory on; what the driver does not tell is None.
+    """A look at one GPU that a worker holds memory on; what the driver does not tell is None.
 
-    ``busy_at``: when it was last seen working for that worker; ``longest_idle_s``: how long it did not, at most, before
-    it worked again. ``lost``: it has fallen off the bus. ``usual``: its load in stretches that ended with a beat;
-    ``lately``: in the last half minute; both None where others use it too. ``notes``: what is out of order, in words.
-    ``unanswered_since``: the driver has not answered since, and all else is of before.
+    busy_at: when it was last seen working for that worker.
+    lost: it has fallen off the bus.
+    instance: the MIG instance of it.
+    longest_idle_s: how long it did not work, at most, before it worked again.
+    usual, lately: its load in stretches that ended with a beat, and in the last half minute; None where others use it.
+    notes: what is out of order, in words.
+    unanswered_since: the driver has not answered since, and all else is of before.
     """
 
     index: int
@@ -335,8 +349,8 @@ class Suspicion(NamedTuple):
 class Incident:
     """One fault of one run, from the message that opens it to the one that resolves it.
 
-    ``gone_at``: since when it is no longer found, while it is not yet called over.
-    ``notified_wall``: when each channel was last told of it.
+    gone_at: since when it is no longer found, while it is not yet called over.
+    notified_wall: when each channel was last told of it.
     """
 
     id: str
@@ -349,10 +363,12 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """The message of the contract, exactly as the webhook posts it; ``text`` is its rendering, headline first.
+    """The message of the contract, exactly as the webhook posts it.
 
-    ``job``, ``run``, ``user`` are None where no run is meant. ``verified``: who sent the beats is known. ``stored``: it
-    was in the store before it was sent; one that was not may be told again after a restart.
+    job, run, user: None where no run is meant.
+    verified: who sent the beats is known.
+    stored: it was in the store before it was sent; one that was not may be told again after a restart.
+    text: its rendering, headline first.
     """
 
     id: str

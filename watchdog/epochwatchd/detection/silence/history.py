@@ -16,18 +16,23 @@ from epochwatchd.detection.silence.pauses import OneOffPause, RecurringPause
 PAUSE_S = 5.0
 """Shorter gaps teach nothing: five times as long is still below every limit. This keeps ordinary beats cheap."""
 KEPT = 8
-"""Recurring pauses, one_offs and names of phases that are remembered: the latest, of one_offs the longest."""
+"""Pauses and names of phases that are remembered: the latest, of one-offs the longest."""
 
 
 class SilenceHistory(NamedTuple):
     """What is known of a job's silences, in at most 4 KiB.
 
-    ``lived_s``: how long its earlier runs were watched. ``epoch_ends``: how many were seen; ``epoch_from``: the place
-    where this run's epoch began, if that was seen; ``resumed_at``: how many places a resumed run began after the
-    beginning, found by the job's ``first_epoch``; ``resets``: each epoch counts its steps anew; ``lengths``: of the
-    latest epochs, in places; ``blur``: how many places lay between two looks there. ``steps``, ``ends``: gaps between
-    ordinary beats, and at epoch ends, as far as they are longer than PAUSE_S. ``announces``: phases were announced in
-    mid-run. ``stands``: how long steps stood still while beats came, as far as longer than PAUSE_S.
+    lived_s: how long its earlier runs were watched.
+    epoch_ends: how many were seen.
+    epoch_from: the place where this run's epoch began, if that was seen.
+    resumed_at: how many places a resumed run began after the beginning, found by the job's ``first_epoch``.
+    resets: each epoch counts its steps anew.
+    lengths: of the latest epochs, in places; ``blur``: how many places lay between two looks there.
+    steps, ends: gaps between ordinary beats, and at epoch ends, as far as longer than PAUSE_S.
+    recurring, one_offs: pauses that come again, and others.
+    phases: how long each announced phase took.
+    announces: phases were announced in mid-run.
+    stands: how long steps stood still while beats came, as far as longer than PAUSE_S.
     """
 
     lived_s: float = 0.0

@@ -110,7 +110,7 @@ def _keeps_due_clock(pause: RecurringPause, life: Life) -> bool:
 
 
 def _learn_pause(history: SilenceHistory, gap_s: float, before: Head, life: Life, *, anywhere: bool) -> SilenceHistory:
-    """A gap within an epoch: a slow step, the next of a pause, a one_off that makes one, or a one_off."""
+    """A gap within an epoch: a slow step, the next recurring pause, a one-off that makes one, or a one-off."""
     if gap_s <= PAUSE_FACTOR * life.usual_s and before.seq >= WARM_UP:
         return history._replace(steps=add(history.steps, gap_s, fades=False))
     allowed_s = limit_s(history, before, life)

@@ -1,4 +1,4 @@
-"""Where pauses come again: one_offs that a later one turns into a pause, and which of them are due at a place."""
+"""Where pauses come again: one-offs that a later one makes recurring, and which are due at a place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from epochwatchd.detection.silence.durations import Spread, add, spread_of
 
 NEVER_AGAIN = 0
-"""The period of a pause of one place."""
+"""The period of a recurring pause of one place."""
 SHORTEST_PERIOD = 4
 """A shorter period would, with one place of slack on both sides, be due everywhere."""
 ALIKE = 2.0
@@ -69,14 +69,14 @@ class RecurringPause(NamedTuple):
 
 
 class Foretold(NamedTuple):
-    """Surprises that make one due somewhere, and the pause that they are then."""
+    """One-offs that make one due somewhere, and the recurring pause that they are then."""
 
     by: tuple[OneOffPause, ...]
     pause: RecurringPause
 
 
 def is_due(pause: RecurringPause, here: OneOffPause) -> bool:
-    """Whether one of a pause's pauses may begin here."""
+    """Whether one of these pauses may begin here."""
     if pause.clock:
         return pause.clock.is_due(here.at_s)
     if pause.period == NEVER_AGAIN:
@@ -90,7 +90,7 @@ def _is_near(one: int | None, other: int | None) -> bool:
 
 
 def foretold(recurring: Sequence[RecurringPause], one_offs: Sequence[OneOffPause], here: OneOffPause) -> list[Foretold]:
-    """What one_offs make due here: by the same place, the same period, or else the same time.
+    """What one-offs make due here: by the same place, the same period, or else the same time.
 
     A pause of one place of every run counts as one: it may be the first of many, which other runs have not reached.
     """
@@ -122,7 +122,7 @@ def _foretold(by: tuple[OneOffPause, ...], pause: RecurringPause) -> Foretold:
 
 
 def _foretold_by_clock(one_offs: Sequence[OneOffPause], here: OneOffPause) -> list[Foretold]:
-    """By the time between the latest one_off and the one before that was about as long, or the run's begin."""
+    """By the time between the latest one-off and the one before that was about as long, or the run's begin."""
     this_run = [s for s in one_offs if s.at_s > 0.0]
     if not this_run:
         return []
@@ -151,12 +151,12 @@ def is_alike(one_s: float, other_s: float) -> bool:
 
 
 def confirmed(pause: RecurringPause, here: OneOffPause, lasted_s: float) -> RecurringPause:
-    """The pause after a pause of it here."""
+    """The recurring pause after one more of it, here."""
     return rewound(pause, here.at_s, lasted_s)._replace(spread=add(pause.spread, lasted_s))
 
 
 def rewound(pause: RecurringPause, began_s: float, lasted_s: float) -> RecurringPause:
-    """The pause whose clock, if it has one, runs from a pause that began at this age of the run."""
+    """The recurring pause with its clock, if it has one, run from one that began at this age of the run."""
     if pause.clock is None:
         return pause
     return pause._replace(clock=pause.clock._replace(began_s=began_s, ended_s=began_s + lasted_s))
