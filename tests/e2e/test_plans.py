@@ -68,15 +68,20 @@ def test_check_says_when_it_is_due_next(daemon):
     assert "next due: nightly-* at 20" in shown
 
 
+def finished(daemon, job, code):
+    """What is told of a training that leaves in order, once it is watched."""
+    process = daemon.train(f"import sys; from epochwatch import agent; {code}; sys.stdin.read()", job=job)
+    daemon.wait_until_watched(job)
+    process.stdin.close()
+    return daemon.wait_for(job=job)
+
+
 def test_a_finish_says_what_was_left_undone(daemon):
-    code = "from epochwatch import agent; agent.start(epochs=90); [agent.beat(e, 0.5) for e in range(38)]"
-    daemon.train(code, job="early")
-    finish = daemon.wait_for(job="early")
+    finish = finished(daemon, "early", "agent.start(epochs=90); [agent.beat(e, 0.5) for e in range(38)]")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "info", "stopped_early")
     assert finish["cause"]["text"] == "stopped early at epoch 37 of 90"
 
 
 def test_a_finish_that_comes_too_soon_is_a_warning(daemon):
-    daemon.train("from epochwatch import agent; agent.beat(0, 0.5)", job="quick")
-    finish = daemon.wait_for(job="quick")
+    finish = finished(daemon, "quick", "agent.beat(0, 0.5)")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "warning", "too_fast")

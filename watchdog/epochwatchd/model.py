@@ -337,7 +337,7 @@ class Finding:
     cause: Cause | None = None
 
 
-class Suspicion(NamedTuple):
+class Pending(NamedTuple):
     """What may become a fault of a run that is still called running: shown, never alerted. ``text``: one line."""
 
     code: Literal["silent", "stalled", "slow"]

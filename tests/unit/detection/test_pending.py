@@ -5,7 +5,7 @@ from builders import beat, steady, worker
 
 from epochwatch.wire import EXITING, FINISHED, Body
 from epochwatchd.detection.observing import observe
-from epochwatchd.detection.pending import suspicion
+from epochwatchd.detection.pending import pending
 from epochwatchd.model import Exit
 
 
@@ -24,12 +24,12 @@ def slow():
 
 
 def code(run, now):
-    suspected = suspicion(run, now)
+    suspected = pending(run, now)
     return suspected and suspected.code
 
 
 def test_nobody_who_goes_on_is_suspected():
-    assert suspicion(steady(1.0, 50), 50.0) is None
+    assert pending(steady(1.0, 50), 50.0) is None
 
 
 @pytest.mark.parametrize(("now", "expected"), [(51.0, None), (51.1, "silent"), (999.0, "silent")])
@@ -38,7 +38,7 @@ def test_silence_is_suspected_from_twice_the_longest_gap_on(now, expected):
 
 
 def test_a_suspicion_says_since_when_and_why():
-    assert suspicion(steady(1.0, 50), 60.0) == (
+    assert pending(steady(1.0, 50), 60.0) == (
         "silent", 51.0, "no beat for longer than ever: the longest gap was 1.0 s",
     )  # fmt: skip
 
@@ -57,12 +57,12 @@ def test_a_step_that_stands_for_twice_as_long_as_ever_is_suspected():
     run = observe(run, beat(2000, step=22), run.beat_at + 60.0)
     for i in range(200):
         run = observe(run, beat(2001 + i, step=22), run.beat_at + 1.0)
-    assert suspicion(run, run.beat_at).text == "beats come, but step 22 stays the same"
+    assert pending(run, run.beat_at).text == "beats come, but step 22 stays the same"
 
 
 def test_much_slower_than_before_is_suspected_with_how_much():
     run = slow()
-    suspected = suspicion(run, run.beat_at)
+    suspected = pending(run, run.beat_at)
     assert (suspected.code, suspected.text) == ("slow", "5.0 times slower than before")
     assert suspected.since == pytest.approx(1200.0, abs=31.0)
 
@@ -84,4 +84,4 @@ def test_silence_is_worse_than_slowness():
     ],
 )
 def test_nothing_is_suspected_of(run):
-    assert suspicion(run, 1000.0) is None
+    assert pending(run, 1000.0) is None

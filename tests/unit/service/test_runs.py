@@ -3,7 +3,7 @@
 from builders import beat, finding, moment, steady, watched, worker
 
 from epochwatchd.model import Policy
-from epochwatchd.service.runs import Run, row, suspicion_changed, suspicion_of
+from epochwatchd.service.runs import Run, pending_changed, pending_of, row
 
 
 def run(*workers):
@@ -15,21 +15,21 @@ def standing(key, for_s=200):
 
 
 def test_the_worst_suspicion_of_its_workers_is_the_runs():
-    assert suspicion_of(run(standing("/a"), steady(1.0, 50, key="/b")), 220.0).code == "silent"
-    assert suspicion_of(run(steady(1.0, 221, key="/a"), standing("/b")), 220.0).code == "stalled"
+    assert pending_of(run(standing("/a"), steady(1.0, 50, key="/b")), 220.0).code == "silent"
+    assert pending_of(run(steady(1.0, 221, key="/a"), standing("/b")), 220.0).code == "stalled"
 
 
 def test_of_two_alike_the_earlier_is_shown():
-    assert suspicion_of(run(steady(1.0, 80, key="/a"), steady(1.0, 50, key="/b")), 220.0).since == 51.0
+    assert pending_of(run(steady(1.0, 80, key="/a"), steady(1.0, 50, key="/b")), 220.0).since == 51.0
 
 
 def test_a_suspicion_is_news_until_it_is_stored_and_again_when_it_is_over():
     one = run(steady(1.0, 50))
-    assert suspicion_changed(one, 60.0)
+    assert pending_changed(one, 60.0)
     one.suspected = "silent"
-    assert not suspicion_changed(one, 61.0)
+    assert not pending_changed(one, 61.0)
     one.watches = watched(steady(1.0, 70))
-    assert suspicion_changed(one, 69.0)
+    assert pending_changed(one, 69.0)
 
 
 def test_a_row_says_what_is_suspected_and_since_when():

@@ -1,4 +1,7 @@
-"""The configuration: YAML in, a frozen Config out, or every mistake at once with its line."""
+"""The configuration: YAML in, a frozen Config out, or every mistake at once with its line.
+
+``schema`` says what may stand in the file, ``settings`` what the others see. Nothing here reads the world but the file.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

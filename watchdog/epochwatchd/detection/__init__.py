@@ -1,1 +1,4 @@
-"""Deciding, without input or output: what a worker's beats mean, what is wrong with it, and when to say so."""
+"""What it means: pure decisions, with the time as an argument.
+
+Not here: files, sockets, processes, clocks (import-linter sees to it), words for people (``alerting``).
+"""

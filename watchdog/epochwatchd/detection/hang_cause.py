@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-from epochwatchd.detection.detectors.ended import BY_REQUEST, signal_name
+from epochwatchd.detection.signals import BY_REQUEST, signal_name
 from epochwatchd.detection.timeout import WORKING_WITHIN_S
 from epochwatchd.model import CauseCode, Child, Process
 

@@ -18,7 +18,7 @@ from epochwatchd.service.expected import Expectations
 from epochwatchd.service.facts import FactFinder
 from epochwatchd.service.judging import Judgement, amendment, findings_of, judgement, repeats
 from epochwatchd.service.own_faults import PREFIX, OwnFault, OwnFaults, bare
-from epochwatchd.service.runs import Run, compartment, current_row, suspicion_changed
+from epochwatchd.service.runs import Run, compartment, current_row, pending_changed
 from epochwatchd.store import Record
 from epochwatchd.store.ledger import Ledger
 from epochwatchd.verdicts import ENDS
@@ -89,7 +89,7 @@ class Evaluator:
             self._bulkheads.note(compartment(run, failure.detector), failure.error, moment.mono)
         if run.is_new or run.incidents or any(findings for _, findings in found):
             return judgement(run, found, moment, self._config)
-        if suspicion_changed(run, moment.mono):
+        if pending_changed(run, moment.mono):
             return Judgement(run, Record(current_row(run, moment)), run.incidents)
         return None
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING, clean
 from epochwatchd.alerting.composing import progress, stamp
-from epochwatchd.detection.pending import suspicion
-from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Policy, Suspicion, Worker
+from epochwatchd.detection.pending import pending
+from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
 from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.service.watch import Watch
 from epochwatchd.store.records import RunRow
 
-SUSPICIONS = ("silent", "stalled", "slow")
+PENDING_KINDS = ("silent", "stalled", "slow")
 """The worst first."""
 
 
@@ -100,31 +100,31 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
         seen_wall=moment.wall_of(worker.heard_at),
         ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
-        suspected=_shown(suspicion_of(run, moment.mono), moment) if finding is None else None,
+        suspected=_shown(pending_of(run, moment.mono), moment) if finding is None else None,
     )
 
 
-def suspicion_of(run: Run, now: float) -> Suspicion | None:
+def pending_of(run: Run, now: float) -> Pending | None:
     """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
     worst = None
     for worker in run.workers:
-        found = suspicion(worker, now)
+        found = pending(worker, now)
         if found is not None and (worst is None or _rank(found) < _rank(worst)):
             worst = found
     return worst
 
 
-def _rank(suspected: Suspicion) -> tuple[int, float]:
-    return SUSPICIONS.index(suspected.code), suspected.since
+def _rank(suspected: Pending) -> tuple[int, float]:
+    return PENDING_KINDS.index(suspected.code), suspected.since
 
 
-def suspicion_changed(run: Run, now: float) -> bool:
+def pending_changed(run: Run, now: float) -> bool:
     """Whether a suspicion has begun or ended since the run's row was stored."""
-    suspected = suspicion_of(run, now)
+    suspected = pending_of(run, now)
     return run.suspected != (suspected.code if suspected is not None else None)
 
 
-def _shown(suspected: Suspicion | None, moment: Moment) -> dict[str, str] | None:
+def _shown(suspected: Pending | None, moment: Moment) -> dict[str, str] | None:
     if suspected is None:
         return None
     return {"code": suspected.code, "since": stamp(moment.wall_of(suspected.since)), "text": suspected.text}

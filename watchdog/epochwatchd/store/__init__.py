@@ -1,7 +1,8 @@
 """The memory of the watchdog: one SQLite database in WAL mode.
 
 Every verdict, its incident, its notification and one delivery row per channel are written in one transaction, before
-anything is sent: killed at any instant, the watchdog has either not judged yet or will still deliver.
+anything is sent: killed at any instant, the watchdog has either not judged yet or will still deliver. No decision is
+made here.
 """
 
 from epochwatchd.store.faults import StoreError, StoreRefused, StoreUnusable

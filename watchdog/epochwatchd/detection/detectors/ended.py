@@ -9,10 +9,9 @@ from functools import lru_cache
 from epochwatch.wire import EXITING, FAILED, FINISHED, Body
 from epochwatchd.detection.failures import Failure, classify
 from epochwatchd.detection.observing import plan_is_reached, progress_of
+from epochwatchd.detection.signals import BY_REQUEST, signal_name
 from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Finding, Policy, Worker
 
-BY_REQUEST = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-"""Signals with which a person, a scheduler or a closing terminal ends a program."""
 TRACEBACK_LINES = 30
 EARLY_STRIDES = 2.0
 """Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
@@ -151,11 +150,3 @@ def _exit_status(status: int) -> str:
     number = status - SHELL_SIGNAL
     known = number in set(signal.Signals)
     return f"exit status {status} = 128 + {number}, {signal_name(number)}" if known else f"exit status {status}"
-
-
-def signal_name(number: int) -> str:
-    """The name of a signal."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIG{number}"

@@ -1,10 +1,10 @@
 """What made a training fail, as a class and the line that proves it. Pure.
 
-``weighing`` decides, on what ``output`` finds in the last lines of a log, by the table in ``gpu``, ``machine`` and
+``classify`` decides, on what ``output`` finds in the last lines of a log, by the table in ``gpu``, ``machine`` and
 ``program``, one row a class.
 """
 
+from epochwatchd.detection.failures.classify import Failure, classify
 from epochwatchd.detection.failures.patterns import CODES
-from epochwatchd.detection.failures.weighing import Failure, classify
 
 __all__ = ["CODES", "Failure", "classify"]

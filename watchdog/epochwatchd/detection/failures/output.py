@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from epochwatchd.detection.failures.lines import Line, is_noise
+from epochwatchd.detection.failures.log_lines import Line, is_noise
 from epochwatchd.detection.failures.remarks import HEADLINE
 
 _MESSAGE_LINES = 12

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from operator import attrgetter
 
-from epochwatchd.detection.failures.lines import Line
+from epochwatchd.detection.failures.log_lines import Line
 
 _RECOVERY = re.compile(
     r"\b(?:(?<!max )retr(?:y|ies|ied)\w*|skip\w*|fall(?:ing|s)? ?back|fallback|recover(?:ed|ing|y)"

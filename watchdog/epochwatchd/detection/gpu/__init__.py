@@ -1,1 +1,1 @@
-"""What a GPU does that a run holds: whether it works, what is usual for it, what its errors mean."""
+"""What a GPU does that a run holds: whether it works, what is usual for it, what its errors mean. Pure."""

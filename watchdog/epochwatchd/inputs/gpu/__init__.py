@@ -1,1 +1,1 @@
-"""What the GPU driver tells, and what it told before."""
+"""What the GPU driver tells, and what it told before. Not: what is usual, or wrong."""

@@ -1,1 +1,1 @@
-"""Beats as they come: files in folders, and datagrams. What a beat means is not decided here."""
+"""Beats as they come: files in folders, and datagrams on sockets. Whose they are is said; what they mean is not."""

@@ -1,1 +1,1 @@
-"""Where a Python process stands right now, without a risk to it."""
+"""Where a Python process stands right now, asked without a risk to it. Not: whether it hangs."""

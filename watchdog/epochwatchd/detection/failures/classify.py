@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from epochwatchd.detection.failures import output, remarks
 from epochwatchd.detection.failures.chains import bare, bearing, chains, is_wrapper
-from epochwatchd.detection.failures.lines import Line, read
+from epochwatchd.detection.failures.log_lines import Line, read
 from epochwatchd.detection.failures.output import End, Raised
 from epochwatchd.detection.failures.patterns import (
     ECHO,
