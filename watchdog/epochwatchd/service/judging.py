@@ -44,7 +44,8 @@ def findings_of(
 ) -> tuple[list[tuple[Worker, list[Finding]]], list[Failure]]:
     """What the detectors find in each worker of a run, and those that broke."""
     found, failures = [], []
-    for worker in run.workers:
+    for watch in run.watches.values():
+        worker = watch.worker
         findings, broken = examine(worker, facts.get(worker.key, NO_FACTS), run.policy, now, detectors)
         found.append((worker, findings))
         failures += broken

@@ -107,8 +107,8 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
 def pending_of(run: Run, now: float) -> Pending | None:
     """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
     worst = None
-    for worker in run.workers:
-        found = pending(worker, now)
+    for watch in run.watches.values():
+        found = pending(watch.worker, now)
         if found is not None and (worst is None or _rank(found) < _rank(worst)):
             worst = found
     return worst
