@@ -79,7 +79,7 @@ def finished(daemon, job, code):
 def test_a_finish_says_what_was_left_undone(daemon):
     finish = finished(daemon, "early", "agent.start(epochs=90); [agent.beat(e, 0.5) for e in range(38)]")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "info", "stopped_early")
-    assert finish["cause"]["text"] == "stopped early at epoch 37 of 90"
+    assert finish["cause"]["text"] == "stopped early at epoch 38 of 90"
 
 
 def test_a_finish_that_comes_too_soon_is_a_warning(daemon):

@@ -126,7 +126,7 @@ def _test_notification(config: Config) -> Notification:
             since=now,
             detected_at=now,
             cause={"code": "test", "details": {}, "evidence": []},
-            progress={"epoch": None, "epochs": None, "step": None, "loss": None, "metrics": {}, "eta_s": None},
+            progress={},
             elapsed_s=0.0,
         ),
         config.language,

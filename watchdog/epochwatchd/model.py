@@ -150,6 +150,34 @@ class Pace(NamedTuple):
     windows: Windows = Windows()
 
 
+class Counting(NamedTuple):
+    """How a run counts its epochs and steps.
+
+    from_one, steps_from_one: its first is 1; else it is 0, or not known.
+    is_fraction: epochs are told with a fraction, which is work done.
+    began_seq: the count of beats when the present epoch was first seen.
+    beats: how many beats an epoch has; 0: not known yet.
+    stride: by how much a beat moves the step; 0: not known yet.
+    resets: each epoch counts its steps anew.
+    """
+
+    from_one: bool = False
+    steps_from_one: bool = False
+    is_fraction: bool = False
+    began_seq: int = 0
+    beats: float = 0.0
+    stride: float = 0.0
+    resets: bool = False
+
+
+class Best(NamedTuple):
+    """The lowest loss so far, and where it was."""
+
+    loss: float
+    epoch: float | None = None
+    step: int | None = None
+
+
 class Worker(NamedTuple):
     """One process of a run as its beats show it; a tuple, because one is made at every beat and a tuple is cheap.
 
@@ -161,6 +189,8 @@ class Worker(NamedTuple):
     not_finite_at: since when its loss is NaN or infinite.
     history: what its job's silences have taught; ``detection.silence`` alone knows what is in it.
     estimate_s: how long the plan was to take from ``pace_from`` on, by the pace of its first fifth.
+    counting: how it counts its epochs and steps.
+    best: its lowest loss.
     uid: who wrote the beats; None where that is not known, and ``user`` is only what they say.
     """
 
@@ -185,6 +215,8 @@ class Worker(NamedTuple):
     estimate_s: float | None = None
     pace: Pace = Pace()
     uid: int | None = None
+    counting: Counting = Counting()
+    best: Best | None = None
 
 
 class Child(NamedTuple):

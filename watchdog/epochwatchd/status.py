@@ -145,7 +145,8 @@ def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
 
 
 def _cells(r: RunRow, now: float) -> list[str]:
-    epoch, epochs, step, loss, eta_s = (r.progress.get(k) for k in ("epoch", "epochs", "step", "loss", "eta_s"))
+    epochs, step, steps, loss, eta_s = (r.progress.get(k) for k in ("epochs", "step", "steps", "loss", "eta_s"))
+    epoch = r.progress.get("epoch_shown", r.progress.get("epoch"))
     lasted_s = (r.ended_wall or now) - r.started_wall
     cells = [
         "(the watchdog)"
@@ -157,9 +158,9 @@ def _cells(r: RunRow, now: float) -> list[str]:
         r.verdict + (f" ({r.suspected_of}?)" if r.suspected_of and r.verdict != WATCHDOG else ""),
         r.cause or "",
         _number(epoch, ".10g") + (f"/{epochs}" if epoch is not None and epochs else ""),
-        "" if step is None else str(step),
+        "" if step is None else f"{step}/{steps}" if steps else str(step),
         _number(loss, ".4g"),
-        _lasting(eta_s) if eta_s else "",
+        _lasting(eta_s) if eta_s and r.ended_wall is None else "",
         _lasting(max(1.0, lasted_s)),
         r.user,
         str(r.pid or ""),

@@ -164,7 +164,7 @@ def test_an_ordinary_bug_has_no_class():
     ("plan", "last", "seq", "expected"),
     [
         pytest.param({"epochs": 90}, {"epoch": 89.0}, 90, None, id="all of it"),
-        pytest.param({"epochs": 90}, {"epoch": 37.0}, 38, {"epoch": "37", "epochs": "90"}, id="stopped early"),
+        pytest.param({"epochs": 90}, {"epoch": 37.0}, 38, {"epoch": "38", "epochs": "90"}, id="stopped early"),
         pytest.param({"epochs": 90}, {"epoch": 36.5}, 9000, {"epoch": "36.5", "epochs": "90"}, id="in mid-epoch"),
         pytest.param({"epochs": 90}, {"epoch": 88.0}, 45, None, id="it beats every other epoch"),
         pytest.param({"steps": 1000}, {"step": 950}, 20, None, id="it beats every 50 steps, from 0 on"),
@@ -184,7 +184,7 @@ def test_where_a_run_stopped_stands_beside_its_own_note():
     body = AGENT._replace(reason="no better for 10 epochs", epochs=90)
     cause = detect(worker((0.0, beat(38, body, epoch=37.0, state=FINISHED))), Facts(), Policy(), 1.0).cause
     assert cause.code == "reported"
-    assert cause.details == {"reason": "no better for 10 epochs", "epoch": "37", "epochs": "90"}
+    assert cause.details == {"reason": "no better for 10 epochs", "epoch": "38", "epochs": "90"}
 
 
 @pytest.mark.parametrize(("epoch", "severity"), [(37.0, "warning"), (89.0, "info")])

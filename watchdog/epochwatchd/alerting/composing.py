@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from epochwatchd.detection.observing import eta_s
+from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.model import Cause, Incident, Kind, Moment, Notification, Reason, Status, Worker
 from epochwatchd.verdicts import VERDICTS
 
@@ -42,12 +43,17 @@ def stamp(wall: float) -> str:
 
 def progress(worker: Worker) -> dict[str, Any]:
     """How far a worker has come, as the contract's ``progress``."""
-    head, body = worker.head, worker.body
+    head, body, best, done = worker.head, worker.body, worker.best, progress_of(worker)
     return {
         "epoch": _plain(head.epoch),
+        "epoch_shown": _plain(epoch_shown(worker.counting, head)),
         "epochs": body.epochs,
         "step": head.step,
+        "steps": body.steps,
+        "fraction": None if done is None else round(done.fraction, 4),
         "loss": _plain(head.loss, keep_float=True),
+        "best_loss": None if best is None else best.loss,
+        "best_at": None if best is None else {"epoch": _plain(best.epoch), "step": best.step},
         "metrics": {name: _plain(value, keep_float=True) for name, value in (body.metrics or {}).items()},
         "eta_s": _rounded(eta_s(worker)),
     }

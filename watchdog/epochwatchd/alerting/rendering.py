@@ -25,6 +25,8 @@ CAUSE_MAX = 300
 METRICS_MAX = 8
 METRIC_NAME_MAX = 40
 
+GOES_ON = ("started", "diverged", "overdue")
+"""Only of what still works it is said how long it will take."""
 _PARTICULARS = ("type", "status", "signal", "blame")
 """Details of a cause for which there may be words of their own."""
 
@@ -168,16 +170,21 @@ def _reservations(notification: Notification, phrases: Phrases) -> Iterable[str]
 
 def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
     formats: dict[str, Any] = {
-        "epoch": lambda n: f"{n:g}",
-        "epochs": lambda n: f"{n:g}",
+        "epoch_shown": lambda n: f"{n:.4g}" if isinstance(n, float) else f"{n}",
+        "epochs": lambda n: f"{n}",
         "step": lambda n: f"{n:,}",
+        "steps": lambda n: f"{n:,}",
         "loss": wording.figure,
+        "best_loss": wording.figure,
         "metrics": _metrics,
         "eta_s": lambda s: wording.duration(s, phrases.DURATIONS),
     }
-    known = {name: value for name, value in notification.progress.items() if name in formats and value is not None}
-    if VERDICTS[notification.kind].is_end:
+    told = {"epoch_shown": notification.progress.get("epoch"), **notification.progress}
+    known = {name: value for name, value in told.items() if name in formats and value is not None}
+    if notification.kind not in GOES_ON:
         known.pop("eta_s", None)
+    if known.get("best_loss") == known.get("loss"):
+        known.pop("best_loss", None)
     return {name: said for name, value in known.items() if (said := formats[name](value))}
 
 

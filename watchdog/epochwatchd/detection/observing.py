@@ -7,8 +7,9 @@ import math
 from epochwatch.wire import EXITING, FINISHED, RUNNING, Beat, Body, Head
 from epochwatchd.detection import loss_baseline, silence
 from epochwatchd.detection import throughput as paces
+from epochwatchd.detection.progress import begin, learn, progress, progress_of
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import Pace, Rhythm, Worker
+from epochwatchd.model import Best, Counting, Pace, Rhythm, Worker
 
 ENOUGH_BEATS = 3
 """A run that was seen to beat less often has taught nothing."""
@@ -40,12 +41,14 @@ def meet(
         heard_at=now,
         phase_at=now,
         keeps_alive=keeps_alive,
-        pace_from=_pace_from(head, body, now),
+        pace_from=_pace_from(begin(head), head, body, now),
         not_finite_at=_not_finite_at(None, head, now),
         met_at=now,
         history=SilenceHistory(),
         pace=paces.begin(beat, now),
         uid=uid,
+        counting=begin(head),
+        best=_best(None, head),
     )
 
 
@@ -64,9 +67,10 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
     is_gap = old.phase is None and old.seq != 0 and head.state == RUNNING
     rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
     known = _history(worker, head, now, is_gap=is_gap)
-    pace_from, estimate_s = worker.pace_from, worker.estimate_s
+    pace_from, estimate_s, counting = worker.pace_from, worker.estimate_s, worker.counting
     if body.epochs or body.steps:
-        pace_from, estimate_s = _timed(worker, head, body, now)
+        counting = learn(worker.counting, old, head, body)
+        pace_from, estimate_s = _timed(worker, counting, head, body, now)
     return Worker(
         worker.key,
         head,
@@ -89,6 +93,8 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
         estimate_s,
         pace,
         worker.uid,
+        counting,
+        worker.best if head.loss is None else _best(worker.best, head),
     )
 
 
@@ -147,45 +153,35 @@ def excuse_pause(worker: Worker, pause_s: float, now: float) -> Worker:
     )
 
 
-def progress_of(head: Head, body: Body) -> tuple[float, float] | None:
-    """How much is done and how much is planned, in epochs or else in steps; None where nothing is planned or said.
-
-    Epochs are counted from 0, so epoch 11 of 90 means 12 done.
-    """
-    if body.epochs and head.epoch is not None:
-        return head.epoch + 1, float(body.epochs)
-    if body.steps and head.step is not None:
-        return head.step + 1.0, float(body.steps)
-    return None
-
-
 def eta_s(worker: Worker) -> float | None:
     """Seconds left at the worker's own pace since it was first seen; None where that cannot be said yet."""
-    progress = progress_of(worker.head, worker.body)
+    progress = progress_of(worker)
     if progress is None or worker.pace_from is None:
         return None
-    done, planned = progress
     done_at_first, first_at = worker.pace_from
-    if done <= done_at_first or worker.beat_at <= first_at:
-        return 0.0 if done >= planned else None
-    return max(0.0, (planned - done) * (worker.beat_at - first_at) / (done - done_at_first))
+    if progress.done <= done_at_first or worker.beat_at <= first_at:
+        return 0.0 if progress.done >= progress.planned else None
+    left = progress.planned - progress.done
+    return max(0.0, left * (worker.beat_at - first_at) / (progress.done - done_at_first))
 
 
 def plan_is_reached(worker: Worker) -> bool:
     """Whether the last planned epoch or step has been beaten for."""
-    progress = progress_of(worker.head, worker.body)
-    return progress is not None and progress[0] >= progress[1]
+    progress = progress_of(worker)
+    return progress is not None and progress.is_reached
 
 
-def _timed(worker: Worker, head: Head, body: Body, now: float) -> tuple[tuple[float, float] | None, float | None]:
+def _timed(
+    worker: Worker, counting: Counting, head: Head, body: Body, now: float
+) -> tuple[tuple[float, float] | None, float | None]:
     """``pace_from`` and ``estimate_s`` after a beat of a run with a plan."""
     pace_from = worker.pace_from
     if pace_from is None or _begins_anew(worker, head, body):
-        return _pace_from(head, body, now), None
-    progress = progress_of(head, body) if worker.estimate_s is None else None
-    if progress is None:
+        return _pace_from(counting, head, body, now), None
+    done = progress(counting, head, body) if worker.estimate_s is None else None
+    if done is None:
         return pace_from, worker.estimate_s
-    worked, all_of_it = progress[0] - pace_from[0], progress[1] - pace_from[0]
+    worked, all_of_it = done.done - pace_from[0], done.planned - pace_from[0]
     if worked < PACE_UNITS or worked < PACE_SHARE * all_of_it or all_of_it <= 0:
         return pace_from, None
     return pace_from, (now - pace_from[1]) * all_of_it / worked
@@ -200,9 +196,16 @@ def _begins_anew(worker: Worker, head: Head, body: Body) -> bool:
     return done is not None and before is not None and done < before
 
 
-def _pace_from(head: Head, body: Body, now: float) -> tuple[float, float] | None:
-    progress = progress_of(head, body)
-    return None if progress is None else (progress[0], now)
+def _pace_from(counting: Counting, head: Head, body: Body, now: float) -> tuple[float, float] | None:
+    done = progress(counting, head, body)
+    return None if done is None else (done.done, now)
+
+
+def _best(known: Best | None, head: Head) -> Best | None:
+    loss = head.loss
+    if loss is None or not math.isfinite(loss) or (known is not None and loss >= known.loss):
+        return known
+    return Best(loss, head.epoch, head.step)
 
 
 def _not_finite_at(known: float | None, head: Head, now: float) -> float | None:

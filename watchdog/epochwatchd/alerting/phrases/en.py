@@ -248,9 +248,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
 }
 
 PROGRESS: tuple[tuple[str, ...], ...] = (
-    ("epoch {epoch}/{epochs}", "epoch {epoch}"),
-    ("step {step}",),
-    ("loss {loss}",),
+    ("epoch {epoch_shown}/{epochs}", "epoch {epoch_shown}"),
+    ("step {step}/{steps}", "step {step}"),
+    ("loss {loss} (best {best_loss})", "loss {loss}"),
     ("{metrics}",),
     ("about {eta_s} to go",),
 )

@@ -232,9 +232,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
 }
 
 PROGRESS: tuple[tuple[str, ...], ...] = (
-    ("에폭 {epoch}/{epochs}", "에폭 {epoch}"),
-    ("스텝 {step}",),
-    ("손실 {loss}",),
+    ("에폭 {epoch_shown}/{epochs}", "에폭 {epoch_shown}"),
+    ("스텝 {step}/{steps}", "스텝 {step}"),
+    ("손실 {loss} (최저 {best_loss})", "손실 {loss}"),
     ("{metrics}",),
     ("남은 시간 약 {eta_s}",),
 )

@@ -8,7 +8,8 @@ from functools import lru_cache
 
 from epochwatch.wire import EXITING, FAILED, FINISHED, Body
 from epochwatchd.detection.failures import Failure, classify
-from epochwatchd.detection.observing import plan_is_reached, progress_of
+from epochwatchd.detection.observing import plan_is_reached
+from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.detection.signals import BY_REQUEST, signal_name
 from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Finding, Policy, Worker
 
@@ -72,15 +73,19 @@ def _stopped_early(worker: Worker) -> dict[str, str]:
     """Where a run stopped that had planned more; nothing if it did not.
 
     The last beat may come a beat's stride before the end, and a plan may not be a whole number of strides: what is left
-    must be more than two.
+    must be more than two. Of epochs beaten for many times, the last one counts as done: no beat says where it ends.
     """
-    head, body = worker.head, worker.body
-    progress = progress_of(head, body)
-    if progress is None or progress[1] - progress[0] <= EARLY_STRIDES * progress[0] / max(1, head.seq):
+    head, body, progress = worker.head, worker.body, progress_of(worker)
+    if progress is None:
         return {}
-    if body.epochs and head.epoch is not None:
-        return {"epoch": f"{head.epoch:g}", "epochs": f"{body.epochs}"}
-    return {"step": f"{head.step:,}", "steps": f"{body.steps:,}"}
+    slack = EARLY_STRIDES * progress.stride
+    if progress.unit == "epoch" and not worker.counting.is_fraction and worker.counting.beats > 1:
+        slack = 1.0
+    if progress.planned - progress.done <= slack or progress.is_reached:
+        return {}
+    if progress.unit == "step":
+        return {"step": f"{head.step:,}", "steps": f"{body.steps:,}"}
+    return {"epoch": f"{epoch_shown(worker.counting, head):.4g}", "epochs": f"{body.epochs}"}
 
 
 def _in_its_own_words(worker: Worker) -> Cause:

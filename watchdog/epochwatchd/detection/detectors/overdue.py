@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from epochwatchd.detection.observing import eta_s, progress_of
+from epochwatchd.detection.observing import eta_s
+from epochwatchd.detection.progress import progress_of
 from epochwatchd.model import Cause, Facts, Finding, Policy, Worker
 
 FACTOR = 2.0
@@ -29,16 +30,15 @@ def _past(estimate_s: float, worker: Worker, from_at: float, now: float) -> Find
 
     Who does more than was planned, counted from 1 at that, was not held to the plan.
     """
-    progress, left_s = progress_of(worker.head, worker.body), eta_s(worker)
-    if progress is None or left_s is None or progress[0] > progress[1] + 1:
+    progress, left_s = progress_of(worker), eta_s(worker)
+    if progress is None or left_s is None or progress.done > progress.planned + 1:
         return None
     limit_s = max(FACTOR * estimate_s, estimate_s + SLACK_S)
     if now - from_at < limit_s or worker.beat_at - from_at + left_s < NEAR_FACTOR * limit_s:
         return None
-    done, planned = progress
     evidence = (
         f"by the pace of the first fifth {_hours(estimate_s)} in all; so far {_hours(now - from_at)}",
-        f"{done:,.10g} of {planned:,.10g} done; at the pace so far about {_hours(left_s)} to go",
+        f"{progress.done:,.4g} of {progress.planned:,.10g} done; at the pace so far about {_hours(left_s)} to go",
     )
     cause = Cause("past_estimate", {"estimate_s": estimate_s}, evidence)
     return Finding("overdue", "warning", from_at + limit_s, cause)
