@@ -39,6 +39,7 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,
+        cwd=_cwd(),
         began_ns=time.time_ns(),
     )
     return body._replace(**fields)
@@ -141,6 +142,13 @@ def _read(path: str) -> str:
             return file.read()
     except OSError:  # no /proc
         return ""
+
+
+def _cwd() -> Optional[str]:
+    try:
+        return os.getcwd()[-1024:]
+    except OSError:  # it was removed
+        return None
 
 
 def _host() -> str:

@@ -82,6 +82,7 @@ class Body(NamedTuple):
     ``began_ns`` is when the run began, by the wall clock. ``exit_status`` is a return code as ``subprocess`` gives
     it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
+    ``cwd`` is the folder it was started in.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
@@ -112,6 +113,7 @@ class Body(NamedTuple):
     began_ns: Optional[int] = None
     stack_signal: Optional[int] = None
     stack_fd: Optional[int] = None
+    cwd: Optional[str] = None
     unknown: Tuple[str, ...] = ()
 
 
@@ -196,7 +198,7 @@ def encode_body(body: Body, limit: int = BODY_MAX) -> bytes:
     if body.metrics:
         fields["metrics"] = {name: checks.json_number(value) for name, value in body.metrics.items()}
     data = _dump(fields)
-    for name in ("tail", "traceback", "argv", "tags", "metrics", "reason", "exception", "gpus", "job"):
+    for name in ("tail", "traceback", "argv", "tags", "metrics", "reason", "exception", "gpus", "cwd", "job"):
         if len(data) <= limit:
             break
         if name in fields:
@@ -302,6 +304,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "began_ns": _whole(0, checks.INT_MAX),
     "stack_signal": _whole(1, 64),
     "stack_fd": _whole(0, 2**31 - 1),
+    "cwd": _text(1024),
 }
 
 

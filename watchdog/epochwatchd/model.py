@@ -6,7 +6,7 @@ Times named ``at`` or ``since`` are seconds of the receiver's monotonic clock; `
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
 
@@ -398,6 +398,7 @@ class Notification:
     """The message of the contract, exactly as the webhook posts it.
 
     job, run, user: None where no run is meant.
+    differs: what tells the run from others of its job.
     verified: who sent the beats is known.
     stored: it was in the store before it was sent; one that was not may be told again after a restart.
     text: its rendering, headline first.
@@ -419,6 +420,10 @@ class Notification:
     cause: Mapping[str, Any] | None
     progress: Mapping[str, Any]
     elapsed_s: float
+    argv: Sequence[str] = ()
+    cwd: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    differs: str | None = None
     verified: bool = True
     stored: bool = True
     text: str = ""

@@ -117,11 +117,12 @@ def _runs(store: Path, arguments: argparse.Namespace) -> tuple[list[RunRow], int
 
 def _as_json(row: RunRow) -> Mapping[str, object]:
     """A stable object: the row, with times as RFC 3339."""
-    return {
+    told = {
         name.removesuffix("_wall"): _stamp(getattr(row, name)) if name.endswith("_wall") else getattr(row, name)
         for name in RUN_COLUMNS
-        if name != "key"
+        if name not in ("key", "about")
     }
+    return {**told, **(row.about or {})}
 
 
 def _stamp(wall: float | None) -> str | None:

@@ -18,7 +18,7 @@ from epochwatchd.store.records import worker_from
 OLDEST = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 IS_STRICT = sqlite3.sqlite_version_info >= (3, 37)
 NEWER = {
-    "run": ("suspected",),
+    "run": ("suspected", "about"),
     "worker": ("watched_wall",),
     "notification": ("incident", "user", "critical"),
     "delivery": (),

@@ -37,6 +37,7 @@ def test_single_phrases_have_the_same_placeholders_too(language):
     assert [asked_for(getattr(en, name)) for name in TEXTS] == [asked_for(getattr(other, name)) for name in TEXTS]
     assert list(map(asked_for, en.PROGRESS)) == list(map(asked_for, other.PROGRESS))
     assert list(map(asked_for, en.PLACE)) == list(map(asked_for, other.PLACE))
+    assert list(map(asked_for, en.COMMAND)) == list(map(asked_for, other.COMMAND))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

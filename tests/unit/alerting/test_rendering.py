@@ -227,7 +227,17 @@ def test_the_payload_is_the_contracts_object(notification):
     assert rendered.keys() == {
         *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
         *("since", "detected_at", "cause", "progress", "elapsed_s", "verified", "stored", "text"),
+        *("argv", "cwd", "tags", "differs"),
     }
+
+
+def test_it_is_told_how_a_run_was_started_and_what_tells_it_from_the_others(notification):
+    started = {"argv": ["train.py", "--name", "a b"], "cwd": "/home/mina/exp", "differs": "--lr 0.7"}
+    text = render(notification(**started, tags={"sweep": "lr", "wandb": "https://wandb.ai/x/y"}), "en").text
+    assert text.startswith("💀 resnet50 (--lr 0.7) crashed on gpu01")
+    assert (
+        "Started as: train.py --name 'a b' · in /home/mina/exp · sweep=lr · https://wandb.ai/x/y" in text.splitlines()
+    )
 
 
 def test_times_are_told_in_the_zone_of_the_reader(notification):

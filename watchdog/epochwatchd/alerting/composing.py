@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from epochwatchd.detection.observing import eta_s
 from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.model import Cause, Incident, Kind, Moment, Notification, Reason, Status, Worker
 from epochwatchd.verdicts import VERDICTS
 
+WORDS_MAX, WORD_MAX, TAGS_MAX = 100, 300, 32
+"""Of a command line and of tags so much is told: a message is no place for more."""
 
-def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, moment: Moment) -> Notification:
+
+class Named(NamedTuple):
+    """A run's name, and what tells it from the others of its job."""
+
+    run: str
+    differs: str | None = None
+
+
+def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, moment: Moment) -> Notification:
     """What to tell of ``incident`` now, not yet said in words; ``worker`` is the one it is found in."""
     finding, body = incident.finding, worker.body
     return Notification(
@@ -22,7 +33,7 @@ def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, mom
         reason=reason,
         severity=finding.severity,
         job=body.job or None,
-        run=run or None,
+        run=run.run or None,
         host=body.host or "",
         user=worker.user or None,
         pid=body.command_pid or body.pid,
@@ -32,6 +43,10 @@ def compose(incident: Incident, worker: Worker, *, run: str, reason: Reason, mom
         cause=_cause(finding.cause),
         progress=progress(worker),
         elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
+        argv=[word[:WORD_MAX] for word in body.argv[:WORDS_MAX]],
+        cwd=body.cwd,
+        tags=dict(islice((body.tags or {}).items(), TAGS_MAX)),
+        differs=run.differs,
         verified=worker.uid is not None or VERDICTS[finding.kind].is_ours,
     )
 

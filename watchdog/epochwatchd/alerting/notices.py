@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TypeAlias
 
-from epochwatchd.alerting.composing import compose
+from epochwatchd.alerting.composing import Named, compose
 from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.routing import channels_for, repeats_due
 from epochwatchd.config import Config
@@ -21,26 +21,23 @@ _REASONS: Mapping[str, Reason] = {
     "resolved": "resolved",
 }
 
+
 Notice: TypeAlias = tuple[Notification, Sequence[str]]
 """A message, and the channels it goes to."""
 
 
-def notices_of(run: str, speaker: Worker, changes: Iterable[Change], moment: Moment, config: Config) -> list[Notice]:
+def notices_of(run: Named, speaker: Worker, changes: Iterable[Change], moment: Moment, config: Config) -> list[Notice]:
     """The messages on what changed in a run of this name; where no worker is meant, the ``speaker`` is shown."""
-    return [
-        notice
-        for change in changes
-        if change.what != "closed"
-        for notice in _notice(
-            compose(change.incident, change.worker or speaker, run=run, reason=_REASONS[change.what], moment=moment),
-            change.incident,
-            moment,
-            config,
-        )
-    ]
+    notices: list[Notice] = []
+    for change in changes:
+        if change.what != "closed":
+            reason, worker = _REASONS[change.what], change.worker or speaker
+            notification = compose(change.incident, worker, run=run, reason=reason, moment=moment)
+            notices += _notice(notification, change.incident, moment, config)
+    return notices
 
 
-def start_notices(run_key: str, run: str, worker: Worker, moment: Moment, config: Config) -> list[Notice]:
+def start_notices(run_key: str, run: Named, worker: Worker, moment: Moment, config: Config) -> list[Notice]:
     """The message that a run has begun."""
     finding = Finding("started", "info", worker.started_at)
     incident = Incident(incident_id(run_key, "started", moment.wall), run_key, finding, moment.wall)
@@ -48,7 +45,7 @@ def start_notices(run_key: str, run: str, worker: Worker, moment: Moment, config
 
 
 def reminders(
-    run: str, speaker: Worker, incidents: Mapping[Kind, Incident], moment: Moment, config: Config
+    run: Named, speaker: Worker, incidents: Mapping[Kind, Incident], moment: Moment, config: Config
 ) -> tuple[list[Notice], dict[Kind, Incident]]:
     """The reminders that are due for open incidents, and these with when they were told."""
     notices: list[Notice] = []

@@ -5,6 +5,7 @@ Pure. Whatever a user or a process wrote (job, exception, output) is filled in a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import timezone, tzinfo
@@ -24,6 +25,7 @@ HEADLINE_MAX = 400
 CAUSE_MAX = 300
 METRICS_MAX = 8
 METRIC_NAME_MAX = 40
+TAGS_MAX = 6
 
 GOES_ON = ("started", "diverged", "overdue")
 """Only of what still works it is said how long it will take."""
@@ -88,6 +90,8 @@ def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[s
 
 def _job(notification: Notification, phrases: Phrases) -> str:
     job = wording.one_line(notification.job or "", LINE_MAX)
+    if notification.differs:
+        job = f"{job} ({wording.one_line(notification.differs, LINE_MAX)})"
     return job if notification.rank is None else phrases.RANKED.format(job=job, rank=notification.rank)
 
 
@@ -154,6 +158,7 @@ def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrase
     for label, parts, known in (
         ("progress", phrases.PROGRESS, _progress(notification, phrases)),
         ("place", phrases.PLACE, words),
+        ("command", phrases.COMMAND, _command(notification)),
     ):
         said = [text for part in parts if (text := wording.say(part, known))]
         if said:
@@ -186,6 +191,16 @@ def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
     if known.get("best_loss") == known.get("loss"):
         known.pop("best_loss", None)
     return {name: said for name, value in known.items() if (said := formats[name](value))}
+
+
+def _command(notification: Notification) -> dict[str, str]:
+    """How it was started. A tag that is an address stands alone, so that it can be followed."""
+    tags = " · ".join(
+        value if value.startswith(("https://", "http://")) else f"{name}={value}"
+        for name, value in list(notification.tags.items())[:TAGS_MAX]
+    )
+    told = {"argv": shlex.join(notification.argv), "cwd": notification.cwd or "", "tags": tags}
+    return {name: wording.one_line(text, LINE_MAX) for name, text in told.items() if text}
 
 
 def _metrics(metrics: Mapping[str, float | str]) -> str:

@@ -63,9 +63,9 @@ def judgement(
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
     quiet = judged.is_over and (_is_history(run, moment) or _went_on(run))
-    notices = [] if quiet else notices_of(run.run, run.speaker, changes, moment, config)
+    notices = [] if quiet else notices_of(run.named, run.speaker, changes, moment, config)
     if run.is_new and not judged.is_over:
-        notices = [*start_notices(run.key, run.run, run.speaker, moment, config), *notices]
+        notices = [*start_notices(run.key, run.named, run.speaker, moment, config), *notices]
     incidents = marked_told(incidents, notices, moment)
     opened = [
         incidents.get(c.incident.finding.kind, c.incident) for c in changes if c.what not in ("resolved", "closed")
@@ -89,7 +89,7 @@ def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, SilenceHistory]]:
 
 def repeats(run: Run, moment: Moment, config: Config) -> Judgement | None:
     """The reminders that are due for the open incidents of a run; None if none are."""
-    notices, incidents = reminders(run.run, run.speaker, run.incidents, moment, config)
+    notices, incidents = reminders(run.named, run.speaker, run.incidents, moment, config)
     if not notices:
         return None
     opened = [i for k, i in incidents.items() if i is not run.incidents[k]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import resource
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from epochwatch.wire import EXITING, FAILED, FINISHED, RUNNING, Beat, Body, Wire
 from epochwatchd.config import Config
 from epochwatchd.detection.observing import excuse_pause, observe, resume
 from epochwatchd.detection.silence import SilenceHistory
+from epochwatchd.detection.telling_apart import words_of
 from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket
 from epochwatchd.inputs.oom.watch import OomWatcher
@@ -34,6 +36,10 @@ REMOVE_AFTER_S = 10.0
 TRY_AGAIN_S = 3600.0
 AWAITED_MAX = 1000
 """How many dead processes are kept in mind that their parents have not reaped, at a descriptor each."""
+
+
+KIN_MAX, JOBS_MAX = 30, 5000
+"""Runs of a job, and jobs, whose words are remembered."""
 
 
 class _Over(NamedTuple):
@@ -72,6 +78,7 @@ class Registry:
         self._unattached: dict[Watch, None] = {}
         self._awaited: dict[str, Watch] = {}
         self._late: list[Run] = []
+        self._kin: dict[tuple[int | None, str], deque[tuple[str, frozenset[str]]]] = {}
 
     # Whom it begins to watch
 
@@ -134,8 +141,18 @@ class Registry:
 
     def _join(self, run: Run, watch: Watch) -> None:
         watch.run = run
+        if run.key not in self.runs:
+            self._meet_kin(run, watch.worker)
         self.runs[run.key] = run
         run.watches[watch.key] = self.watches[watch.key] = watch
+
+    def _meet_kin(self, run: Run, worker: Worker) -> None:
+        """The latest runs of a job are remembered by their words, for each to be told from the others."""
+        kin = self._kin.setdefault((worker.uid, worker.body.job), deque(maxlen=KIN_MAX))
+        kin.append((run.key, words_of(worker.body)))
+        run.others = lambda: [words for key, words in kin if key != run.key]
+        if len(self._kin) > JOBS_MAX:
+            del self._kin[next(iter(self._kin))]
 
     def _attach(self, watch: Watch, moment: Moment, watched_wall: float | None = None) -> None:
         """Watch the process of a worker, or fill in its end where it is dead (and was last watched until then)."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING, clean
-from epochwatchd.alerting.composing import progress, stamp
+from epochwatchd.alerting.composing import Named, progress, stamp
 from epochwatchd.detection.pending import pending
+from epochwatchd.detection.telling_apart import differs
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
 from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.service.watch import Watch
@@ -25,6 +27,7 @@ class Run:
     is_new: it is not in the store yet.
     stored_beats, stored_at: how many beats the last snapshot had, and when it was taken.
     suspected: of what, as the store has it.
+    others: gives the words of the other runs of its job.
     """
 
     key: str
@@ -36,6 +39,12 @@ class Run:
     stored_beats: int = 0
     stored_at: float = -math.inf
     suspected: str | None = None
+    others: Callable[[], Iterable[frozenset[str]]] = tuple
+
+    @property
+    def named(self) -> Named:
+        """Its name, and what tells it from the others of its job."""
+        return Named(self.run, differs(self.speaker.body, self.others()))
 
     @property
     def workers(self) -> list[Worker]:
@@ -100,6 +109,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
         seen_wall=moment.wall_of(worker.heard_at),
         ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
+        about={"argv": list(body.argv), "cwd": body.cwd, "tags": body.tags or {}},
         suspected=_shown(pending_of(run, moment.mono), moment) if finding is None else None,
     )
 

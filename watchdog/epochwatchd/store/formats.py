@@ -18,8 +18,9 @@ from epochwatchd.store import files
 
 log = logging.getLogger("epochwatchd")
 
-SCHEMA_VERSION = 4
-"""1: the first. 2: expectations. 3: suspicions. 4: light deliveries, no STRICT tables (they need SQLite 3.37)."""
+SCHEMA_VERSION = 5
+"""1: the first. 2: expectations. 3: suspicions. 4: light deliveries, no STRICT tables (they need SQLite 3.37).
+5: how runs were started."""
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def _columns(db: sqlite3.Connection) -> dict[str, list[str]]:
 
 
 def _fill(db: sqlite3.Connection) -> None:
-    """What format 4 has in columns of its own, from the JSON where it stood before.
+    """What format 4 and newer have in columns of its own, from the JSON where it stood before.
 
     JSON that cannot be read stays as it is, for those who read it one by one and name it.
     """

@@ -59,4 +59,4 @@ def _shown(row: Any) -> RunRow:
     try:
         return run_from(row)
     except ValueError:
-        return run_from({**dict(row), "progress": "{}", "suspected": None})
+        return run_from({**dict(row), "progress": "{}", "suspected": None, "about": None})

@@ -32,6 +32,7 @@ class RunRow:
     ended_wall: float | None
     progress: Mapping[str, Any]
     suspected: Mapping[str, Any] | None = None
+    about: Mapping[str, Any] | None = None
 
     @property
     def suspected_of(self) -> str | None:
@@ -57,9 +58,9 @@ class Record:
 def run_from(row: Mapping[str, Any]) -> RunRow:
     """The run of a row of the table."""
     values = {name: row[name] for name in row.keys() if name in RUN_COLUMNS}  # noqa: SIM118 - a row gives its values
-    suspected = values.get("suspected")  # absent where the database is still that of an older daemon
-    progress = json.loads(values["progress"])
-    return RunRow(**{**values, "progress": progress, "suspected": suspected and json.loads(suspected)})
+    for name in ("progress", "suspected", "about"):  # the last two are absent in the database of an older daemon
+        values[name] = json.loads(values[name]) if values.get(name) else None
+    return RunRow(**values)
 
 
 def worker_snapshot(worker: Worker, moment: Moment, boot: str) -> str:

@@ -15,7 +15,8 @@ CREATE TABLE run (
   seen_wall   REAL NOT NULL,
   ended_wall  REAL,
   progress    TEXT NOT NULL,        -- JSON, as in the notification
-  suspected   TEXT                  -- JSON: what may become a fault, shown and never alerted
+  suspected   TEXT,                 -- JSON: what may become a fault, shown and never alerted
+  about       TEXT                  -- JSON: argv, cwd, tags
 );
 CREATE INDEX run_by_end ON run (ended_wall, verdict);
 

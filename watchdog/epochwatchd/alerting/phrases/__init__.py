@@ -26,6 +26,7 @@ class Phrases(Protocol):
     FAILURES: dict[str, tuple[str, str]]
     PROGRESS: tuple[Variants, ...]
     PLACE: tuple[Variants, ...]
+    COMMAND: tuple[Variants, ...]
     ON_HOST: str
     RANKED: str
     CORE_DUMPED: str

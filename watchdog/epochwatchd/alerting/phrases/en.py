@@ -255,6 +255,7 @@ PROGRESS: tuple[tuple[str, ...], ...] = (
     ("about {eta_s} to go",),
 )
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("user {user}",))
+COMMAND: tuple[tuple[str, ...], ...] = (("{argv}",), ("in {cwd}",), ("{tags}",))
 ON_HOST = " on {host}"
 RANKED = "{job} (rank {rank})"
 CORE_DUMPED = "core dumped"
@@ -264,6 +265,7 @@ LABELS: dict[str, str] = {
     "when": "When: {text}",
     "progress": "Progress: {text}",
     "place": "Where: {text}",
+    "command": "Started as: {text}",
     "evidence": "Evidence:",
     "evidence_cut": "Evidence (the last {count} lines):",
     "advice": "Next: {text}",

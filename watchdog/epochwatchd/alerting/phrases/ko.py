@@ -239,6 +239,7 @@ PROGRESS: tuple[tuple[str, ...], ...] = (
     ("남은 시간 약 {eta_s}",),
 )
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("사용자 {user}",))
+COMMAND: tuple[tuple[str, ...], ...] = (("{argv}",), ("폴더 {cwd}",), ("{tags}",))
 ON_HOST = "[{host}] "
 RANKED = "{job} (랭크 {rank})"
 CORE_DUMPED = "코어 덤프 저장됨"
@@ -248,6 +249,7 @@ LABELS: dict[str, str] = {
     "when": "시각: {text}",
     "progress": "진행: {text}",
     "place": "위치: {text}",
+    "command": "명령: {text}",
     "evidence": "근거:",
     "evidence_cut": "근거 (마지막 {count}줄):",
     "advice": "다음: {text}",

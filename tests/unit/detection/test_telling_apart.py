@@ -1,0 +1,39 @@
+"""What tells a run of a sweep from the others of its job."""
+
+import pytest
+
+from epochwatch.wire import Body
+from epochwatchd.detection.telling_apart import differs, words_of
+
+
+def body(line, **tags):
+    return Body("sweep", argv=tuple(line.split()), tags=tags or None)
+
+
+@pytest.mark.parametrize(
+    ("mine", "others", "told"),
+    [
+        ("train.py --lr 0.7 --seed 1", ["train.py --lr 0.1 --seed 1"], "--lr 0.7"),
+        ("train.py --lr=0.7 --seed=1", ["train.py --lr=0.1 --seed=1"], "--lr=0.7"),
+        ("train.py lr=0.7 model=big", ["train.py lr=0.1 model=big", "train.py lr=0.2 model=big"], "lr=0.7"),
+        ("train.py --lr 0.7 --fp16", ["train.py --lr 0.7"], "--fp16"),
+        ("train.py --lr 0.7", ["train.py --lr 0.7 --fp16"], None),
+        ("train.py config_a.yaml", ["train.py config_b.yaml"], "config_a.yaml"),
+        ("train.py --lr 0.7 -v", ["train.py --lr 0.1 -v", "train.py --lr 0.7"], "--lr 0.7 -v"),
+        ("train.py --lr 0.7", ["train.py --lr 0.7"], None),
+        ("train.py --lr 0.7", [], None),
+        ("", ["train.py"], None),
+    ],
+)
+def test_the_words_that_not_all_of_the_others_have(mine, others, told):
+    assert differs(body(mine), [words_of(body(line)) for line in others]) == told
+
+
+def test_tags_tell_runs_apart_too():
+    assert differs(body("train.py", fold="3"), [words_of(body("train.py", fold="1"))]) == "fold=3"
+
+
+def test_a_long_difference_is_cut():
+    told = differs(body("train.py " + "x" * 500), [words_of(body("train.py"))])
+    assert len(told) == 60
+    assert told.endswith("…")
