@@ -18,6 +18,7 @@ from pathlib import Path
 from epochwatch.checks import clean
 from epochwatch.table import aligned, duration
 from epochwatchd.config import ConfigError, glance
+from epochwatchd.detection.telling_apart import apart, words_of
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.paths import stores_to_read
 from epochwatchd.store import is_in_use, read_recent, read_runs
@@ -135,7 +136,12 @@ def _stamp(wall: float | None) -> str | None:
 
 
 def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
-    lines = aligned([HEADINGS, *(_cells(r, now) for r in runs)], RIGHT)
+    words = [words_of((r.about or {}).get("argv", ()), (r.about or {}).get("tags")) for r in runs]
+    shared: dict[tuple[str, str], set[str]] = {}
+    for r, own in zip(runs, words, strict=True):
+        shared[r.user, r.job] = shared.get((r.user, r.job), {*own}) & {*own}
+    names = [_name(r, apart(own, shared[r.user, r.job])) for r, own in zip(runs, words, strict=True)]
+    lines = aligned([HEADINGS, *(_cells(r, name, now) for r, name in zip(runs, names, strict=True))], RIGHT)
     if colour:
         lines[0] = [f"\x1b[1m{cell}\x1b[0m" for cell in lines[0]]
         verdict = HEADINGS.index("VERDICT")
@@ -145,16 +151,18 @@ def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def _cells(r: RunRow, now: float) -> list[str]:
+def _name(r: RunRow, differs: str | None) -> str:
+    """The job, and what tells the run from the others of it."""
+    name = "(the watchdog)" if r.verdict == WATCHDOG and not r.job else f"{r.job} ({differs})" if differs else r.job
+    return name if len(name) <= JOB_WIDTH else name[: JOB_WIDTH - 1] + "…"
+
+
+def _cells(r: RunRow, name: str, now: float) -> list[str]:
     epochs, step, steps, loss, eta_s = (r.progress.get(k) for k in ("epochs", "step", "steps", "loss", "eta_s"))
     epoch = r.progress.get("epoch_shown", r.progress.get("epoch"))
     lasted_s = (r.ended_wall or now) - r.started_wall
     cells = [
-        "(the watchdog)"
-        if r.verdict == WATCHDOG and not r.job
-        else r.job
-        if len(r.job) <= JOB_WIDTH
-        else r.job[: JOB_WIDTH - 1] + "…",
+        name,
         r.run,
         r.verdict + (f" ({r.suspected_of}?)" if r.suspected_of and r.verdict != WATCHDOG else ""),
         r.cause or "",

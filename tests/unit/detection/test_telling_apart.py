@@ -2,12 +2,11 @@
 
 import pytest
 
-from epochwatch.wire import Body
 from epochwatchd.detection.telling_apart import differs, words_of
 
 
-def body(line, **tags):
-    return Body("sweep", argv=tuple(line.split()), tags=tags or None)
+def words(line, **tags):
+    return words_of(line.split(), tags)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +25,14 @@ def body(line, **tags):
     ],
 )
 def test_the_words_that_not_all_of_the_others_have(mine, others, told):
-    assert differs(body(mine), [words_of(body(line)) for line in others]) == told
+    assert differs(words(mine), [words(line) for line in others]) == told
 
 
 def test_tags_tell_runs_apart_too():
-    assert differs(body("train.py", fold="3"), [words_of(body("train.py", fold="1"))]) == "fold=3"
+    assert differs(words("train.py", fold="3"), [words("train.py", fold="1")]) == "fold=3"
 
 
 def test_a_long_difference_is_cut():
-    told = differs(body("train.py " + "x" * 500), [words_of(body("train.py"))])
+    told = differs(words("train.py " + "x" * 500), [words("train.py")])
     assert len(told) == 60
     assert told.endswith("…")

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
-from epochwatch.wire import Body
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 WORDS_MAX = 4
 LENGTH_MAX = 60
 
 
-def words_of(body: Body) -> frozenset[str]:
+def words_of(argv: Sequence[str], tags: Mapping[str, str] | None) -> list[str]:
     """The options and words of a run's command line, and its tags."""
-    return frozenset([*_options(body.argv[1:]), *(f"{name}={value}" for name, value in (body.tags or {}).items())])
+    return [*_options(argv[1:]), *(f"{name}={value}" for name, value in (tags or {}).items())]
 
 
-def differs(body: Body, others: Iterable[frozenset[str]]) -> str | None:
+def differs(own: Sequence[str], others: Iterable[Iterable[str]]) -> str | None:
     """What only this run has, of all that have its job; None where there is nothing, or no other run."""
-    known = list(others)
-    if not known:
-        return None
-    shared = frozenset.intersection(*known)
-    own = [word for word in _options(body.argv[1:]) if word not in shared]
-    own += [f"{name}={value}" for name, value in (body.tags or {}).items() if f"{name}={value}" not in shared]
-    said = " ".join(own[:WORDS_MAX])
+    known = [frozenset(words) for words in others]
+    return apart(own, frozenset.intersection(*known)) if known else None
+
+
+def apart(own: Sequence[str], shared: AbstractSet[str]) -> str | None:
+    """The words that are not shared; None where there are none."""
+    said = " ".join([word for word in own if word not in shared][:WORDS_MAX])
     return (said if len(said) <= LENGTH_MAX else said[: LENGTH_MAX - 1] + "…") or None
 
 

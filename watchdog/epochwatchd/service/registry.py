@@ -78,7 +78,7 @@ class Registry:
         self._unattached: dict[Watch, None] = {}
         self._awaited: dict[str, Watch] = {}
         self._late: list[Run] = []
-        self._kin: dict[tuple[int | None, str], deque[tuple[str, frozenset[str]]]] = {}
+        self._kin: dict[tuple[int | None, str], deque[tuple[str, list[str]]]] = {}
 
     # Whom it begins to watch
 
@@ -149,7 +149,7 @@ class Registry:
     def _meet_kin(self, run: Run, worker: Worker) -> None:
         """The latest runs of a job are remembered by their words, for each to be told from the others."""
         kin = self._kin.setdefault((worker.uid, worker.body.job), deque(maxlen=KIN_MAX))
-        kin.append((run.key, words_of(worker.body)))
+        kin.append((run.key, words_of(worker.body.argv, worker.body.tags)))
         run.others = lambda: [words for key, words in kin if key != run.key]
         if len(self._kin) > JOBS_MAX:
             del self._kin[next(iter(self._kin))]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from epochwatch.wire import RUNNING, clean
 from epochwatchd.alerting.composing import Named, progress, stamp
 from epochwatchd.detection.pending import pending
-from epochwatchd.detection.telling_apart import differs
+from epochwatchd.detection.telling_apart import differs, words_of
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
 from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.service.watch import Watch
@@ -39,12 +39,13 @@ class Run:
     stored_beats: int = 0
     stored_at: float = -math.inf
     suspected: str | None = None
-    others: Callable[[], Iterable[frozenset[str]]] = tuple
+    others: Callable[[], Iterable[Iterable[str]]] = tuple
 
     @property
     def named(self) -> Named:
         """Its name, and what tells it from the others of its job."""
-        return Named(self.run, differs(self.speaker.body, self.others()))
+        body = self.speaker.body
+        return Named(self.run, differs(words_of(body.argv, body.tags), self.others()))
 
     @property
     def workers(self) -> list[Worker]:
