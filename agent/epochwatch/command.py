@@ -25,6 +25,7 @@ _PASSED_ON = {
 }  # fmt: skip
 _AWAITED = _PASSED_ON | {signal.SIGCHLD}
 _OF_TERMINALS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP}
+_ASK_TO_END = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _IMPATIENT = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 _SI_KERNEL = 0x80
@@ -47,11 +48,11 @@ def run(plan: Plan) -> NoReturn:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     tail = Tail()
     record = _register(plan)
-    exit_status = _execute(plan.command, record, tail, mask)
+    exit_status, asked_by = _execute(plan.command, record, tail, mask)
     if record:
         with _harmless("the end is not recorded"):
             state = wire.FAILED if exit_status else wire.FINISHED
-            record.end(state, exit_status=exit_status, tail=tail.lines())
+            record.end(state, exit_status=exit_status, tail=tail.lines(), signal=asked_by)
             record.leave()
     _end_alike(exit_status)
 
@@ -90,21 +91,24 @@ def job_of(command: List[str]) -> str:
     return names[0]
 
 
-def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterable[int]) -> int:
-    """Start the command, pass on signals and output until it has ended, and give its exit status."""
+def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterable[int]) -> Tuple[int, Optional[int]]:
+    """Start the command, pass on signals and output until it has ended.
+
+    Gives its exit status, and the last signal that asked it to end.
+    """
     channels, pumps, ending = _connect(tail)
     try:
         pid = _spawn(command, channels, mask)
     except OSError as error:
-        return _not_started(command[0], error)
+        return _not_started(command[0], error), None
     if record:
         with _harmless("the command's process is not recorded"):
             record.update(command_pid=pid)
-    status = _attend(pid, channels)
+    status, asked_by = _attend(pid, channels)
     if ending is not None:
         os.close(ending)
     _await_pumps(pumps)
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), asked_by
 
 
 def _connect(tail: Tail) -> Tuple[List[output.Channel], List[_thread.LockType], Optional[int]]:
@@ -148,18 +152,24 @@ def _not_started(program: str, error: OSError) -> int:
     return NOT_FOUND if missing else NOT_EXECUTABLE
 
 
-def _attend(pid: int, channels: List[output.Channel]) -> int:
-    """The wait status with which the command ended; until then, signals that reach us are passed on to it."""
+def _attend(pid: int, channels: List[output.Channel]) -> Tuple[int, Optional[int]]:
+    """The wait status with which the command ended, and the last signal that asked it to.
+
+    Until then, signals that reach us are passed on to it.
+    """
     stop_asked = stopped = False
+    asked_by = None
     while True:
         number, by_terminal = _next_signal()
         if number == signal.SIGCHLD:
             changed, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
             if changed and (os.WIFEXITED(status) or os.WIFSIGNALED(status)):
-                return status
+                return status, asked_by
             stopped = os.WIFSTOPPED(status) if changed else stopped
         elif number == signal.SIGWINCH:
             output.follow_window_size(channels)
+        if number in _ASK_TO_END:
+            asked_by = number
         if number != signal.SIGCHLD and not by_terminal:
             _pass_on(number, pid)
         if number in (signal.SIGTSTP, signal.SIGCONT):

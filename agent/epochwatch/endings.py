@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # built in: always there, and it costs nothing to load
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict
 
 from epochwatch import stacks
+from epochwatch.descriptors import lifted
 from epochwatch.guard import guarded
 
 if TYPE_CHECKING:
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
         def fail_with(self, error: BaseException) -> None:
             """End as failed because of ``error``."""
 
-        def leave(self) -> None:
-            """The interpreter is about to exit, with a status that we cannot know."""
+        def leave(self, signal: Optional[int] = None) -> None:
+            """The interpreter is about to exit, with a status that we cannot know; upon a signal that was handled."""
 
         def inherit(self) -> None:
             """This process is a new child; the run is its parent's."""
@@ -28,12 +30,64 @@ if TYPE_CHECKING:
 
 TRACEBACK_MAX = 16 * 1024
 _MESSAGE_MAX = 500
+_ASK_TO_END = (1, 2, 15)
+"""SIGHUP, SIGINT, SIGTERM: the same numbers everywhere."""
 _runs: Dict[int, Ending] = {}
 _installed = False
 _child_installed = False
 _left = False
 _hook: Any = None
 _hooked: Any = None
+
+
+class Signals:
+    """Which signals had a handler run in this interpreter, without touching any handler.
+
+    The interpreter writes each number to a pipe of ours. Somebody else's pipe (asyncio has one) is left alone, and then
+    we know nothing.
+    """
+
+    def __init__(self) -> None:
+        self._reader = -1
+
+    def listen(self) -> None:
+        """Begin; only the main thread may."""
+        if self._reader >= 0:
+            return
+        reader, writer = os.pipe()
+        for descriptor in (reader, writer):
+            os.set_blocking(descriptor, False)
+        reader, writer = lifted(reader), lifted(writer)
+        try:
+            before = _signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        except ValueError:  # not the main thread
+            before = None
+        if before == -1:
+            self._reader = reader
+            return
+        if before is not None:
+            _signal.set_wakeup_fd(before)
+        os.close(reader)
+        os.close(writer)
+
+    def last(self) -> Optional[int]:
+        """The last of those that ask a program to end; None: there was none."""
+        if self._reader < 0:
+            return None
+        try:
+            numbers = os.read(self._reader, 65536)
+        except OSError:  # nothing came
+            return None
+        return next((number for number in reversed(numbers) if number in _ASK_TO_END), None)
+
+    def inherit(self) -> None:
+        """In a forked child: its signals are not its parent's."""
+        if self._reader >= 0:
+            self._reader = -1
+            _signal.set_wakeup_fd(-1)
+
+
+_signals = Signals()
 
 
 def has_left() -> bool:
@@ -46,6 +100,8 @@ def watch(run: Ending) -> None:
     _install()
     if not _runs:
         _hook_up()
+        with guarded():
+            _signals.listen()
     _runs[id(run)] = run
 
 
@@ -115,8 +171,11 @@ def _leave() -> None:
     global _left  # noqa: PLW0603 - once an interpreter
     _left = True
     stacks.withdraw()
+    number = None
+    with guarded():
+        number = _signals.last()
     for run in list(_runs.values()):
-        run.leave()
+        run.leave(number)
 
 
 def _leave_child() -> None:
@@ -129,6 +188,8 @@ def _leave_child() -> None:
 def _inherit() -> None:
     global _child_installed  # noqa: PLW0603 - once a child
     _child_installed = False
+    with guarded():
+        _signals.inherit()
     for run in _runs.values():
         run.inherit()
 

@@ -152,13 +152,13 @@ class Run:
                 self.recorder.close()
                 endings.forget(self)
 
-    def leave(self) -> None:
+    def leave(self, signal: Optional[int] = None) -> None:
         """Say that the interpreter is about to exit, if no end was told, and see that all is sent."""
         with guarded():
             if self._is_parents:
                 return
             if not self.ended:
-                self.recorder.conclude(wire.EXITING, {})
+                self.recorder.conclude(wire.EXITING, {"signal": signal} if signal else {})
             self.recorder.is_sent(within_s=_DRAIN_S)
 
     def inherit(self) -> None:

@@ -82,7 +82,7 @@ class Body(NamedTuple):
     ``began_ns`` is when the run began, by the wall clock. ``exit_status`` is a return code as ``subprocess`` gives
     it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
-    ``cwd`` is the folder it was started in.
+    ``cwd`` is the folder it was started in. ``signal``: one that it handled before it left.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
@@ -114,6 +114,7 @@ class Body(NamedTuple):
     stack_signal: Optional[int] = None
     stack_fd: Optional[int] = None
     cwd: Optional[str] = None
+    signal: Optional[int] = None
     unknown: Tuple[str, ...] = ()
 
 
@@ -305,6 +306,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "stack_signal": _whole(1, 64),
     "stack_fd": _whole(0, 2**31 - 1),
     "cwd": _text(1024),
+    "signal": _whole(1, 64),
 }
 
 

@@ -78,7 +78,7 @@ def child(pid):
 
 
 @needs_root
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "signal"), (signal.SIGTERM, "terminated")])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGSEGV, "signal"), (signal.SIGKILL, "signal")])
 def test_another_users_process(daemon, number, code):
     daemon.folder.chmod(0o711)
     daemon.beats.chmod(0o1777)

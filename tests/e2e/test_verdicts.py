@@ -46,7 +46,7 @@ ENDS = [
     pytest.param("os.kill(os.getpid(), signal.SIGKILL)", "crashed", "signal", id="SIGKILL"),
     pytest.param("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "signal", id="SIGSEGV"),
     pytest.param("os.abort()", "crashed", "signal", id="SIGABRT"),
-    pytest.param("os.kill(os.getpid(), signal.SIGTERM)", "crashed", "terminated", id="SIGTERM"),
+    pytest.param("os.kill(os.getpid(), signal.SIGTERM)", "interrupted", "terminated", id="SIGTERM"),
     pytest.param("os.execv('/bin/sh', ['sh', '-c', 'exit 5'])", "crashed", "exit_code", id="execs another program"),
 ]
 
@@ -61,7 +61,7 @@ def test_every_end_is_told_once_and_rightly(daemon, request, code, kind, cause):
     assert (told["pid"], told["run"] != "", told["status"]) == (
         process.pid,
         True,
-        "notice" if kind == "finished" else "firing",
+        "notice" if kind in ("finished", "interrupted") else "firing",
     )
     assert (told["progress"]["epoch"], told["progress"]["loss"]) == (3, 0.25)
     assert told["progress"]["metrics"] == {"lr": 0.1}

@@ -16,6 +16,7 @@ Kind = Literal[
     "running",
     "finished",
     "crashed",
+    "interrupted",
     "silent",
     "stalled",
     "diverged",
@@ -30,6 +31,8 @@ CauseCode = Literal[
     # how it ended
     "exception", "exit_code", "signal", "terminated", "oom_kill", "reboot", "unknown", "reported", "stopped_early",
     "too_fast", "unseen_status", "exec",
+    # by whose hands it was interrupted
+    "keyboard_interrupt", "preempted", "time_limit", "shutdown", "hangup",
     # why it is silent, or does nothing
     "deadlock", "busy", "io_wait", "stopped", "gpu_spin", "step_frozen", "unreachable",
     # GPUs
@@ -87,6 +90,8 @@ class Exit:
     evidence: what was seen of its surroundings.
     went_on: it has become a program (``exec``) with a run of its own, which tells the end.
     program: the command line of what it had become, as far as that was seen.
+    parent: the name of the program that started it.
+    goes_down: the machine was about to be shut down.
     """
 
     at: float
@@ -98,6 +103,8 @@ class Exit:
     evidence: tuple[str, ...] = ()
     went_on: bool = False
     program: str | None = None
+    parent: str | None = None
+    goes_down: bool = False
 
 
 class Rhythm(NamedTuple):

@@ -36,6 +36,7 @@ class Verdict(NamedTuple):
 
 VERDICTS: Mapping[Kind, Verdict] = {
     "crashed": Verdict("💀", "red", is_end=True),
+    "interrupted": Verdict("🛑", is_end=True, is_notice=True),
     "lost": Verdict("📡", "red", until_heard=True),
     "stalled": Verdict("🐌", clear_after_s=30.0),
     "silent": Verdict("🔇", "red", until_heard=True),

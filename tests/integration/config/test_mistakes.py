@@ -53,7 +53,10 @@ NO_FILE = (
     " (a relative name is looked for in $CREDENTIALS_DIRECTORY, then beside the configuration)"
 )
 HOW_TO_NAME_A_FILE = "takes the name of a file (leave out _file to give the value itself)"
-KINDS = "'crashed', 'lost', 'stalled', 'silent', 'diverged', 'overdue', 'missing', 'finished', 'watchdog' or 'started'"
+KINDS = (
+    "'crashed', 'interrupted', 'lost', 'stalled', 'silent', 'diverged', 'overdue', 'missing', 'finished', 'watchdog' "
+    "or 'started'"
+)
 
 
 @pytest.mark.parametrize(

@@ -181,5 +181,5 @@ def test_a_signal_not_of_memory_stays_one(watch, start):
     watch.tick()
     die(watch, process)
     reap(watch, process)
-    assert told(watch)[-1] == ("crashed", "amended", "terminated")
+    assert told(watch)[-1] == ("interrupted", "first", "terminated")
     assert signal.SIGTERM.name in watch.messages()[-1].text

@@ -61,14 +61,14 @@ CAUSES = [
     ("crashed", cause("exception", type="ValueError", message=""), "ValueError"),
     ("crashed", cause("exception"), "an exception that nothing caught"),
     (
-        "crashed",
-        cause("exception", type="KeyboardInterrupt", message=""),
-        "interrupted from the keyboard (Ctrl-C)",
+        "interrupted",
+        cause("keyboard_interrupt", type="KeyboardInterrupt", message=""),
+        "from the keyboard (Ctrl-C)",
     ),
     (
-        "crashed",
-        cause("exception", type="KeyboardInterrupt", message="", failure="keyboard_interrupt"),
-        "interrupted from the keyboard (Ctrl-C)",
+        "interrupted",
+        cause("keyboard_interrupt", signal="SIGINT", failure="keyboard_interrupt", epoch="3", epochs="5"),
+        "from the keyboard (Ctrl-C), at epoch 3 of 5",
     ),
     ("crashed", cause("exit_code", status=3), "it exited with status 3"),
     ("crashed", cause("exit_code", status=0), "it left with status 0 before its end, as os._exit does"),
@@ -76,7 +76,8 @@ CAUSES = [
     ("crashed", cause("signal", signal="SIGSEGV", core=True), "killed by SIGSEGV (core dumped)"),
     ("crashed", cause("signal", signal="SIGSEGV", core=False), "killed by SIGSEGV"),
     ("crashed", cause("signal"), "killed by a signal"),
-    ("crashed", cause("terminated", signal="SIGTERM", core=False), "asked to end by SIGTERM"),
+    ("interrupted", cause("terminated", signal="SIGTERM", core=False), "by SIGTERM"),
+    ("interrupted", cause("terminated", type="orderly", signal="SIGTERM"), "by SIGTERM; it left in order"),
     ("crashed", cause("reported", reason="no data"), "it reported: no data"),
     ("crashed", cause("reboot"), "the machine went down while it was running"),
     ("crashed", cause("unknown"), "the process is gone, and how it ended cannot be known"),
@@ -189,7 +190,7 @@ def test_the_advice_fits_the_cause(notification, given, hint):
     assert hint in render(notification(cause=given), "en").text
 
 
-@pytest.mark.parametrize("given", [cause("something_new"), None, cause("exception", type="KeyboardInterrupt")])
+@pytest.mark.parametrize("given", [cause("something_new"), None, cause("keyboard_interrupt", type="KeyboardInterrupt")])
 def test_without_a_known_cause_there_is_no_advice(notification, given):
     assert "Next:" not in render(notification(cause=given), "en").text
 

@@ -35,7 +35,7 @@ def ended(state, body, end, **head):
         pytest.param(RUNNING, AGENT, Exit(6.0, program="sh eval.sh"), ("crashed", "unknown"), id="that is gone"),
         pytest.param(RUNNING, SCRIPT, Exit(6.0, 0), ("finished", None), id="a script just ends"),
         pytest.param(RUNNING, AGENT, Exit(6.0, -9), ("crashed", "signal"), id="SIGKILL"),
-        pytest.param(RUNNING, AGENT, Exit(6.0, -15), ("crashed", "terminated"), id="SIGTERM"),
+        pytest.param(RUNNING, AGENT, Exit(6.0, -15), ("interrupted", "terminated"), id="SIGTERM"),
         pytest.param(RUNNING, AGENT, Exit(6.0, 1), ("crashed", "exit_code"), id="status 1"),
         pytest.param(RUNNING, AGENT, Exit(6.0), ("crashed", "unknown"), id="status never learned"),
         pytest.param(RUNNING, AGENT, Exit(6.0, rebooted=True), ("crashed", "reboot"), id="another boot"),
@@ -99,7 +99,7 @@ def test_what_was_seen_around_a_death_is_evidence():
     ("status", "words"),
     [
         (137, "exit status 137 = 128 + 9, SIGKILL"),
-        (143, "exit status 143 = 128 + 15, SIGTERM"),
+        (134, "exit status 134 = 128 + 6, SIGABRT"),
         (128, "exit status 128"),
         (255, "exit status 255"),
     ],
@@ -144,7 +144,8 @@ def test_a_signal_keeps_its_name_and_is_given_a_class_where_one_is_proven(status
     ):
         cause = detect(made, Facts(), Policy(), 9.0).cause
         assert cause.details.get("failure") == failure
-        assert cause.code == ("terminated" if status in (-2, -15) else "signal")
+        interrupted = {-15: "time_limit" if failure else "terminated", -2: "keyboard_interrupt"}
+        assert cause.code == interrupted.get(status, "signal")
         assert len(set(cause.evidence)) == len(cause.evidence)
 
 

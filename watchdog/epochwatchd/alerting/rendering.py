@@ -105,19 +105,23 @@ def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | Non
     sentence = wording.say(variants, details) or notification.cause.get("text") or code
     if "at" in details:
         sentence = phrases.STANDS.format(sentence=sentence, at=details["at"])
-    failure = _failure(notification.cause, phrases)
+    failure = _failure(notification, phrases)
     if failure and failure[0] != sentence:
         sentence = f"{failure[0]}: {sentence}"
+    proven = details.get("failure")
     return {
         "code": code,
+        **({"failure": proven} if proven else {}),
         "text": wording.one_line(sentence, CAUSE_MAX),
         "evidence": list(notification.cause.get("evidence", ())),
     }
 
 
-def _failure(cause: Mapping[str, Any], phrases: Phrases) -> tuple[str, str] | None:
-    """What the class of a failure is called, and the advice for it."""
-    return phrases.FAILURES.get(cause.get("details", {}).get("failure", ""))
+def _failure(notification: Notification, phrases: Phrases) -> tuple[str, str] | None:
+    """What the class of a failure is called, and the advice for it; nothing failed that was interrupted."""
+    if notification.cause is None or notification.kind == "interrupted":
+        return None
+    return phrases.FAILURES.get(notification.cause.get("details", {}).get("failure", ""))
 
 
 def _keys(kind: str, cause: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -224,7 +228,7 @@ def _advice(notification: Notification, words: Mapping[str, str], phrases: Phras
     if notification.cause is None:
         return
     variants = _first(phrases.ADVICE, *_keys(notification.kind, notification.cause)) or ()
-    failure = _failure(notification.cause, phrases)
+    failure = _failure(notification, phrases)
     advice = failure[1] if failure else wording.say(variants, {**words, **_details(notification.cause, phrases)})
     if advice:
         yield phrases.LABELS["advice"].format(text=advice)

@@ -88,7 +88,7 @@ def _keep_found(incident: Incident, finding: Finding, worker: Worker) -> tuple[I
 
 def _explains(after: Finding, before: Finding) -> bool:
     """Whether only now it is known why a process ended."""
-    return after.kind == "crashed" and not _is_explained(before) and _is_explained(after)
+    return after.kind in ("crashed", "interrupted") and not _is_explained(before) and _is_explained(after)
 
 
 def _is_explained(finding: Finding) -> bool:

@@ -77,7 +77,7 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
             return Judged([_command_end(command, workers, ends)], is_over=True)
         crashed = []
     else:
-        crashed = sorted(((ends[w.key], w) for w in workers if _is_crash(ends.get(w.key))), key=_since)
+        crashed = sorted(((ends[w.key], w) for w in workers if _is_bad_end(ends.get(w.key))), key=_since)
         if workers and all(w.key in ends for w in workers):
             last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_since)]
             return Judged(_with_others(last, workers, found, ends), is_over=True)
@@ -101,8 +101,8 @@ def _present(workers: Iterable[Worker]) -> list[Worker]:
     return [w for w in latest.values() if w.exit is None or w.body.world_size == size]
 
 
-def _is_crash(finding: Finding | None) -> bool:
-    return finding is not None and finding.kind == "crashed"
+def _is_bad_end(finding: Finding | None) -> bool:
+    return finding is not None and finding.kind in ("crashed", "interrupted")
 
 
 def _since(one: Found) -> float:

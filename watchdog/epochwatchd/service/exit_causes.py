@@ -25,6 +25,7 @@ def explained(
     What tells a kill fades: of one whose status is still to come it is looked for at once, as ``if_killed``.
     """
     if if_killed is None:
+        seen = replace(seen, goes_down=going_down() is not None)
         status = seen.status if seen.unreaped_by is None else -signal.SIGKILL
         cause = oom.verdict(replace(seen, status=status), now) if oom else None
         if_killed = replace(seen, oom=cause, evidence=_evidence(status, oom, supervisor))
@@ -33,7 +34,7 @@ def explained(
     is_from_outside = _may_come_from_outside(seen.status)
     cause = if_killed.oom if seen.status in _KILLS else None
     evidence = if_killed.evidence if is_from_outside else _own_fault(seen, oom, now)
-    return replace(seen, oom=cause, evidence=evidence), None
+    return replace(seen, oom=cause, evidence=evidence, goes_down=if_killed.goes_down), None
 
 
 def _own_fault(seen: Exit, oom: OomWatch | None, now: float) -> tuple[str, ...]:

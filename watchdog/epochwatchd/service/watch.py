@@ -35,6 +35,7 @@ class Watch:
     exit_watch: tells when its process ends, and how.
     oom: tells whether the kernel killed it for want of memory.
     supervisor: who may end it from outside, a line of evidence.
+    parent: the name of the program that started it.
     activity, asking: what its process does, and where it hangs; while it is a suspect.
     program: the command line of what it has become by ``exec``, if that was seen.
     if_killed: its end as it would be explained if it had been killed, while its status is awaited.
@@ -49,6 +50,7 @@ class Watch:
     exit_watch: ExitWatch | None = None
     oom: OomWatch | None = None
     supervisor: str | None = None
+    parent: str | None = None
     activity: Activity | None = None
     asking: Asking | None = None
     program: str | None = None
@@ -88,6 +90,7 @@ class Watch:
         wrapper = None if body.command_pid is None else self.pid
         self.oom = oom.watch(command_pid or self.pid, now, wrapper=wrapper, instead_of=self.oom)
         self.supervisor = self.supervisor or supervisor_of(self.pid)
+        self.parent = self.parent or procfs.name_of_parent(self.pid)
 
     def ended(self, end: Exit) -> None:
         """Its process is dead; that is believed before anything is asked of it."""
@@ -96,6 +99,7 @@ class Watch:
 
     def explained(self, end: Exit, now: float) -> Exit:
         """Its end with what else is known of it: see ``exit_causes``."""
+        end = replace(end, parent=self.parent)
         explained, self.if_killed = exit_causes.explained(end, self.if_killed, self.oom, self.supervisor, now)
         return explained
 
@@ -154,7 +158,7 @@ class Watch:
         if self.via is not None:
             self.via.forget(self.key)
         self.calm()
-        self.pid = self.supervisor = None
+        self.pid = self.supervisor = self.parent = None
         if not self.awaits_status:
             self._stop_waiting()
 

@@ -8,6 +8,7 @@ KINDS: dict[str, str] = {
     "running": "running",
     "finished": "finished",
     "crashed": "crashed",
+    "interrupted": "interrupted",
     "silent": "silent",
     "stalled": "stalled",
     "diverged": "diverged",
@@ -37,6 +38,7 @@ HEADLINES: dict[str, str] = {
     "resolved.watchdog": "the watchdog{on_host} is well again, after {age}",
     "notice": "{job} is {kind}{on_host}",
     "notice.finished": "{job} finished{on_host} after {elapsed}",
+    "notice.interrupted": "{job} was interrupted{on_host}",
     "notice.started": "{job} started{on_host}",
 }
 
@@ -54,16 +56,31 @@ TIMES: dict[str, str] = {
     "resolved": "from {since} to {detected} ({age})",
     "notice": "{since}",
     "notice.finished": "{since}, after {elapsed}",
+    "notice.interrupted": "{since}, after {elapsed}",
 }
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
-    "exception.KeyboardInterrupt": ("interrupted from the keyboard (Ctrl-C)",),
+    "keyboard_interrupt": (
+        "from the keyboard (Ctrl-C), at epoch {epoch} of {epochs}",
+        "from the keyboard (Ctrl-C), at step {step} of {steps}",
+        "from the keyboard (Ctrl-C)",
+    ),
+    "preempted": ("preempted by the scheduler",),
+    "time_limit": ("its time limit was over",),
+    "shutdown": ("the machine is going down",),
+    "hangup": ("its terminal or SSH session was closed",),
     "exit_code": ("it exited with status {status}", "it exited by itself"),
     "exit_code.0": ("it left with status 0 before its end, as os._exit does",),
     "signal": ("killed by {signal} ({core})", "killed by {signal}", "killed by a signal"),
     "oom_kill": ("killed by {signal}: the kernel ran out of memory", "killed: the kernel ran out of memory"),
-    "terminated": ("asked to end by {signal}", "asked to end by a signal"),
+    "terminated": ("by {signal}", "by a signal"),
+    "terminated.orderly": (
+        "by {signal}; it left in order, at epoch {epoch} of {epochs}",
+        "by {signal}; it left in order, at step {step} of {steps}",
+        "by {signal}; it left in order",
+        "it left in order",
+    ),
     "reported": ("it reported: {reason}", "it reported a failure"),
     "reboot": ("the machine went down while it was running",),
     "crashed.unknown": ("the process is gone, and how it ended cannot be known",),
@@ -169,7 +186,11 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "lower the batch size, or see with `nvidia-smi` whether another process holds the GPU's memory.",
     ),
     "exception.ModuleNotFoundError": ("is it the right environment? `python -m pip list` in it tells.",),
-    "exception.KeyboardInterrupt": (),
+    "keyboard_interrupt": (),
+    "preempted": ("start it again from its last checkpoint; the scheduler may do so by itself.",),
+    "time_limit": ("give it more time, or go on from its last checkpoint.",),
+    "shutdown": ("start it again when the machine is back; `last -x` tells of reboots.",),
+    "hangup": ("start it by `nohup`, in `tmux` or `screen`: then it outlives the connection.",),
     "exit_code": ("the end of the job's own log should say why it left.",),
     "signal": ("`python -X faulthandler` prints the Python line at which such a signal strikes.",),
     "signal.SIGKILL": (
@@ -178,7 +199,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "oom_kill": (
         "fewer DataLoader workers or smaller batches need less memory; `journalctl -k` lists who held how much.",
     ),
-    "terminated": ("a scheduler's preemption or time limit, a shutdown or a person's `kill` does this.",),
+    "terminated": ("a person's `kill` or a scheduler does this; the evidence says what it ran in.",),
     "reboot": ("`journalctl -b -1 -e` shows the last words before the machine went down.",),
     "crashed.unknown": ("see the end of the job's own log; `journalctl -k` tells of a kill by the kernel.",),
     "stopped": (

@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from epochwatch.wire import EXITING, FAILED, FINISHED, Body
 from epochwatchd.detection.failures import Failure, classify
+from epochwatchd.detection.interruption import interruption, upon_signal
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.progress import epoch_shown, progress_of
-from epochwatchd.detection.signals import BY_REQUEST, signal_name
+from epochwatchd.detection.signals import BY_REQUEST, passed_on, signal_name
 from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Finding, Policy, Worker
 
 TRACEBACK_LINES = 30
@@ -25,14 +26,38 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return None
     since = end.at if end else worker.beat_at
     if state == FINISHED:
-        return _finished(worker, policy, since)
+        is_wrapper = worker.body.command_pid is not None
+        return _left_in_order(worker, policy, since) if is_wrapper else _finished(worker, policy, since)
     if state == FAILED:
-        cause = _classified(_in_its_own_words(worker), worker.body, worker.body.exit_status)
-        return Finding("crashed", "critical", since, cause)
+        return _fell(worker, since, _classified(_in_its_own_words(worker), worker.body, worker.body.exit_status))
     assert end is not None
     if _ended_well(worker, end):
+        return _left_in_order(worker, policy, since)
+    return _fell(worker, since, _classified(_by_its_exit(end), worker.body, end.status))
+
+
+def _fell(worker: Worker, since: float, cause: Cause) -> Finding:
+    """A crash, or an interruption: somebody ended it."""
+    code = interruption(cause, worker.body, worker.exit)
+    if code is None and cause.code == "exit_code":  # it handled a signal, and left with a status
+        code = upon_signal(worker.body)
+    if code is None:
+        return Finding("crashed", "critical", since, cause)
+    return _interrupted(since, replace(cause, code=code, details={**cause.details, **_stopped_early(worker)}))
+
+
+def _left_in_order(worker: Worker, policy: Policy, since: float) -> Finding:
+    """A finish; where a signal made it leave before all was done, an interruption."""
+    code = upon_signal(worker.body)
+    if code is None or plan_is_reached(worker):
         return _finished(worker, policy, since)
-    return Finding("crashed", "critical", since, _classified(_by_its_exit(end), worker.body, end.status))
+    name = signal_name(worker.body.signal or 0)
+    evidence = (f"it handled {name}, and left in order", *(worker.exit.evidence if worker.exit else ()))
+    return _interrupted(since, Cause(code, {"type": "orderly", "signal": name, **_stopped_early(worker)}, evidence))
+
+
+def _interrupted(since: float, cause: Cause) -> Finding:
+    return Finding("interrupted", "info" if cause.code == "keyboard_interrupt" else "warning", since, cause)
 
 
 def _ended_well(worker: Worker, end: Exit) -> bool:
@@ -142,6 +167,10 @@ def _by_its_exit(end: Exit) -> Cause:
 
 def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> Cause:
     """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
+    number = passed_on(status)
+    if number is not None:
+        told = f"exit status {status} = 256 - {number}: a child was killed by signal {number} {signal_name(number)}"
+        return Cause("signal", {"signal": signal_name(number)}, (*evidence, told))
     if status >= 0:
         return Cause("exit_code", {"status": status}, (*evidence, _exit_status(status)))
     name = signal_name(-status)

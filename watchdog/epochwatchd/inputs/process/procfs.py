@@ -163,6 +163,13 @@ def lineage(pid: int) -> Iterator[int]:
         pid = stat.parent if stat else 0
 
 
+def name_of_parent(pid: int) -> str | None:
+    """What the program is called that started a process, if that still lives."""
+    stat = read_stat(pid)
+    parent = read_stat(stat.parent) if stat else None
+    return parent.name if parent else None
+
+
 def children() -> dict[int, list[int]]:
     """The children of every process, from one look at the whole process table. Raises OSError."""
     result: dict[int, list[int]] = {}
