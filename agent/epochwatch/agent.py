@@ -50,21 +50,26 @@ def start(
     epochs: Optional[int] = None,
     steps: Optional[int] = None,
     tags: Optional[Dict[str, str]] = None,
+    rank: Optional[int] = None,
+    world_size: Optional[int] = None,
 ) -> None:
     """Name the run and say how long it is going to be.
+
+    ``rank`` of ``world_size`` processes that are one run, where no launcher says it in the environment.
 
     Called again for the same job, or for none, it changes the plan of the run; for another job, it ends the run as
     finished and begins one of that job.
     """
     with guarded():
         run = _spoken_of()
+        plan = {"epochs": epochs, "steps": steps, "tags": tags, "rank": rank, "world_size": world_size}
         if run.ended:
-            run = _begin(job, epochs=epochs, steps=steps, tags=tags)
+            run = _begin(job, **plan)
         elif job is None or identity.job_name(job) == run.job:
-            run.update(**identity.plan(epochs, steps, tags))
+            run.update(**identity.plan(**plan))
         else:
             run.finish()
-            run = _begin(job, epochs=epochs, steps=steps, tags=tags)
+            run = _begin(job, **plan)
         run.open()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict
 from epochwatch import stacks
 from epochwatch.descriptors import lifted
 from epochwatch.guard import guarded
+from epochwatch.identity import multiprocessing_parent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -121,18 +122,13 @@ def _install() -> None:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_inherit)
         _installed = True
-    if not _child_installed and _is_multiprocessing_child():
+    if not _child_installed and multiprocessing_parent() is not None:
         from multiprocessing.util import Finalize  # noqa: PLC0415 - loaded already
 
         # Such a child leaves by os._exit, without atexit, and keeps its exceptions from sys.excepthook. (From Python
         # 3.13 on it forgets them before it comes here: the watchdog then has the exit status to go by.)
         Finalize(None, _leave_child, exitpriority=0)
         _child_installed = True
-
-
-def _is_multiprocessing_child() -> bool:
-    process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
 
 
 def _hook_up() -> None:

@@ -6,16 +6,23 @@ import os
 import re
 import sys
 import time
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from epochwatch import checks, scalars, wire
 from epochwatch.guard import report
 from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
 
-_RANKS = (("RANK", "WORLD_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
-"""Where torchrun, Open MPI and Slurm say a process's rank and how many there are."""
-PLAN = ("epochs", "steps", "tags")
+_RANKS = (
+    ("RANK", "WORLD_SIZE"),  # torchrun
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),  # Open MPI
+    ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE"),  # MVAPICH
+    ("PMI_RANK", "PMI_SIZE"),  # MPICH, Intel MPI
+    ("PMIX_RANK", "PMIX_SIZE"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+)
+"""Where launchers say a process's rank and how many there are."""
+PLAN = ("epochs", "steps", "tags", "rank", "world_size")
 """What a forked child has of its parent's run."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 _claimed: Dict[str, int] = {}
@@ -24,6 +31,7 @@ _claimed: Dict[str, int] = {}
 def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
     """This process as the body of a heartbeat; ``fields`` are laid over it (``epochs``, ``steps``, ``tags``, …)."""
     rank, world_size = _rank(os.environ)
+    rank, world_size = fields.get("rank", rank), fields.get("world_size", world_size)
     body = wire.Body(
         job=job_name(job),
         run=_run_id(job_name(job), world_size),
@@ -62,13 +70,14 @@ def _program() -> str:
     return stem if extension == ".py" else stem + extension
 
 
-def plan(epochs: Any = None, steps: Any = None, tags: Any = None) -> Dict[str, Any]:
-    """The body's fields for what a user said of a run; what makes no sense is reported and left out."""
+def plan(**said: Any) -> Dict[str, Any]:
+    """The body's fields for what a user said of a run (PLAN); what makes no sense is reported and left out."""
     fields: Dict[str, Any] = {}
-    for name, value in {"epochs": epochs, "steps": steps, "tags": tags}.items():
+    for name, value in said.items():
+        most = checks.RANK_MAX if name in ("rank", "world_size") else checks.COUNT_MAX
         try:
             if value is not None:
-                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, 0, checks.COUNT_MAX)
+                fields[name] = _tags(value) if name == "tags" else scalars.whole(name, value, 0, most)
         except ValueError as error:
             report(error)
     return fields
@@ -81,11 +90,25 @@ def _tags(tags: Any) -> Dict[str, str]:
 
 def _run_id(job: str, world_size: Optional[int]) -> str:
     """A new run's id. One that is shared, by processes started together, goes to the first run of each."""
-    given = given_run_id() or (_launch_id(job, os.environ) if world_size and world_size > 1 else None)
+    given = given_run_id() or _launched(job, world_size)
     if given and _claimed.get(given) != os.getpid():
         _claimed[given] = os.getpid()
         return given
     return os.urandom(6).hex()
+
+
+def is_shared(body: wire.Body, env: Mapping[str, str]) -> bool:
+    """Whether other processes may be of the same run."""
+    is_rank = (body.world_size or 1) > 1 or multiprocessing_parent() is not None
+    return is_rank or body.run == env.get("EPOCHWATCH_RUN")
+
+
+def _launched(job: str, world_size: Optional[int]) -> Optional[str]:
+    """The run id that the processes of one launch share; None for one that was started alone."""
+    if world_size and world_size > 1:
+        return _launch_id(job, os.environ)
+    parent = multiprocessing_parent()
+    return None if parent is None else _digest(job, [_boot_id(), str(parent), str(start_ticks(parent))])
 
 
 def _launch_id(job: str, env: Mapping[str, str]) -> Optional[str]:
@@ -102,6 +125,10 @@ def _launch_id(job: str, env: Mapping[str, str]) -> Optional[str]:
         launch = [_boot_id(), str(os.getppid()), str(start_ticks(os.getppid()))]
     else:
         launch = [env.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")]
+    return _digest(job, launch)
+
+
+def _digest(job: str, launch: List[Optional[str]]) -> str:
     import hashlib  # noqa: PLC0415 - only ranks need it
 
     return hashlib.blake2b(repr((job, launch)).encode("utf-8", "replace"), digest_size=6).hexdigest()
@@ -117,7 +144,19 @@ def _rank(env: Mapping[str, str]) -> Tuple[Optional[int], Optional[int]]:
     for rank, size in _RANKS:
         if env.get(rank, "").isdecimal():
             return _up_to_rank_max(env[rank]), _up_to_rank_max(env.get(size, ""))
+    if env.get("LOCAL_RANK", "").isdecimal() and env.get("WORLD_SIZE", "").isdecimal():  # Lightning starts ranks so
+        before = int(env["LOCAL_WORLD_SIZE"]) if env.get("LOCAL_WORLD_SIZE", "").isdecimal() else 0
+        node = int(env["NODE_RANK"]) if env.get("NODE_RANK", "").isdecimal() else 0
+        if before or not node:
+            return _up_to_rank_max(str(node * before + int(env["LOCAL_RANK"]))), _up_to_rank_max(env["WORLD_SIZE"])
     return None, None
+
+
+def multiprocessing_parent() -> Optional[int]:
+    """The process of which this one is a child by ``multiprocessing``; None if it is none."""
+    process = sys.modules.get("multiprocessing.process")
+    parent = process.parent_process() if process is not None else None
+    return None if parent is None else parent.pid
 
 
 def _up_to_rank_max(digits: str) -> Optional[int]:

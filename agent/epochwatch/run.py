@@ -43,6 +43,8 @@ class Run:
         epochs: Optional[int] = None,
         steps: Optional[int] = None,
         tags: Optional[Dict[str, str]] = None,
+        rank: Optional[int] = None,
+        world_size: Optional[int] = None,
         body: Optional[wire.Body] = None,
         transport: Optional[Transport] = None,
     ) -> None:
@@ -58,10 +60,12 @@ class Run:
             self.record = _ignore
         with guarded():
             self.job = body.job if body else identity.job_name(job)
-            self.recorder.update(identity.plan(epochs, steps, tags))
+            plan = identity.plan(epochs=epochs, steps=steps, tags=tags, rank=rank, world_size=world_size)
+            self.recorder.update(plan)
 
     def _describe(self) -> wire.Body:
-        return identity.describe(self.job, **stacks.offer())
+        given = {name: value for name, value in self.recorder.fields.items() if name in ("rank", "world_size")}
+        return identity.describe(self.job, **stacks.offer(), **given)
 
     def open(self) -> Run:
         """Register the run now, and give it back."""

@@ -8,7 +8,7 @@ import stat
 import zlib
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Tuple
 
-from epochwatch import wire
+from epochwatch import identity, wire
 from epochwatch.descriptors import inode_of, is_same, lifted
 from epochwatch.guard import pass_on
 
@@ -59,8 +59,7 @@ def open_transport(body: wire.Body, env: Mapping[str, str], each_second: Callabl
         from epochwatch.datagram import Datagrams  # noqa: PLC0415 - sockets and threads are not free to load
 
         return Datagrams(env["EPOCHWATCH_UDP"], _key(env.get("EPOCHWATCH_KEY_FILE")), each_second)
-    is_shared = body.run == env.get("EPOCHWATCH_RUN") or (body.world_size or 1) > 1
-    return BeatFile(file_name(body, shared=is_shared), directories(env))
+    return BeatFile(file_name(body, shared=identity.is_shared(body, env)), directories(env))
 
 
 def _key(path: Optional[str]) -> Optional[bytes]:

@@ -99,10 +99,47 @@ def test_a_wrapped_command_that_finished_early_says_so_by_the_worker_inside():
     assert (told.cause.code, told.since, speaker.key) == ("stopped_early", 2.0, "inside")
 
 
-def test_a_wrapped_run_ends_only_with_its_command():
-    command, inside = worker((0.0, beat(0, COMMAND)), key="c"), worker(key="i")
-    assert kinds([(command, []), (inside, [finding("crashed")])]) == []
-    assert kinds([(command, [finding("finished", "info")]), (inside, [finding("crashed")])]) == ["finished"]
+def wrapped(*inside, end=None):
+    """What is found of a wrapper and of those inside: (when it began, its bad end or None)."""
+    command = worker((0.0, beat(0, COMMAND)), key="c")
+    found = [(command, [end] if end else [])]
+    for number, (began, fall) in enumerate(inside):
+        found.append((worker((began, beat(1)), key=f"i{number}"), [fall] if fall else []))
+    return found
+
+
+def fell(at):
+    return finding("crashed", since=at, cause=Cause("exception", {"type": "KeyError"}))
+
+
+DONE = finding("finished", "info", since=50.0)
+
+
+def test_a_fall_inside_a_wrapper_that_lives_on_is_told_after_a_while():
+    assert [f.kind for f, _ in judge(wrapped((1.0, fell(5.0))), 14.0).found] == []
+    judged = judge(wrapped((1.0, fell(5.0))), 15.0)
+    assert ([f.kind for f, _ in judged.found], judged.is_over) == (["crashed"], False)
+
+
+def test_it_is_none_where_another_training_began_in_it_since():
+    assert judge(wrapped((1.0, fell(5.0)), (7.0, None)), 60.0).found == []
+
+
+def test_what_a_pipe_hides_is_the_end_of_the_run():
+    [(told, speaker)] = judge(wrapped((1.0, fell(5.0)), end=DONE), 60.0).found
+    assert (told.kind, told.cause.code, speaker.key) == ("crashed", "exception", "i0")
+    assert told.cause.evidence[-1].startswith("the command around it left with 0")
+
+
+def test_a_retry_that_finishes_says_how_often_it_fell():
+    retried = wrapped((1.0, fell(5.0)), (7.0, fell(9.0)), (11.0, finding("finished", "info", since=49.0)), end=DONE)
+    [(told, speaker)] = judge(retried, 60.0).found
+    assert (told.kind, told.cause.code, told.cause.details, speaker.key) == ("finished", "retried", {"times": 2}, "i2")
+
+
+def test_of_several_the_last_counts():
+    [(told, _)] = judge(wrapped((1.0, finding("finished", "info", since=4.0)), (5.0, fell(9.0)), end=DONE)).found
+    assert told.kind == "crashed"
 
 
 def test_a_wrapped_crash_is_told_with_the_exception_of_the_worker_inside():

@@ -15,12 +15,24 @@ from epochwatchd.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, P
 from epochwatchd.verdicts import ENDS, RANK
 
 RANKS_NAMED = 4
+LINE_MAX = 120
 _RUNNING = "running"
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _WAITING = ("deadlock", "gpu_spin", "unknown")
 """Causes of a silence that waiting for another rank has too."""
 
+RETRY_WITHIN_S = 10.0
+"""A training that falls inside a wrapper that lives on may be tried again: so long that is waited for."""
+
 Found: TypeAlias = tuple[Finding, Worker]
+
+
+class Fall(NamedTuple):
+    """A bad end inside a wrapped command. ``is_last``: no other training has begun there since."""
+
+    end: Finding
+    worker: Worker
+    is_last: bool
 
 
 class Failure(NamedTuple):
@@ -63,19 +75,22 @@ class Judged(NamedTuple):
     is_over: bool = False
 
 
-def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
+def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.inf) -> Judged:
     """What is wrong with a run of these workers; nothing for ``running``.
 
     A crash of one worker is told at once, the earliest first; the run is over when all have ended. A rank that was
-    started anew stands for the one before. Where ``epochwatch run`` wraps the run, the command's own end is the truth.
+    started anew stands for the one before. A run that ``epochwatch run`` wraps is over when the command has ended.
     """
     ends = {w.key: f for w, findings in found for f in findings if f.kind in ENDS}
     workers = _present(w for w, _ in found if w.body.command_pid is None)
     command = next((w for w, _ in reversed(found) if _speaks_for_run(w, workers)), None)
     if command is not None:
+        falls = _falls([w for w, _ in found if w.body.command_pid is None], ends)
         if command.key in ends:
-            return Judged([_command_end(command, workers, ends)], is_over=True)
-        crashed = []
+            return Judged([_command_end(command, workers, ends, falls)], is_over=True)
+        # A shell may be about to try again; then it is no fall.
+        told = [fall for fall in falls if fall.is_last and now - fall.end.since >= RETRY_WITHIN_S]
+        crashed = [(fall.end, fall.worker) for fall in told[:1]]
     else:
         crashed = sorted(((ends[w.key], w) for w in workers if _is_bad_end(ends.get(w.key))), key=_since)
         if workers and all(w.key in ends for w in workers):
@@ -84,6 +99,13 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]]) -> Judged:
     living = {w.key for w in workers} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
     return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
+
+
+def _falls(inside: Sequence[Worker], ends: Mapping[str, Finding]) -> list[Fall]:
+    """The bad ends of those inside a command, the earliest first."""
+    latest = max((w.started_at for w in inside), default=-math.inf)
+    bad = [(end, w) for w in inside if (end := ends.get(w.key)) is not None and _is_bad_end(end)]
+    return sorted((Fall(end, w, latest <= end.since) for end, w in bad), key=lambda fall: fall.end.since)
 
 
 def _speaks_for_run(worker: Worker, inside: Sequence[Worker]) -> bool:
@@ -156,14 +178,37 @@ def _look(finding: Finding | None, worker: Worker) -> str:
     return (f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind) + at
 
 
-def _command_end(command: Worker, inside: Sequence[Worker], ends: Mapping[str, Finding]) -> Found:
-    """The end of a wrapped command, told with the exception of the worker inside if it left one."""
+def _command_end(
+    command: Worker, inside: Sequence[Worker], ends: Mapping[str, Finding], falls: Sequence[Fall]
+) -> Found:
+    """The end of a wrapped command, told with the exception of the worker inside if it left one.
+
+    Where a pipe or a shell hides how the training inside ended, that is the run's end.
+    """
     end = ends[command.key]
     if not inside:
         return end, command
+    if end.kind == "finished" and falls:
+        return _hidden_end(command, inside, end, falls)
     told = [w for w in inside if w.key in ends and _says_why(ends[w.key], end)]
     speaker = min(told, key=lambda w: ends[w.key].since) if told else max(inside, key=lambda w: w.beat_at)
     return replace(end, cause=ends[speaker.key].cause if told else end.cause), speaker
+
+
+def _hidden_end(command: Worker, inside: Sequence[Worker], end: Finding, falls: Sequence[Fall]) -> Found:
+    """What became of the last training inside a command that left with 0."""
+    last = next((fall for fall in falls if fall.is_last), None)
+    if last is None:
+        cause = Cause("retried", {"times": len(falls)}, tuple(_fell_before(fall) for fall in falls[-RANKS_NAMED:]))
+        return replace(end, cause=cause), max(inside, key=lambda w: w.started_at)
+    told = f"the command around it left with 0: {' '.join(command.body.argv)[:LINE_MAX]}"
+    cause = last.end.cause or Cause("unknown")
+    return replace(last.end, cause=replace(cause, evidence=(*cause.evidence, told))), last.worker
+
+
+def _fell_before(fall: Fall) -> str:
+    code = fall.end.cause.code if fall.end.cause else "unknown"
+    return f"process {fall.worker.body.pid} {fall.end.kind} before ({code})"
 
 
 def _says_why(inside: Finding, end: Finding) -> bool:

@@ -56,7 +56,7 @@ def judgement(
     run: Run, found: Sequence[tuple[Worker, Sequence[Finding]]], moment: Moment, config: Config
 ) -> Judgement | None:
     """What changes with these findings; None if nothing does."""
-    judged = judge(found) if any(findings for _, findings in found) else RUNNING
+    judged = judge(found, moment.mono) if any(findings for _, findings in found) else RUNNING
     # One that leaves is no longer silent, but that is no all-clear: its end says what became of it.
     heard_at = max((w.heard_at for w in run.workers if w.head.state == RUNNING_STATE), default=-math.inf)
     incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)

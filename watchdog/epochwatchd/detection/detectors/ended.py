@@ -84,6 +84,10 @@ def _finished(worker: Worker, policy: Policy, since: float) -> Finding:
         said = [f"its last word: {note}"] if note else ["its exit status was not seen"] if unseen else []
         evidence = (f"it took {took_s:,.1f} s", *said)
         return Finding("finished", "warning", since, Cause("too_fast", {"least_s": policy.min_runtime_s}, evidence))
+    hidden = _hidden_failure(worker)
+    if hidden is not None:
+        details = {"failure": hidden.code}
+        return Finding("finished", "warning", since, Cause("error_in_output", details, (hidden.evidence,)))
     if note:
         return Finding("finished", "info", since, Cause("reported", {"reason": note, **early}))
     if worker.exit is not None and worker.exit.program is not None:
@@ -111,6 +115,14 @@ def _stopped_early(worker: Worker) -> dict[str, str]:
     if progress.unit == "step":
         return {"step": f"{head.step:,}", "steps": f"{body.steps:,}"}
     return {"epoch": f"{epoch_shown(worker.counting, head):.4g}", "epochs": f"{body.epochs}"}
+
+
+def _hidden_failure(worker: Worker) -> Failure | None:
+    """The failure in which the output of a wrapped command ends that left with 0, as behind a pipe."""
+    body = worker.body
+    if body.command_pid is None or worker.head.state != FINISHED or not body.tail or body.signal:
+        return None
+    return _failure_of(None, None, body.tail, 1)
 
 
 def _in_its_own_words(worker: Worker) -> Cause:
