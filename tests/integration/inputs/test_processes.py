@@ -233,6 +233,19 @@ class Full:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_of_two_containers_first_processes_of_the_same_tick_each_is_itself(start, monkeypatch):
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare(1) to make a pid namespace")
+    boxes = [start(wrapper=["unshare", "--pid", "--fork", "--kill-child"]) for _ in range(2)]
+    inner = [procfs.children_of(box.pid)[0] for box in boxes]
+    real = procfs.stat_of
+    monkeypatch.setattr(procfs, "stat_of", lambda pid: (one := real(pid)) and one._replace(start=77))
+    monkeypatch.setattr(procfs, "_by_inner_pid", lambda _: {1: inner})
+    for pid in inner:
+        namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
+        assert procfs.find(Body("box", pid=1, start=77, boot=procfs.boot_id(), pidns=namespace)) == pid
+
+
 def test_one_for_which_there_is_no_room_now_may_be_watched_later(start, deaths, monkeypatch):
     process = start()
     before = os.listdir("/proc/self/fd")

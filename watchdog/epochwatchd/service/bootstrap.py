@@ -23,7 +23,7 @@ from epochwatchd.inputs.process import procfs
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.gpu_watch import GpuWatch
-from epochwatchd.service.paths import Places, make_own_directory, socket_path, store_path, watched_uid
+from epochwatchd.service.paths import Places, make_own_directories, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
 from epochwatchd.store import Store
@@ -71,7 +71,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     with ExitStack() as stack:
-        make_own_directory(env)
+        make_own_directories(env)
         uid = watched_uid()
         files = BeatFiles(uid)
         stack.callback(files.close)

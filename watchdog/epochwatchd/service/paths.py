@@ -131,10 +131,13 @@ def watched_uid() -> int | None:
     return None if is_service or os.geteuid() == 0 else os.geteuid()
 
 
-def make_own_directory(env: Mapping[str, str]) -> None:
-    """Make the folder that this user's agents fall back to, so that even their first run is seen when it appears."""
-    with suppress(OSError):  # there already, or not to be had: then the agent makes it, or goes without
-        Path(transport.directories(env)[-1]).mkdir(mode=0o700)
+def make_own_directories(env: Mapping[str, str]) -> None:
+    """Make the folders that this user's agents may take, so that even their first run is seen when it appears."""
+    own = [*([Path(env["XDG_RUNTIME_DIR"]) / "epochwatch"] if env.get("XDG_RUNTIME_DIR") else []),
+           Path(transport.directories(env)[-1])]  # fmt: skip
+    for folder in own:
+        with suppress(OSError):  # there already, or not to be had: then the agent makes it, or goes without
+            folder.mkdir(mode=0o700)
 
 
 def socket_path(config: Config, env: Mapping[str, str]) -> Path | None:

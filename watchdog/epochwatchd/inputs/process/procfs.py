@@ -100,9 +100,18 @@ def find(body: Body) -> int | None:
     candidates = [body.pid] if is_ours else _by_inner_pid(int(time.monotonic())).get(body.pid, [])
     for pid in candidates:
         stat = stat_of(pid)
-        if stat is not None and stat.start == body.start and stat.state != "X":
+        is_it = stat is not None and stat.start == body.start and stat.state != "X"
+        if is_it and (is_ours or _may_be_in(pid, body.pidns)):
             return pid
     return None
+
+
+def _may_be_in(pid: int, namespace: int | None) -> bool:
+    """Whether a process may be of a pid namespace: two containers may start a process 1 in the same tick."""
+    try:
+        return os.stat(f"/proc/{pid}/ns/pid").st_ino == namespace  # noqa: PTH116 - the link is followed to the namespace
+    except OSError:  # another user's, or dead: that cannot be seen
+        return True
 
 
 def outer_pid(body: Body) -> int | None:
