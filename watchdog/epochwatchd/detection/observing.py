@@ -13,6 +13,8 @@ from epochwatchd.model import Best, Counting, Pace, Rhythm, Worker
 
 ENOUGH_BEATS = 3
 """A run that was seen to beat less often has taught nothing."""
+UNKNOWN_S = 600.0
+"""Where nothing is known yet of a job's pauses, a silence may get so long at first."""
 PACE_UNITS, PACE_SHARE = 3.0, 0.2
 """So many epochs or steps, and so much of what was left when it was first seen, tell how long a run will take."""
 
@@ -68,7 +70,7 @@ def observe(worker: Worker, beat: Beat, now: float) -> Worker:
     rhythm = _rhythm(worker.rhythm, now - worker.beat_at) if is_gap else worker.rhythm
     known = _history(worker, head, now, is_gap=is_gap)
     pace_from, estimate_s, counting = worker.pace_from, worker.estimate_s, worker.counting
-    if body.epochs or body.steps:
+    if body.epochs or body.steps or head.step is not None:
         counting = learn(worker.counting, old, head, body)
         pace_from, estimate_s = _timed(worker, counting, head, body, now)
     return Worker(
@@ -104,7 +106,8 @@ def _rhythm(rhythm: Rhythm, gap_s: float) -> Rhythm:
 
 def life_of(worker: Worker, grace_s: float = silence.Life(0.0, 0).grace_s) -> silence.Life:
     """How old the worker was at its last beat, and how often it was seen to beat."""
-    return silence.Life(worker.beat_at - worker.met_at, worker.beats + 1, grace_s)
+    stride = max(1, math.ceil(worker.counting.stride))
+    return silence.Life(worker.beat_at - worker.met_at, worker.beats + 1, min(grace_s, UNKNOWN_S), stride)
 
 
 def _after_stand(known: SilenceHistory, worker: Worker, pace: Pace) -> SilenceHistory:
@@ -123,7 +126,9 @@ def _history(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Silence
         after = head if head.seq != old.seq else old  # a phase begins: no epoch has ended yet
         return silence.learn(known, gap_s, old, after, life_of(worker)) if silence.teaches(gap_s, old, after) else known
     if old.phase is not None and head.phase != old.phase:
-        return silence.learn_phase(known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0)
+        return silence.learn_phase(
+            known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0, within_s=old.within_s
+        )
     return known
 
 

@@ -53,11 +53,18 @@ class SilenceHistory(NamedTuple):
 
 
 class Life(NamedTuple):
-    """How old a run was at its last beat, in s, how many beats were seen, and the time it is granted for its first."""
+    """A run at its last beat.
+
+    age_s: how old it was.
+    beats: how many were seen.
+    grace_s: what a silence is granted while nothing is known of the job.
+    stride: how many steps a beat goes on.
+    """
 
     age_s: float
     beats: int
-    grace_s: float = 1800.0
+    grace_s: float = 600.0
+    stride: int = 1
 
     @property
     def usual_s(self) -> float:
@@ -91,7 +98,7 @@ def offset_of(history: SilenceHistory, beat: Head) -> int:
 
 def here_of(history: SilenceHistory, last: Head, life: Life) -> OneOffPause:
     """The place of a silence after the beat ``last``."""
-    return OneOffPause(place_of(history, last), offset_of(history, last), life.age_s)
+    return OneOffPause(place_of(history, last), offset_of(history, last), life.age_s, slack=life.stride)
 
 
 def at_epoch_end(history: SilenceHistory, last: Head) -> bool:

@@ -7,7 +7,7 @@ import math
 from epochwatch.wire import Head
 from epochwatchd.detection.silence.durations import Spread, add
 from epochwatchd.detection.silence.history import KEPT, PAUSE_S, Life, SilenceHistory, here_of, place_of, resumed_at
-from epochwatchd.detection.silence.limits import PAUSE_FACTOR, WARM_UP, limit_s, stand_limit_s
+from epochwatchd.detection.silence.limits import PAUSE_FACTOR, WARM_UP, limit_s, phase_limit_s, stand_limit_s
 from epochwatchd.detection.silence.pauses import (
     ALIKE,
     EARLIER_RUN_S,
@@ -23,6 +23,10 @@ from epochwatchd.detection.silence.pauses import (
 
 SOBER_FACTOR = 2.0
 """No gap counts for more than so many limits: a hang that ended after hours must not make everything seem normal."""
+
+
+STAND_S = 1800.0
+"""And so long a step may stand of which nothing is known."""
 
 
 def teaches(gap_s: float, before: Head, after: Head) -> bool:
@@ -54,9 +58,13 @@ def learn_end(history: SilenceHistory, gap_s: float, last: Head, life: Life) -> 
     return history if gap_s < PAUSE_S else _learn_pause(history, gap_s, last, life, anywhere=False)
 
 
-def learn_phase(history: SilenceHistory, name: str, took_s: float, *, in_mid_run: bool) -> SilenceHistory:
+def learn_phase(
+    history: SilenceHistory, name: str, took_s: float, *, in_mid_run: bool, within_s: float | None = None
+) -> SilenceHistory:
     """What is known after an announced phase that took so long. ``in_mid_run``: the run had beaten before."""
     others = tuple(p for p in history.phases if p[0] != name)
+    if within_s is not None:
+        took_s = min(took_s, SOBER_FACTOR * phase_limit_s(history, name, within_s, 0.0))
     spread = add(dict(history.phases).get(name, Spread()), max(took_s, 0.001))
     phases = (*others, (name, spread))[-KEPT:]
     return history._replace(phases=phases, announces=history.announces or in_mid_run)
@@ -69,7 +77,7 @@ def learn_stand(history: SilenceHistory, stood_s: float, last: Head) -> SilenceH
     """
     if stood_s < PAUSE_S or last.seq < WARM_UP or last.phase is not None:
         return history
-    lasted_s = min(stood_s, SOBER_FACTOR * stand_limit_s(history, Life(0.0, 0).grace_s))
+    lasted_s = min(stood_s, SOBER_FACTOR * stand_limit_s(history, STAND_S))
     return history._replace(stands=add(history.stands, lasted_s, fades=False))
 
 

@@ -23,6 +23,8 @@ FIRST_GAP_GRACES = 3.0
 """After a job's very first beat nobody knows yet that they come more often than once an hour."""
 WARM_UP = 3
 """Beats at a run's begin whose gaps (loading, compiling) are its own."""
+WITHIN_FACTOR = 1.25
+"""What a phase took that was announced for less, it may take again."""
 EARLY_GRACES = 1.5
 """For so many times of grace a job that is not yet known may pause for the first time."""
 
@@ -44,10 +46,13 @@ def floor_s(history: SilenceHistory) -> float:
 
 
 def phase_limit_s(history: SilenceHistory, name: str, within_s: float | None, grace_s: float) -> float:
-    """How long an announced phase may take, in seconds: what was said, else what it took before, else ``grace_s``."""
-    if within_s is not None:
-        return within_s
+    """How long an announced phase may take, in seconds.
+
+    What was said, or a quarter more than the longest that ended well; else what it took before, else ``grace_s``.
+    """
     spread = dict(history.phases).get(name)
+    if within_s is not None:
+        return within_s if spread is None else max(within_s, WITHIN_FACTOR * spread.longest_s)
     return grace_s if spread is None else max(FLOOR_S, bound_s(spread))
 
 

@@ -23,7 +23,7 @@ class OneOffPause(NamedTuple):
 
     ``place`` counts from the run's begin, ``offset`` from the epoch's; None where it tells nothing of other epochs.
     ``at_s`` is the run's age, EARLIER_RUN_S in earlier runs. A pause at a run's begin or end says nothing of other
-    places: not ``anywhere``.
+    places: not ``anywhere``. ``slack``: places between two beats, by which another pause of the kind may be off.
     """
 
     place: int
@@ -31,6 +31,7 @@ class OneOffPause(NamedTuple):
     at_s: float
     lasted_s: float = 0.0
     anywhere: bool = False
+    slack: int = 1
 
 
 class Clock(NamedTuple):
@@ -80,13 +81,13 @@ def is_due(pause: RecurringPause, here: OneOffPause) -> bool:
     if pause.clock:
         return pause.clock.is_due(here.at_s)
     if pause.period == NEVER_AGAIN:
-        return _is_near(here.offset if pause.in_epoch else here.place, pause.anchor)
+        return _is_near(here.offset if pause.in_epoch else here.place, pause.anchor, here.slack)
     residues = ((x - pause.anchor) % pause.period for x in (here.place, here.offset or 0))
-    return any(_is_near(r, 0) or _is_near(r, pause.period) for r in residues)
+    return any(_is_near(r, 0, here.slack) or _is_near(r, pause.period, here.slack) for r in residues)
 
 
-def _is_near(one: int | None, other: int | None) -> bool:
-    return one is not None and other is not None and abs(one - other) <= 1
+def _is_near(one: int | None, other: int | None, slack: int) -> bool:
+    return one is not None and other is not None and abs(one - other) <= slack
 
 
 def foretold(recurring: Sequence[RecurringPause], one_offs: Sequence[OneOffPause], here: OneOffPause) -> list[Foretold]:
@@ -101,18 +102,19 @@ def foretold(recurring: Sequence[RecurringPause], one_offs: Sequence[OneOffPause
 
 
 def _foretold_by_place(earlier: Sequence[OneOffPause], one: OneOffPause, here: OneOffPause) -> Foretold | None:
-    is_again = here.place == one.place if one.at_s >= 0.0 else _is_near(here.place, one.place)
+    slack, shortest = here.slack, SHORTEST_PERIOD * here.slack
+    is_again = here.place == one.place if one.at_s >= 0.0 else _is_near(here.place, one.place, slack)
     if is_again:
         return _foretold((one,), RecurringPause(anchor=here.place))
     period = here.place - one.place
-    if one.at_s >= 0.0 and period < SHORTEST_PERIOD:  # the same stop still, as a save right after an evaluation
+    if one.at_s >= 0.0 and period < shortest:  # the same stop still, as a save right after an evaluation
         return None
-    if here.offset is not None and _is_near(here.offset, one.offset):
+    if here.offset is not None and _is_near(here.offset, one.offset, slack):
         return _foretold((one,), RecurringPause(anchor=here.offset, in_epoch=True))
-    if period < SHORTEST_PERIOD:
+    if period < shortest:
         return None
-    before = tuple(s for s in earlier if _is_near(period, one.place - s.place))
-    if before or _is_near(period, one.place):
+    before = tuple(s for s in earlier if _is_near(period, one.place - s.place, slack))
+    if before or _is_near(period, one.place, slack):
         return _foretold((*before, one), RecurringPause(period=period, anchor=here.place % period))
     return None
 
@@ -151,8 +153,10 @@ def is_alike(one_s: float, other_s: float) -> bool:
 
 
 def confirmed(pause: RecurringPause, here: OneOffPause, lasted_s: float) -> RecurringPause:
-    """The recurring pause after one more of it, here."""
-    return rewound(pause, here.at_s, lasted_s)._replace(spread=add(pause.spread, lasted_s))
+    """The recurring pause after one more of it, here: where beats are many places apart, its place moves with it."""
+    place = here.offset if pause.in_epoch else here.place
+    anchor = pause.anchor if place is None or pause.clock else place % pause.period if pause.period else place
+    return rewound(pause, here.at_s, lasted_s)._replace(spread=add(pause.spread, lasted_s), anchor=anchor)
 
 
 def rewound(pause: RecurringPause, began_s: float, lasted_s: float) -> RecurringPause:
