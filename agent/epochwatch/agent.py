@@ -117,7 +117,9 @@ def watched(
     tags: Optional[Dict[str, str]] = None,
 ) -> Callable[[F], F]: ...
 def watched(job: Any = None, **plan: Any) -> Any:
-    """Decorator, with or without parentheses: each call of the function is a run, of its own if it is a coroutine too.
+    """Decorator, with or without parentheses: each call of the function is a run.
+
+    Of a generator, until it is exhausted, closed or raises. Coroutines are runs of their own, too.
 
     What it returns becomes the note of the finish; what it raises, the failure, and goes on its way.
     """
@@ -127,23 +129,44 @@ def watched(job: Any = None, **plan: Any) -> Any:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with run(job, **plan) as this:
+            with _watched_run(job, plan) as this:
                 return _finished(this, function(*args, **kwargs))
 
         @wraps(function)
         async def call_async(*args: Any, **kwargs: Any) -> Any:
-            with run(job, **plan) as this:
+            with _watched_run(job, plan) as this:
                 return _finished(this, await function(*args, **kwargs))
 
-        return call_async if _is_async(function) else call
+        @wraps(function)
+        def generate(*args: Any, **kwargs: Any) -> Any:
+            from epochwatch.generators import driven  # noqa: PLC0415 - few are generators
+
+            return driven(_watched_run(job, plan), function(*args, **kwargs), _finished)
+
+        @wraps(function)
+        def generate_async(*args: Any, **kwargs: Any) -> Any:
+            from epochwatch.generators import driven_async  # noqa: PLC0415 - as above
+
+            return driven_async(_watched_run(job, plan), function(*args, **kwargs))
+
+        import inspect  # noqa: PLC0415 - dear to load, and not everybody decorates
+
+        kinds = (
+            (inspect.iscoroutinefunction, call_async),
+            (inspect.isgeneratorfunction, generate),
+            (inspect.isasyncgenfunction, generate_async),
+        )
+        return next((wrapper for is_such, wrapper in kinds if is_such(function)), call)
 
     return decorate
 
 
-def _is_async(function: Callable[..., Any]) -> bool:
-    from inspect import iscoroutinefunction  # noqa: PLC0415 - dear to load, and not everybody decorates
-
-    return iscoroutinefunction(function)
+def _watched_run(job: Optional[str], plan: Dict[str, Any]) -> Run:
+    """A run that promises no beats: a function may train for hours inside a library."""
+    this = run(job, **plan)
+    with guarded():
+        this.recorder.update({"watched": True})
+    return this
 
 
 def _finished(this: Run, result: Any) -> Any:

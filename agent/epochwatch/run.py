@@ -192,6 +192,10 @@ class Run:
         current.set(self._outer)
         with guarded():
             entered.remove(self)
+        self.end_with(error)
+
+    def end_with(self, error: Optional[BaseException]) -> None:
+        """End as finished, or as failed with the exception by which it was left."""
         if error is None or isinstance(error, GeneratorExit) or (isinstance(error, SystemExit) and not error.code):
             self.finish()
         else:

@@ -83,6 +83,7 @@ class Body(NamedTuple):
     it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
     ``cwd`` is the folder it was started in. ``signal``: one that it handled before it left.
+    ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
@@ -115,6 +116,7 @@ class Body(NamedTuple):
     stack_fd: Optional[int] = None
     cwd: Optional[str] = None
     signal: Optional[int] = None
+    watched: bool = False
     unknown: Tuple[str, ...] = ()
 
 
@@ -307,6 +309,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "stack_fd": _whole(0, 2**31 - 1),
     "cwd": _text(1024),
     "signal": _whole(1, 64),
+    "watched": checks.flag,
 }
 
 

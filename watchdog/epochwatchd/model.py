@@ -30,7 +30,7 @@ Kind = Literal[
 CauseCode = Literal[
     # how it ended
     "exception", "exit_code", "signal", "terminated", "oom_kill", "reboot", "unknown", "reported", "stopped_early",
-    "too_fast", "unseen_status", "exec", "retried", "error_in_output",
+    "too_fast", "unseen_status", "exec", "retried", "error_in_output", "still_there",
     # by whose hands it was interrupted
     "keyboard_interrupt", "preempted", "time_limit", "shutdown", "hangup",
     # why it is silent, or does nothing

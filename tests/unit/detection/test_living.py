@@ -19,7 +19,43 @@ def test_no_detector_finds_anything_in_a_healthy_worker(name):
 
 @pytest.mark.parametrize(("now", "is_silent"), [(4.9, False), (5.0, True), (500.0, True)])
 def test_silent_from_its_limit_on(now, is_silent):
-    assert (silent.detect(worker(), Facts(), FIVE, now) is not None) is is_silent
+    assert (silent.detect(worker(), Facts(Process("S", 0.0)), FIVE, now) is not None) is is_silent
+
+
+@pytest.mark.parametrize(("now", "is_told"), [(6.0, False), (19.9, False), (20.0, True)])
+def test_nobody_is_called_silent_before_a_look_unless_none_can_be_had(now, is_told):
+    assert (silent.detect(worker(), Facts(), FIVE, now) is not None) is is_told
+
+
+def test_of_who_lives_elsewhere_no_look_is_awaited():
+    far = worker(local=False, keeps_alive=True)
+    assert silent.detect(far, Facts(), FIVE, 5.0) is not None
+
+
+def planned(done, state="S"):
+    run = worker(*((float(i), beat(i + 1, Body("digits", epochs=5), epoch=float(i))) for i in range(done)))
+    return silent.detect(run, Facts(Process(state, 0.0)), FIVE, 60.0)
+
+
+def test_a_process_that_waits_after_all_is_done_has_finished():
+    finding = planned(5)
+    assert (finding.kind, finding.severity, finding.cause.code) == ("finished", "info", "still_there")
+    assert planned(4).kind == "silent"
+    assert planned(5, state="T").kind == "silent"
+
+
+def test_gpu_memory_that_such_a_process_holds_is_a_warning():
+    run = worker((0.0, beat(1, Body("digits", epochs=1), epoch=0.0)))
+    finding = silent.detect(run, Facts(Process("S", 0.0), (SPINNING,)), FIVE, 60.0)
+    assert (finding.kind, finding.severity, finding.cause.details["gpus"]) == ("finished", "warning", [0])
+
+
+@pytest.mark.parametrize(("active_at", "is_told"), [(3599.0, False), (100.0, True)])
+def test_a_watched_function_that_never_beats_is_judged_by_whether_it_works(active_at, is_told):
+    run = worker((0.0, beat(0, Body("fit", watched=True))))
+    process = Process("S", active_at)
+    assert (silent.detect(run, Facts(process), Policy(), 3600.0) is not None) is is_told
+    assert silent.detect(worker((0.0, beat(0, Body("fit")))), Facts(process), Policy(), 3600.0) is not None
 
 
 @pytest.mark.parametrize(
@@ -34,7 +70,7 @@ def test_silent_from_its_limit_on(now, is_silent):
     ],
 )
 def test_the_process_says_why_it_is_silent(process, code):
-    assert silent.detect(worker(), Facts(process), FIVE, 10.0).cause.code == code
+    assert silent.detect(worker(), Facts(process), FIVE, 30.0 if process is None else 10.0).cause.code == code
 
 
 def test_silence_names_the_phase_it_fell_in_and_the_wait_channel():
@@ -89,7 +125,7 @@ SPINNING = Gpu(
 
 def test_a_silence_in_which_the_gpu_spins_says_so_whatever_the_process_does_meanwhile():
     for process in (Process("R", 9.0), Process("S", 0.0), None):
-        finding = silent.detect(worker(), Facts(process, (SPINNING,)), FIVE, 10.0)
+        finding = silent.detect(worker(), Facts(process, (SPINNING,)), FIVE, 10.0 if process else 30.0)
         assert (finding.kind, finding.cause.code, finding.cause.details["gpus"]) == ("silent", "gpu_spin", [0])
         assert finding.cause.evidence[-1] == "GPU 0 H100: 100 % used, 1000 MiB held, 130 W (usually 600 W)"
 

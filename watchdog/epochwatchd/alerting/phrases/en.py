@@ -67,6 +67,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "from the keyboard (Ctrl-C)",
     ),
     "preempted": ("preempted by the scheduler",),
+    "still_there": (
+        "all that was planned is done; the process is still there and holds memory of GPU {gpus}",
+        "all that was planned is done; the process is still there",
+    ),
     "retried": ("after it had fallen {times} times", "after it had fallen before"),
     "error_in_output": ("its output ends in an error, although it left with status 0",),
     "time_limit": ("its time limit was over",),
@@ -189,6 +193,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "exception.ModuleNotFoundError": ("is it the right environment? `python -m pip list` in it tells.",),
     "keyboard_interrupt": (),
+    "still_there": ("it may wait for an answer or serve; `kill {pid}` ends it.", "it may wait for an answer or serve."),
     "error_in_output": ("`set -o pipefail` in the shell lets the status through a pipe.",),
     "preempted": ("start it again from its last checkpoint; the scheduler may do so by itself.",),
     "time_limit": ("give it more time, or go on from its last checkpoint.",),

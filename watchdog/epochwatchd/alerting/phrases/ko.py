@@ -67,6 +67,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "키보드로 중단 (Ctrl-C)",
     ),
     "preempted": ("스케줄러가 자원을 회수함",),
+    "still_there": (
+        "계획한 학습은 모두 끝났고, 프로세스가 GPU {gpus} 메모리를 잡은 채 남아 있음",
+        "계획한 학습은 모두 끝났고, 프로세스는 아직 남아 있음",
+    ),
     "retried": ("앞서 {times}번 실패한 뒤 완료", "앞서 실패한 뒤 완료"),
     "error_in_output": ("종료 코드는 0이지만 출력이 오류로 끝남",),
     "time_limit": ("시간 제한이 끝남",),
@@ -179,6 +183,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "exception.ModuleNotFoundError": ("실행 환경이 맞나요? 그 환경에서 `python -m pip list`로 확인하세요.",),
     "keyboard_interrupt": (),
+    "still_there": (
+        "입력을 기다리거나 서버로 동작 중일 수 있습니다. `kill {pid}`로 끝낼 수 있습니다.",
+        "입력을 기다리거나 서버로 동작 중일 수 있습니다.",
+    ),
     "error_in_output": ("셸에서 `set -o pipefail`을 쓰면 파이프 뒤에서도 종료 코드가 전달됩니다.",),
     "preempted": ("마지막 체크포인트부터 다시 시작하세요. 스케줄러가 자동으로 다시 시작할 수도 있습니다.",),
     "time_limit": ("제한 시간을 늘리거나, 마지막 체크포인트부터 이어서 실행하세요.",),

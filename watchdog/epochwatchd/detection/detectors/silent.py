@@ -6,8 +6,12 @@ from dataclasses import replace
 
 from epochwatchd.detection import hang_cause
 from epochwatchd.detection.gpu.health import label, lines, spins
-from epochwatchd.detection.timeout import silent_from
+from epochwatchd.detection.observing import plan_is_reached
+from epochwatchd.detection.timeout import WORKING_WITHIN_S, silent_from
 from epochwatchd.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
+
+LOOK_WITHIN_S = 15.0
+"""A look at a suspect is taken within seconds, also where there are hundreds; without one in that time it is told."""
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
@@ -18,11 +22,36 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     """
     if worker.body.command_pid is not None or not (worker.local or worker.keeps_alive):
         return None
-    if now < silent_from(worker, facts.process, policy, now):
+    limit = silent_from(worker, facts.process, policy, now)
+    if now < limit or _is_still_looked_at(worker, facts.process, now - limit):
         return None
-    if facts.process is not None and (facts.process.stack is None or facts.process.went_on):
+    process = facts.process
+    if process is not None and process.went_on:
         return None
+    if process is not None and _works_without_a_promise(worker, process, now):
+        return None
+    if process is not None and process.state not in hang_cause.STOPPED and plan_is_reached(worker):
+        return _done_and_still_there(worker, facts)
     return Finding("silent", "critical", worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
+
+
+def _is_still_looked_at(worker: Worker, process: Process | None, over_s: float) -> bool:
+    """Whether a look at the process, or its answer, is still to come: nobody is called silent before that."""
+    if process is None:
+        return worker.local and worker.exit is None and over_s < LOOK_WITHIN_S
+    return process.stack is None
+
+
+def _works_without_a_promise(worker: Worker, process: Process, now: float) -> bool:
+    """Whether a function that never promised a beat is at work, as inside a library's ``fit``."""
+    return worker.body.watched and worker.head.seq == 0 and now - process.worked_at < WORKING_WITHIN_S
+
+
+def _done_and_still_there(worker: Worker, facts: Facts) -> Finding:
+    """All that was planned is done, and the process waits: for a person, or as a server. That is no hang."""
+    held = [label(gpu) for gpu in facts.gpus]
+    cause = Cause("still_there", {"gpus": held}, tuple(line for gpu in facts.gpus for line in lines(gpu)))
+    return Finding("finished", "warning" if held else "info", worker.beat_at, cause)
 
 
 def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
