@@ -57,6 +57,10 @@ FAILURES: dict[str, tuple[str, str]] = {
         "a DataLoader worker died",
         "`num_workers=0` shows its own error; a worker that was killed mostly ran out of memory.",
     ),
+    "pool_worker_died": (
+        "a worker of a process pool died",
+        "a worker that was killed mostly ran out of memory: fewer of them (`n_jobs`), or smaller pieces.",
+    ),
     "missing_module": (
         "a Python package is missing",
         "is it the right environment? `python -m pip list` in it tells.",

@@ -57,6 +57,10 @@ FAILURES: dict[str, tuple[str, str]] = {
         "DataLoader 워커가 종료됨",
         "`num_workers=0`으로 실행하면 실제 오류가 보입니다. 강제 종료된 워커는 대개 메모리 부족이 원인입니다.",
     ),
+    "pool_worker_died": (
+        "프로세스 풀의 워커가 종료됨",
+        "강제 종료된 워커는 대개 메모리 부족이 원인입니다. 워커 수(`n_jobs`)나 작업 크기를 줄이세요.",
+    ),
     "missing_module": (
         "Python 패키지가 없음",
         "실행 환경이 맞나요? 그 환경에서 `python -m pip list`로 확인하세요.",

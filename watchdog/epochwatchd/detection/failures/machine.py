@@ -76,11 +76,16 @@ MACHINE: tuple[Row, ...] = (
     ),
     Row(
         "dataloader_worker_died",
-        types="TerminatedWorkerError",
         proofs=(
             r"DataLoader worker \(pid(?:\(s\))?:? [\d, ]+\) (?:is killed by signal|exited unexpectedly)",
             r"DataLoader timed out after \d+ seconds|Pin memory thread exited unexpectedly",
         ),
+        echo=True,
+    ),
+    Row(
+        "pool_worker_died",
+        types="TerminatedWorkerError",
+        proofs=(r"A worker process managed by the executor was unexpectedly terminated",),
         echo=True,
     ),
     Row(
