@@ -268,6 +268,7 @@ class Process:
     below: those of note among its children and theirs.
     program: the name of what it has become by ``exec``.
     went_on: it beats, but in the name of a later run.
+    reads_input: it is in a read of its standard input.
     """
 
     state: str
@@ -280,6 +281,7 @@ class Process:
     below: tuple[Child, ...] = ()
     program: str | None = None
     went_on: bool = False
+    reads_input: bool = False
 
     @property
     def worked_at(self) -> float:

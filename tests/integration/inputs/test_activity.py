@@ -86,6 +86,15 @@ def test_who_is_no_longer_a_suspect_takes_nobodys_turn():
     assert seen is not None
 
 
+@pytest.mark.parametrize(("waits", "reads"), [("sys.stdin.read(1)", True), ("time.sleep(60)", False)])
+def test_whether_a_stopped_process_was_reading_its_input_is_seen(start, waits, reads):
+    process = start(f"print('ready', flush=True)\n{waits}")
+    eventually(lambda: state_of(process.pid) == "S")
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: state_of(process.pid) == "T")
+    assert look(process).reads_input is reads
+
+
 @pytest.mark.parametrize(
     ("end", "status"),
     [("import os; os.kill(os.getpid(), 9)", -9), ("import sys; sys.exit(3)", 3)],

@@ -21,7 +21,7 @@ def reason(process: Process, now: float) -> Reason:
     if process.program is not None:
         return "exec", {"program": process.program}
     if process.state in STOPPED:
-        return "stopped", {}
+        return "stopped", {"type": "terminal"} if process.reads_input else {}
     return _work(process, now) or _wait(process)
 
 

@@ -95,6 +95,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "its worker process {child} is stopped (SIGSTOP, Ctrl-Z or a debugger)",
         "the process is stopped (SIGSTOP, Ctrl-Z or a debugger)",
     ),
+    "stopped.terminal": ("it waits for an answer in its terminal, in the background",),
     "stopped.prompt": ("the process waits at a prompt or in a debugger",),
     "deadlock": (
         "the process waits and uses no CPU, and its worker process {child} was killed by {child_signal}",
@@ -215,6 +216,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`kill -CONT {pid}` lets it go on.",
         "`kill -CONT` lets it go on.",
     ),
+    "stopped.terminal": ("`fg` in its shell brings it back; started with `< /dev/null` it fails instead of waiting.",),
     "stopped.prompt": ("answer it in its terminal; a `breakpoint()` left in the code does this.",),
     "exec": ("start such a program by `epochwatch run`, or let it beat itself.",),
     "finished.exec": (),

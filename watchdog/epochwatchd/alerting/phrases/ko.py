@@ -95,6 +95,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "워커 프로세스 {child} 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
         "프로세스가 일시 정지 상태 (SIGSTOP, Ctrl-Z 또는 디버거)",
     ),
+    "stopped.terminal": ("백그라운드에서 터미널 입력을 기다리는 중",),
     "stopped.prompt": ("프로세스가 프롬프트나 디버거에서 입력을 기다리는 중",),
     "deadlock": (
         "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
@@ -206,6 +207,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`kill -CONT {pid}`로 다시 진행시킬 수 있습니다.",
         "`kill -CONT`로 다시 진행시킬 수 있습니다.",
     ),
+    "stopped.terminal": ("셸에서 `fg`로 되돌리세요. `< /dev/null`로 시작하면 기다리지 않고 바로 실패합니다.",),
     "stopped.prompt": ("해당 터미널에서 입력해 주세요. 코드에 남은 `breakpoint()`가 원인일 수 있습니다.",),
     "exec": ("이런 프로그램은 `epochwatch run`으로 시작하거나, 직접 하트비트를 보내게 하세요.",),
     "finished.exec": (),

@@ -132,6 +132,7 @@ class Looks:
                 stat.name, below, before.tree if before else None, self._needed_s(before) if before else math.inf
             ),
             program=program,
+            reads_input=stat.state in _STOPPED and procfs.reads_input(pid),
         )
         return _Look(process, stat.cpu_s, tree, self._now)
 

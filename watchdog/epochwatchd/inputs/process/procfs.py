@@ -24,6 +24,10 @@ _MOVED = re.compile(rb"^(?:rchar|wchar|read_bytes): (\d+)$", re.MULTILINE)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
+_READ = {"x86_64": "0", "aarch64": "63"}
+"""The number of the system call, by machine."""
+
+
 class Stat(NamedTuple):
     """What ``/proc/PID/stat`` says: state letter, parent, start in ticks since boot, CPU used, wait status, name."""
 
@@ -204,6 +208,15 @@ def wchan(pid: int) -> str | None:
     except OSError:
         return None
     return name if name not in ("", "0") else None
+
+
+def reads_input(pid: int) -> bool:
+    """Whether a process is in a ``read`` of its standard input, as one that its terminal has stopped for asking."""
+    try:
+        number, _, rest = Path(f"/proc/{pid}/syscall").read_text("ascii").partition(" ")
+    except OSError:  # gone, or not for us to see
+        return False
+    return number == _READ.get(os.uname().machine) and rest.startswith("0x0 ")
 
 
 def moved_bytes(pid: int) -> int:
