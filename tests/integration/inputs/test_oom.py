@@ -311,8 +311,8 @@ def test_what_was_last_seen_of_its_memory(cgroup, start, memory):
     assert take(process, 10)
     memory.watch("it", process.pid, time.monotonic())
     kill(process)
-    size, peak, limit = memory.by_name["it"].last_seen()[:3]
-    assert re.fullmatch(r"it was last seen holding \d\d MiB", size)
+    size, peak, limit = memory.by_name["it"].last_seen(time.monotonic())[:3]
+    assert re.fullmatch(r"it was last seen holding \d\d MiB, \d s before its end \(at most \d\d MiB\)", size)
     assert re.fullmatch(rf"cgroup /{cgroup.folder.name} has held up to \d\d MiB", peak)
     assert limit == f"cgroup /{cgroup.folder.name} may use {LIMIT_MIB} MiB"
 

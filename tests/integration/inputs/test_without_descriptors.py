@@ -65,7 +65,7 @@ never = {  # what the tick asks, none of which may raise anything
     "memory.tick": (memory.tick, now),
     "memory.watch": (lambda: memory.watch(me, now) and None,),
     "memory.verdict": (early.verdict, Exit(now, -9), now),
-    "memory.last_seen": (early.last_seen,),
+    "memory.last_seen": (early.last_seen, now),
     "looks.at": (looked.at, activity.Activity(), me, body),
     "looks.at, again": (looked.at, looked_at, me, body),
     "stacks.at": (lambda: asked.at(me, body, now, wanted=True, uid=os.getuid()),),

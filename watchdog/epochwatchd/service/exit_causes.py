@@ -28,7 +28,7 @@ def explained(
         seen = replace(seen, goes_down=going_down() is not None)
         status = seen.status if seen.unreaped_by is None else -signal.SIGKILL
         cause = oom.verdict(replace(seen, status=status), now) if oom else None
-        if_killed = replace(seen, oom=cause, evidence=_evidence(status, oom, supervisor))
+        if_killed = replace(seen, oom=cause, evidence=_evidence(status, oom, supervisor, now))
     if seen.unreaped_by is not None:
         return replace(seen, evidence=if_killed.evidence), if_killed
     is_from_outside = _may_come_from_outside(seen.status)
@@ -43,11 +43,11 @@ def _own_fault(seen: Exit, oom: OomWatch | None, now: float) -> tuple[str, ...]:
     return () if remark is None else (f"kernel log: {remark}",)
 
 
-def _evidence(status: int | None, oom: OomWatch | None, supervisor: str | None) -> tuple[str, ...]:
+def _evidence(status: int | None, oom: OomWatch | None, supervisor: str | None, now: float) -> tuple[str, ...]:
     """What was last seen of the memory of one that was killed, and who may have ended it."""
     if not _may_come_from_outside(status):
         return ()
-    seen = oom.last_seen() if oom and status in _KILLS else ()
+    seen = oom.last_seen(now) if oom and status in _KILLS else ()
     return (*seen, *filter(None, (supervisor, going_down())))
 
 

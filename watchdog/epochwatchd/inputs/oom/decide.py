@@ -9,13 +9,18 @@ from epochwatchd.model import Cause
 
 
 class LastSeen(NamedTuple):
-    """Sizes in MiB as last seen: of a process, of its cgroup at most, that one's limit, the machine's rest."""
+    """Sizes in MiB as last seen: of a process, of its cgroup at most, that one's limit, the machine's rest.
+
+    own_peak_mib, ago_s: how much the process has held at most, and how long ago it was looked at.
+    """
 
     counter: str = ""
     rss_mib: float | None = None
     peak_mib: float | None = None
     limit_mib: float | None = None
     available_mib: float | None = None
+    own_peak_mib: float | None = None
+    ago_s: float | None = None
 
 
 _UNSEEN = LastSeen()
@@ -65,10 +70,15 @@ def _kills(count: int) -> str:
     return "1 out-of-memory kill" if count == 1 else f"{count} out-of-memory kills"
 
 
+def _when(sizes: LastSeen) -> str:
+    ago = "" if sizes.ago_s is None else f", {max(0.0, sizes.ago_s):.0f} s before its end"
+    return ago + ("" if sizes.own_peak_mib is None else f" (at most {sizes.own_peak_mib:.0f} MiB)")
+
+
 def last_seen(sizes: LastSeen) -> tuple[str, ...]:
     """Sizes as lines of evidence."""
     lines = (
-        (sizes.rss_mib, "it was last seen holding {0:.0f} MiB"),
+        (sizes.rss_mib, f"it was last seen holding {{0:.0f}} MiB{_when(sizes)}"),
         (sizes.peak_mib, "{1} has held up to {0:.0f} MiB"),
         (sizes.limit_mib, "{1} may use {0:.0f} MiB"),
         (sizes.available_mib, "the machine had {0:.0f} MiB available"),

@@ -17,19 +17,23 @@ MUCH_SMALLER = 0.25
 
 _PAGES_PER_MIB = (1 << 20) // sysconf("SC_PAGESIZE")
 _PENDING = re.compile(rb"^(?:SigPnd|ShdPnd):\t([0-9a-f]+)$", re.MULTILINE)
+_PEAK = re.compile(rb"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 _SIGKILL_BIT = 1 << (signal.SIGKILL - 1)
 
 
-class _Size(NamedTuple):
+class Size(NamedTuple):
+    """How much a process held when it was looked at, and at most until then."""
+
     rss_mib: float
     at: float
+    peak_mib: float | None = None
 
 
 class Sizes:
     """The last seen size of each process of a group; those gone are remembered for a while."""
 
     def __init__(self) -> None:
-        self._seen: dict[int, _Size] = {}  # the longest unseen first
+        self._seen: dict[int, Size] = {}  # the longest unseen first
 
     def look(self, pids: Collection[int], now: float, limit: int) -> int:
         """Look at those of ``pids`` that are new and, now and then, at others; gives how many, ``limit`` at most."""
@@ -44,7 +48,7 @@ class Sizes:
         before = self._seen.pop(pid, None)
         size_mib = rss_mib(pid)
         if size_mib:
-            self._seen[pid] = _Size(size_mib, now)
+            self._seen[pid] = Size(size_mib, now, peak_mib(pid))
         elif before and before.at > now - KEPT_S:
             self._seen[pid] = before
 
@@ -52,6 +56,10 @@ class Sizes:
         """The last seen size in MiB; None: never seen."""
         size = self._seen.get(pid)
         return size.rss_mib if size else None
+
+    def seen(self, pid: int) -> Size | None:
+        """The last look at a process; None: there was none."""
+        return self._seen.get(pid)
 
     def is_much_smaller(self, pid: int, than: int) -> bool:
         """Whether a process was so much smaller than another that the kernel would have killed that one before it."""
@@ -65,6 +73,15 @@ def rss_mib(pid: int) -> float | None:
         return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) / _PAGES_PER_MIB
     except OSError:
         return None
+
+
+def peak_mib(pid: int) -> float | None:
+    """The most that a process has held so far, in MiB; None if it is gone."""
+    try:
+        found = _PEAK.search(Path(f"/proc/{pid}/status").read_bytes())
+    except OSError:
+        return None
+    return int(found[1]) / 1024 if found else None
 
 
 def is_dying(pid: int) -> bool:

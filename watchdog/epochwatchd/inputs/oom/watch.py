@@ -59,7 +59,7 @@ class OomWatch:
             return None
         is_below = end.status == KILLED_BELOW
         own = {self.pid} | (self._below if is_below else set())
-        sizes = self._sizes_of(own)
+        sizes = self._sizes_of(own, end.at)
         killed_from = end.at - DYING_S - DYING_S_PER_GIB * (sizes.rss_mib or 0.0) / 1024
         innocent = {self.family.wrapper} if self.family else set()  # it has told of the end, and so lives
         kills, others = self.counts.around(own | innocent, killed_from, end.at, now)
@@ -76,22 +76,25 @@ class OomWatch:
             )
         )
 
-    def last_seen(self) -> tuple[str, ...]:
+    def last_seen(self, now: float) -> tuple[str, ...]:
         """What was last seen of its memory and of its cgroup, as evidence."""
-        return last_seen(self._sizes_of({self.pid} | self._below))
+        return last_seen(self._sizes_of({self.pid} | self._below, now))
 
     def remark(self, now: float) -> str | None:
         """What the kernel log says of its own fault, if it does."""
         return self.watcher.remark_on(self.pid, now)
 
-    def _sizes_of(self, own: AbstractSet[int]) -> LastSeen:
+    def _sizes_of(self, own: AbstractSet[int], now: float) -> LastSeen:
         counts = self.counts
+        largest = counts.sizes.seen(counts.largest(own))
         return LastSeen(
             counter=counts.group.name,
-            rss_mib=counts.sizes.of(counts.largest(own)),
+            rss_mib=largest and largest.rss_mib,
             peak_mib=cgroups.peak_mib(counts.group) if counts.limit_mib is not None else None,
             limit_mib=counts.limit_mib,
             available_mib=self.watcher.available_mib,
+            own_peak_mib=largest and largest.peak_mib,
+            ago_s=largest and now - largest.at,
         )
 
     def close(self) -> None:
