@@ -1,8 +1,9 @@
 """How people start trainings, by how these end: what is told of each, and whether it is right.
 
-    python bench/idioms.py
+    python bench/idioms.py [ROW ...]
 
-The cells are those of ``tests/e2e/test_idioms.py``. Ranks are started by us, with the environment of each launcher.
+The cells are those of ``tests/e2e/test_idioms.py``. torchrun is the real one; other ranks are started by us, with the
+environment of each launcher.
 """
 
 import sys
@@ -18,22 +19,20 @@ from harness import Daemon  # noqa: E402
 
 
 def main() -> int:
-    """Play all cells and print the table; 1 if any is wrong."""
-    with Daemon(idioms.CONFIG) as daemon:
-        with idioms.playing(daemon):
-            messages = list(daemon.messages)
+    """Play all cells, row by row, and print the table; 1 if any is wrong."""
+    rows, wrong, played = [], [], 0
+    for row in sys.argv[1:] or idioms.ROWS:
+        ends = idioms.ends_of(row)
+        with Daemon(idioms.CONFIG) as daemon, idioms.playing(daemon, row):
+            said = {end: idioms.told_of(daemon.messages, row, end) for end in ends}
         daemon.log.clear()
-    cells = {cell: idioms.told_of(messages, *cell) for cell in idioms.CELLS}
-    right = {cell: idioms.is_right(said, *cell) for cell, said in cells.items()}
-    rows = [[row, *(_shown(cells[row, end], is_right=right[row, end]) for end in idioms.ENDS)] for row in idioms.ROWS]
+        kinds = {end: ", ".join(told.kind for told in said[end]) or "nothing" for end in ends}
+        rows.append([row, *(kinds.get(end, "-") for end in idioms.ENDS)])
+        wrong += [f"{row}: {end}: {said[end]}" for end in ends if said[end] != idioms.expected(row, end)]
+        played += len(ends)
     common.print_table("Told of a training that ends so", ["started by", *idioms.ENDS], rows)
-    print(f"{sum(right.values())} of {len(right)} are right")
-    return 0 if all(right.values()) else 1
-
-
-def _shown(said: list[dict[str, object]], *, is_right: bool) -> str:
-    what = ", ".join(str(message["kind"]) for message in said) or "nothing"
-    return what if is_right else f"WRONG: {what}"
+    print(f"{played - len(wrong)} of {played} are right", *wrong, sep="\n")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         job=job_name(job),
         run=_run_id(job_name(job), world_size),
         pid=os.getpid(),
-        start=start_ticks(os.getpid()),
+        start=start_ticks("self"),
         boot=_boot_id(),
         pidns=_pid_namespace(),
         host=_host()[:256],
@@ -63,6 +63,8 @@ def job_name(job: Optional[str] = None) -> str:
 def _program() -> str:
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
+    if spec is not None and "loky" in str(spec.name).split("."):  # a worker of joblib, with its parent's argv
+        return os.path.splitext(os.path.basename(sys.argv[0]))[0]
     if spec is not None:  # python -m package.module
         package, main_of_package, _ = str(spec.name).rpartition(".__main__")
         return package if main_of_package else str(spec.name)

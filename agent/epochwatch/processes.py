@@ -1,7 +1,7 @@
 """Processes of this machine, as far as a heartbeat needs to know them."""
 
 import os
-from typing import Optional
+from typing import Optional, Union
 
 from epochwatch.wire import Body
 
@@ -9,8 +9,11 @@ _STATE, _START = 0, 19
 """Places in ``/proc/PID/stat`` behind the name, which may hold anything: proc(5) counts them as 3 and 22."""
 
 
-def start_ticks(pid: int) -> Optional[int]:
-    """When a live process began, in clock ticks since boot; None if it is gone, or a zombie, or there is no /proc."""
+def start_ticks(pid: Union[int, str]) -> Optional[int]:
+    """When a live process began, in clock ticks since boot; None if it is gone, or a zombie, or there is no /proc.
+
+    ``self`` is this process, also where /proc is that of another pid namespace.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             fields = stat.read().rpartition(b")")[2].split()

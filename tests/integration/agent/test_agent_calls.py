@@ -272,6 +272,20 @@ def test_the_job_of_a_module_is_the_modules_name(training, tmp_path):
     assert [beat.body.job for beat in training.beats()] == ["pkg.mod", "python"]
 
 
+def test_the_job_of_a_worker_of_joblib_is_its_parents_script(training, tmp_path):
+    """The module stands in for that by which joblib's loky starts a worker; like it, it takes its parent's argv."""
+    backend = tmp_path / "scripts" / "loky" / "backend"
+    backend.mkdir(parents=True)
+    (backend / "popen.py").write_text(
+        "import sys; sys.argv = ['/home/jin/lenet.py']; from epochwatch import agent; agent.beat()"
+    )
+    training.run(f"""
+        import subprocess, sys
+        subprocess.check_call([sys.executable, "-m", "loky.backend.popen"], cwd={str(tmp_path / "scripts")!r})
+    """)
+    assert training.beat().body.job == "lenet"
+
+
 def test_epochwatch_run_names_the_first_run_of_each_process(training):
     process = training.start(
         "agent.beat(1)\nwith agent.run('fold'):\n    pass", EPOCHWATCH_RUN="0123456789ab", EPOCHWATCH_JOB="wrapped"

@@ -85,6 +85,18 @@ def test_the_exit_status_of_a_process(start, deaths, code, status, is_reaped):
     assert death(deaths).exit.status == status
 
 
+def test_deaths_that_are_seen_at_once_keep_their_order(start, deaths):
+    processes = [start() for _ in range(5)]
+    for process in processes:
+        assert deaths.watch(process.pid, procfs.read_stat(process.pid).start, process)
+    order = [processes[n] for n in (3, 0, 4, 1, 2)]
+    for process in order:
+        become_zombie(process)
+    found = deaths.drain(1000.0)
+    assert [d.owner for d in sorted(found, key=lambda d: d.exit.at)] == order
+    assert len({d.exit.at for d in found}) == len(order)
+
+
 def test_a_process_that_is_gone_is_not_watched(start, deaths):
     process = start()
     stat = procfs.read_stat(process.pid)
@@ -186,6 +198,17 @@ def test_a_process_in_a_container_is_found_by_the_pid_it_knows_itself_by(start):
     assert procfs.find(body) == inner
 
 
+def test_a_container_that_began_since_the_last_look_is_found_at_once(start):
+    if os.getuid() != 0 or not shutil.which("unshare"):
+        pytest.skip("needs root and unshare(1) to make a pid namespace")
+    for _ in range(3):  # at most one of them is the first of its second
+        wrapper = start(wrapper=["unshare", "--pid", "--fork", "--kill-child"])
+        [inner] = procfs.children_of(wrapper.pid)
+        namespace = os.stat(f"/proc/{inner}/ns/pid").st_ino
+        body = Body("j", pid=1, start=procfs.read_stat(inner).start, boot=procfs.boot_id(), pidns=namespace)
+        assert procfs.find(body) == inner
+
+
 def test_the_command_of_a_wrapper_in_a_container_is_found_below_it(start):
     if os.getuid() != 0 or not shutil.which("unshare"):
         pytest.skip("needs root and unshare(1) to make a pid namespace")
@@ -240,7 +263,7 @@ def test_of_two_containers_first_processes_of_the_same_tick_each_is_itself(start
     inner = [procfs.children_of(box.pid)[0] for box in boxes]
     real = procfs.stat_of
     monkeypatch.setattr(procfs, "stat_of", lambda pid: (one := real(pid)) and one._replace(start=77))
-    monkeypatch.setattr(procfs, "_by_inner_pid", lambda _: {1: inner})
+    monkeypatch.setattr(procfs, "_INNER_PIDS", type("", (), {"of": lambda *_: inner}))
     for pid in inner:
         namespace = os.stat(f"/proc/{pid}/ns/pid").st_ino
         assert procfs.find(Body("box", pid=1, start=77, boot=procfs.boot_id(), pidns=namespace)) == pid

@@ -92,6 +92,12 @@ def test_one_worker_finishing_is_not_the_run_finishing():
     assert kinds([(worker(key="a"), [done]), (worker(key="b"), [done])]) == ["finished"]
 
 
+def test_of_several_finishes_one_with_a_note_is_told():
+    early, done = finding("finished", since=5.0, cause=Cause("stopped_early")), finding("finished", since=6.0)
+    [(told, _)] = judge([(worker(key="a"), [done]), (worker(key="b"), [early])]).found
+    assert told.cause == early.cause
+
+
 def test_a_wrapped_command_that_finished_early_says_so_by_the_worker_inside():
     early = finding("finished", "info", 1.0, Cause("stopped_early"))
     inside, command = worker(key="inside"), worker((0.0, beat(1, COMMAND)), key="command")
@@ -140,6 +146,28 @@ def test_a_retry_that_finishes_says_how_often_it_fell():
 def test_of_several_the_last_counts():
     [(told, _)] = judge(wrapped((1.0, finding("finished", "info", since=4.0)), (5.0, fell(9.0)), end=DONE)).found
     assert told.kind == "crashed"
+
+
+def test_a_launcher_that_was_killed_is_told_and_those_who_live_on_are_watched():
+    killed = finding("crashed", since=50.0, cause=Cause("signal", {"signal": "SIGKILL"}))
+    assert judge(wrapped((1.0, None), (1.0, None), end=killed), 51.0) == Judged([])
+    judged = judge(wrapped((1.0, None), (1.0, None), end=killed), 52.0)
+    [(told, speaker)] = judged.found
+    assert "2 processes of the run live on: 42, 42" in told.cause.evidence
+    assert (speaker.key, judged.is_over) == ("c", False)
+    assert judge(wrapped((1.0, fell(60.0)), (1.0, fell(61.0)), end=killed), 62.0).is_over
+
+
+def test_a_training_that_a_shell_left_in_the_background_goes_on():
+    assert judge(wrapped((1.0, None), end=DONE), 99.0) == Judged([])
+    finished = finding("finished", "info", since=98.0)
+    assert judge(wrapped((1.0, finished), end=DONE), 99.0).is_over
+
+
+def test_a_training_that_waits_inside_its_wrapper_after_all_is_done_has_finished():
+    waits = finding("finished", "info", since=98.0, cause=Cause("still_there"))
+    [(told, _)] = judge(wrapped((1.0, waits)), 99.0).found
+    assert told.cause.code == "still_there"
 
 
 def test_a_wrapped_crash_is_told_with_the_exception_of_the_worker_inside():

@@ -16,6 +16,9 @@ from epochwatchd.verdicts import ENDS, RANK
 
 RANKS_NAMED = 4
 LINE_MAX = 120
+PIDS_NAMED = 8
+OUTLIVED_S = 2.0
+"""Those inside a launcher that ended mostly end with it, a moment later."""
 _RUNNING = "running"
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _WAITING = ("deadlock", "gpu_spin", "unknown")
@@ -84,21 +87,34 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
     ends = {w.key: f for w, findings in found for f in findings if f.kind in ENDS}
     workers = _present(w for w, _ in found if w.body.command_pid is None)
     command = next((w for w, _ in reversed(found) if _speaks_for_run(w, workers)), None)
-    if command is not None:
+    if command is not None and not _all_is_done(workers, ends):
         falls = _falls([w for w, _ in found if w.body.command_pid is None], ends)
-        if command.key in ends:
+        outlived_by = [w for w in workers if w.key not in ends and w.exit is None]
+        if command.key in ends and not outlived_by:
             return Judged([_command_end(command, workers, ends, falls)], is_over=True)
-        # A shell may be about to try again; then it is no fall.
-        told = [fall for fall in falls if fall.is_last and now - fall.end.since >= RETRY_WITHIN_S]
-        crashed = [(fall.end, fall.worker) for fall in told[:1]]
+        if command.key in ends:
+            crashed = _outlived(command, ends[command.key], outlived_by, now)
+        else:  # a shell may be about to try again; then it is no fall
+            told = [fall for fall in falls if fall.is_last and now - fall.end.since >= RETRY_WITHIN_S]
+            crashed = [(fall.end, fall.worker) for fall in told[:1]]
     else:
         crashed = sorted(((ends[w.key], w) for w in workers if _is_bad_end(ends.get(w.key))), key=_since)
         if workers and all(w.key in ends for w in workers):
-            last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_since)]
+            last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_is_noted_and_when)]
             return Judged(_with_others(last, workers, found, ends), is_over=True)
     living = {w.key for w in workers} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
     return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
+
+
+def _outlived(command: Worker, end: Finding, living: Sequence[Worker], now: float) -> list[Found]:
+    """What is wrong where a wrapped launcher has ended and those inside live on: its bad end, once they surely do."""
+    if not _is_bad_end(end) or now - end.since < OUTLIVED_S:
+        return []
+    pids = ", ".join(str(w.body.pid) for w in living[:PIDS_NAMED]) + (", …" if len(living) > PIDS_NAMED else "")
+    told = f"{len(living)} processes of the run live on: {pids}"
+    cause = end.cause or Cause("unknown")
+    return [(replace(end, cause=replace(cause, evidence=(*cause.evidence, told))), command)]
 
 
 def _falls(inside: Sequence[Worker], ends: Mapping[str, Finding]) -> list[Fall]:
@@ -112,6 +128,12 @@ def _speaks_for_run(worker: Worker, inside: Sequence[Worker]) -> bool:
     """Whether a worker is a wrapper; one that was itself killed, and said nothing, leaves that to those inside."""
     was_killed = worker.exit is not None and worker.head.state == RUNNING
     return worker.body.command_pid is not None and not (was_killed and inside)
+
+
+def _all_is_done(workers: Sequence[Worker], ends: Mapping[str, Finding]) -> bool:
+    """Whether all of these have ended, one of them by doing nothing any more: whoever wraps it waits for it."""
+    causes = [ends[w.key].cause for w in workers if w.key in ends]
+    return len(causes) == len(workers) and any(cause is not None and cause.code == "still_there" for cause in causes)
 
 
 def _present(workers: Iterable[Worker]) -> list[Worker]:
@@ -129,6 +151,11 @@ def _is_bad_end(finding: Finding | None) -> bool:
 
 def _since(one: Found) -> float:
     return one[0].since
+
+
+def _is_noted_and_when(one: Found) -> tuple[bool, float]:
+    finding, _ = one
+    return finding.cause is not None, finding.since
 
 
 def _rank(one: Found) -> tuple[int, int, float, bool, float]:

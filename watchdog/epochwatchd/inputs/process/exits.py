@@ -19,6 +19,8 @@ _WANT_EXIT, _WANT_COREDUMP = 1 << 3, 1 << 4
 _CORE_DUMPED = 1 << 0
 UNREAPED_GRACE_S = 1.0
 """How long to wait for the parent of a dead process to reap it before judging without its exit status."""
+APART_S = 1e-6
+"""Of deaths that are seen at once, each is so much later than the one before: epoll keeps their order."""
 
 
 class ExitWatch:
@@ -119,15 +121,15 @@ class Exits:
         One that was given as ``unreaped`` comes a second time when it was reaped, unless it is closed before.
         """
         deaths = []
-        for fd, events in self._epoll.poll(0, 1024):
+        for place, (fd, events) in enumerate(self._epoll.poll(0, 1024)):
             watch = self._by_fd[fd]
-            died_at = now if watch.unreaped_at is None else watch.unreaped_at
+            died_at = now + place * APART_S if watch.unreaped_at is None else watch.unreaped_at
             end = self._exit_of(watch, died_at, reaped=bool(events & select.EPOLLHUP))
             if end is not None:
                 watch.close()
                 deaths.append(Death(watch.owner, end))
             else:
-                self._wait_for_reaping(watch, now)
+                self._wait_for_reaping(watch, died_at)
         return deaths
 
     def _wait_for_reaping(self, watch: ExitWatch, died_at: float) -> None:

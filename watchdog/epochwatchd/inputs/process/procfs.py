@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 _CAP_SYS_PTRACE = 1 << 19
 _MOVED = re.compile(rb"^(?:rchar|wchar|read_bytes): (\d+)$", re.MULTILINE)
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+START_PRECISION_S = 2.0 / _TICKS_PER_S
 
 
 _READ = {"x86_64": "0", "aarch64": "63"}
@@ -101,7 +103,7 @@ def find(body: Body) -> int | None:
     if body.pid is None or body.start is None or body.boot not in (None, boot_id()):
         return None
     is_ours = body.pidns in (None, _own_pid_namespace())
-    candidates = [body.pid] if is_ours else _by_inner_pid(int(time.monotonic())).get(body.pid, [])
+    candidates = [body.pid] if is_ours else _INNER_PIDS.of(body.pid, started_at(body.start))
     for pid in candidates:
         stat = stat_of(pid)
         is_it = stat is not None and stat.start == body.start and stat.state != "X"
@@ -135,15 +137,29 @@ def command_of(body: Body, pid: int) -> int | None:
         return None
 
 
-@lru_cache(maxsize=1)
-def _by_inner_pid(second: int) -> dict[int, list[int]]:  # noqa: ARG001 - the whole table is looked through once a second
+class _InnerPids:
     """The processes of other pid namespaces, by the pid that they know themselves by."""
-    found: dict[int, list[int]] = {}
-    for pid in psutil.pids():
-        inner = _inner_pid(pid)
-        if inner is not None:
-            found.setdefault(inner, []).append(pid)
-    return found
+
+    def __init__(self) -> None:
+        self._found: dict[int, list[int]] = {}
+        self._looked_at = -math.inf
+
+    def of(self, inner: int, began_at: float) -> list[int]:
+        """Those that may be it; the whole table is looked through once a second, and for one that began since."""
+        now = time.monotonic()
+        if now - self._looked_at >= 1.0 or began_at > self._looked_at - START_PRECISION_S:
+            self._look(now)
+        return self._found.get(inner, [])
+
+    def _look(self, now: float) -> None:
+        self._found, self._looked_at = {}, now
+        for pid in psutil.pids():
+            inner = _inner_pid(pid)
+            if inner is not None:
+                self._found.setdefault(inner, []).append(pid)
+
+
+_INNER_PIDS = _InnerPids()
 
 
 def _inner_pid(pid: int) -> int | None:
