@@ -23,9 +23,16 @@ def render(entries: Sequence[Entry], now_ns: int, *, colour: bool = False) -> st
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
+def width_of(text: str) -> int:
+    """Columns on a terminal: Korean, Chinese and Japanese characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int]) -> List[List[str]]:
     """The cells of a table made as wide as their columns; in the columns ``right`` they end at the same place."""
-    widths = [max(map(_width, column)) for column in zip(*rows)]
+    widths = [max(map(width_of, column)) for column in zip(*rows)]
     return [[_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row)] for row in rows]
 
 
@@ -102,13 +109,6 @@ def _cell(value: Any) -> str:
     return text if len(text) <= _CELL_MAX else text[: _CELL_MAX - 1] + "…"
 
 
-def _width(text: str) -> int:
-    """Columns on a terminal: Korean, Chinese and Japanese characters take two."""
-    if text.isascii():
-        return len(text)
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
 def _pad(text: str, width: int, *, right: bool) -> str:
-    space = " " * (width - _width(text))
+    space = " " * (width - width_of(text))
     return space + text if right else text + space

@@ -83,6 +83,7 @@ class Body(NamedTuple):
     it: negative for a signal. Upon ``stack_signal``, a real-time signal, the process writes its Python stacks to
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
     ``cwd`` is the folder it was started in. ``signal``: one that it handled before it left.
+    ``names_run``: it wraps a command, and its job is the run's name, whatever those inside call theirs.
     ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
@@ -117,6 +118,7 @@ class Body(NamedTuple):
     cwd: Optional[str] = None
     signal: Optional[int] = None
     watched: bool = False
+    names_run: bool = False
     unknown: Tuple[str, ...] = ()
 
 
@@ -310,6 +312,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "cwd": _text(1024),
     "signal": _whole(1, 64),
     "watched": checks.flag,
+    "names_run": checks.flag,
 }
 
 

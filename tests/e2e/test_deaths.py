@@ -141,6 +141,24 @@ def test_where_a_process_faulted_is_in_its_evidence(daemon):
     assert any("segfault at 0" in line and f"[{process.pid}]" in line for line in told["cause"]["evidence"])
 
 
+LEAVES_A_WORKER = """
+import subprocess
+from epochwatch import agent
+worker = subprocess.Popen(["sleep", "60"])
+agent.start(tags={"worker": worker.pid})
+agent.beat(1, 0.5)
+input()
+"""
+
+
+def test_processes_that_outlive_a_killed_training_are_told_by_pid(daemon):
+    daemon.train(LEAVES_A_WORKER, job="leaves")
+    _, _, told = crash(daemon, "leaves")
+    worker = told["tags"]["worker"]
+    amended = daemon.wait_for(job="leaves", reason="amended")
+    assert amended["cause"]["evidence"][-1].endswith(f"are still there; this ends them: kill {worker}")
+
+
 def test_an_orphan_that_forked_twice(daemon):
     daemon.train(ORPHANED + TRAINING, job="orphan")
     assert crash(daemon, "orphan")[:2] == ("crashed", "signal")

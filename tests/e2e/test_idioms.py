@@ -4,6 +4,7 @@ All ends of a row run at once, in one daemon. ``bench/idioms.py`` prints the tab
 """
 
 import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -50,3 +51,11 @@ def test_several_runs_in_one_process_are_told_each_by_its_name():
         daemon.settle()
         told = sorted((m["tags"]["lr"], m["kind"], m["progress"]["epoch_shown"]) for m in daemon.about(job="sweep"))
         assert told == [("0.1", "finished", 2), ("0.2", "crashed", 1), ("0.3", "finished", 2)]
+
+
+def test_the_name_given_on_the_command_line_is_the_runs_whatever_the_training_calls_itself():
+    with Daemon({"routes": [{"to": "hook", "match": {"job": "nightly"}}]}) as daemon:
+        code = "from epochwatch import agent; agent.start('lenet'); agent.beat(1, 0.5); raise ValueError"
+        daemon.run("epochwatch", "run", "--job", "nightly", "--", sys.executable, "-c", code)
+        told = daemon.wait_for(job="nightly", kind="crashed")
+        assert (told["tags"], told["cause"]["code"]) == ({"job": "lenet"}, "exception")

@@ -114,3 +114,36 @@ def test_one_frozen_rank_is_named(daemon, launched):
     launched("stop 3")
     told = daemon.wait_for(job="ddp", kind="silent")
     assert (told["rank"], told["cause"]["code"]) == (3, "stopped")
+
+
+SILENT_RANKS = """
+import os, signal, subprocess, sys, time
+RANK = '''
+import os, time
+if os.environ["RANK"] == "0":
+    from epochwatch import agent
+    agent.beat(0, 0.5)
+time.sleep(60)
+'''
+def start(rank):
+    env = {**os.environ, "RANK": str(rank), "WORLD_SIZE": "3"}
+    return subprocess.Popen([sys.executable, "-c", RANK], env=env)
+ranks = [start(rank) for rank in range(3)]
+input()
+ranks[1].kill()
+ranks[1].wait()
+for other in ranks[0], ranks[2]:
+    other.terminate()
+    other.wait()
+"""
+
+
+def test_where_only_rank_0_beats_the_fall_of_another_is_told_and_not_the_launchers_answer(daemon):
+    launcher = daemon.train(SILENT_RANKS, job="ddp")
+    daemon.wait_until_watched("ddp")
+    launcher.stdin.write(b"\n")
+    launcher.stdin.flush()
+    told = daemon.wait_for(job="ddp")
+    assert (told["kind"], told["cause"]["code"]) == ("crashed", "signal")
+    assert "SIGKILL" in told["cause"]["text"]
+    assert any("a rank that sends no beats, fell" in line for line in told["cause"]["evidence"])

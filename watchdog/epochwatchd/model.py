@@ -80,6 +80,14 @@ class Moment(NamedTuple):
         return self.wall - (self.mono - at)
 
 
+class Fallen(NamedTuple):
+    """A process of the same launch that sends no beats, and ended badly: its status as ``Exit`` has it, and when."""
+
+    pid: int
+    status: int
+    at: At
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """How a process ended.
@@ -92,6 +100,8 @@ class Exit:
     program: the command line of what it had become, as far as that was seen.
     parent: the name of the program that started it.
     goes_down: the machine was about to be shut down.
+    fell_first: who of the same launch fell before it.
+    left: processes below it that are still there without it.
     """
 
     at: float
@@ -105,6 +115,8 @@ class Exit:
     program: str | None = None
     parent: str | None = None
     goes_down: bool = False
+    fell_first: Fallen | None = None
+    left: tuple[int, ...] = ()
 
 
 class Rhythm(NamedTuple):

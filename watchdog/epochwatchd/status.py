@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pwd
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from epochwatch.checks import clean
-from epochwatch.table import aligned, duration
+from epochwatch.table import aligned, duration, width_of
 from epochwatchd.config import ConfigError, glance
 from epochwatchd.detection.telling_apart import apart, words_of
 from epochwatchd.model import EpochwatchError
@@ -30,8 +31,11 @@ RECENT_S = 86400.0
 SHOWN_MOST = 200
 """Of the runs that ended in the last day so many are shown to people: more is a list to search, not to read."""
 JOB_WIDTH = 60
+NAME_LEAST = 16
 HEADINGS = ("JOB", "RUN", "VERDICT", "CAUSE", "EPOCH", "STEP", "LOSS", "ETA", "FOR", "USER", "PID")
-RIGHT = {HEADINGS.index(name) for name in ("EPOCH", "STEP", "LOSS", "ETA", "FOR", "PID")}
+RIGHT = ("EPOCH", "STEP", "LOSS", "ETA", "FOR", "PID")
+LEFT_OUT = ("RUN", "ETA", "LOSS", "STEP", "CAUSE", "USER", "PID")
+"""Columns that a narrow terminal goes without, in this order."""
 COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "dim": 2}
 GROUP_READS = 0o050
 WATCHDOG = "watchdog"
@@ -57,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print("[" + ",\n ".join(json.dumps(_as_json(r), ensure_ascii=False) for r in runs) + "]")
         return OK
-    print(_table(runs, time.time(), colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    is_terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if is_terminal else None
+    print(_table(runs, time.time(), width, colour=is_terminal and not os.environ.get("NO_COLOR")))
     for r in runs:
         if r.verdict == WATCHDOG and r.suspected:
             print(f"watchdog, {r.cause}:", *map(clean, r.suspected["text"].splitlines()), sep="\n  ")
@@ -135,20 +141,50 @@ def _stamp(wall: float | None) -> str | None:
         return None
 
 
-def _table(runs: Sequence[RunRow], now: float, *, colour: bool) -> str:
+def _table(runs: Sequence[RunRow], now: float, width: int | None, *, colour: bool) -> str:
     words = [words_of((r.about or {}).get("argv", ()), (r.about or {}).get("tags")) for r in runs]
     shared: dict[tuple[str, str], set[str]] = {}
     for r, own in zip(runs, words, strict=True):
         shared[r.user, r.job] = shared.get((r.user, r.job), {*own}) & {*own}
     names = [_name(r, apart(own, shared[r.user, r.job])) for r, own in zip(runs, words, strict=True)]
-    lines = aligned([HEADINGS, *(_cells(r, name, now) for r, name in zip(runs, names, strict=True))], RIGHT)
+    rows = fitted([HEADINGS, *(_cells(r, name, now) for r, name in zip(runs, names, strict=True))], width)
+    headings = rows[0]
+    lines = aligned(rows, {place for place, name in enumerate(headings) if name in RIGHT})
     if colour:
         lines[0] = [f"\x1b[1m{cell}\x1b[0m" for cell in lines[0]]
-        verdict = HEADINGS.index("VERDICT")
+        verdict = headings.index("VERDICT")
         for line, r in zip(lines[1:], runs, strict=True):
             shade = VERDICTS[r.verdict].colour if r.verdict in VERDICTS else "yellow"
             line[verdict] = f"\x1b[{COLOURS[shade]}m{line[verdict]}\x1b[0m"
     return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def fitted(rows: Sequence[Sequence[str]], width: int | None) -> list[list[str]]:
+    """A table, its headings first, made no wider than so many columns (None: as wide as it is).
+
+    Columns are left out, then names are cut in the middle: their ends tell runs apart.
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    for name in LEFT_OUT:
+        if width is not None and _wide(columns) > width:
+            columns = [column for column in columns if column[0] != name]
+    over = 0 if width is None else _wide(columns) - width
+    if over > 0:
+        most = max(max(map(width_of, columns[0])) - over, NAME_LEAST)
+        columns[0] = [_cut(cell, most) for cell in columns[0]]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _wide(columns: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(width_of, column)) + 2 for column in columns) - 2
+
+
+def _cut(text: str, most: int) -> str:
+    head = tail = most // 2
+    while width_of(text) > most:
+        text = f"{text[:head]}…{text[-tail:]}"
+        head, tail = head - 1, tail - 1
+    return text
 
 
 def _name(r: RunRow, differs: str | None) -> str:

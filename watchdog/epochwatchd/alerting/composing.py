@@ -17,10 +17,11 @@ WORDS_MAX, WORD_MAX, TAGS_MAX = 100, 300, 32
 
 
 class Named(NamedTuple):
-    """A run's name, and what tells it from the others of its job."""
+    """A run's name, what tells it from the others of its job, and the job's name."""
 
     run: str
     differs: str | None = None
+    job: str = ""
 
 
 def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, moment: Moment) -> Notification:
@@ -32,7 +33,7 @@ def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, m
         status=_status(finding.kind, reason),
         reason=reason,
         severity=finding.severity,
-        job=body.job or None,
+        job=run.job or body.job or None,
         run=run.run or None,
         host=body.host or "",
         user=worker.user or None,
@@ -45,10 +46,16 @@ def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, m
         elapsed_s=round(max(0.0, _until(incident, worker, moment) - worker.started_at), 3),
         argv=[word[:WORD_MAX] for word in body.argv[:WORDS_MAX]],
         cwd=body.cwd,
-        tags=dict(islice((body.tags or {}).items(), TAGS_MAX)),
+        tags=tags_of(worker, run.job),
         differs=run.differs,
         verified=worker.uid is not None or VERDICTS[finding.kind].is_ours,
     )
+
+
+def tags_of(worker: Worker, job: str) -> dict[str, str]:
+    """The tags of a worker of a run of this job; what it calls its job itself is one, where that is another."""
+    own = {"job": worker.body.job} if job and worker.body.job != job else {}
+    return dict(islice({**own, **(worker.body.tags or {})}.items(), TAGS_MAX))
 
 
 def stamp(wall: float) -> str:

@@ -87,8 +87,14 @@ def _keep_found(incident: Incident, finding: Finding, worker: Worker) -> tuple[I
 
 
 def _explains(after: Finding, before: Finding) -> bool:
-    """Whether only now it is known why a process ended."""
-    return after.kind in ("crashed", "interrupted") and not _is_explained(before) and _is_explained(after)
+    """Whether only now it is known why a process ended, or what it left behind."""
+    if after.kind not in ("crashed", "interrupted"):
+        return False
+    return (not _is_explained(before) and _is_explained(after)) or (_leaves(after) and not _leaves(before))
+
+
+def _leaves(finding: Finding) -> bool:
+    return finding.cause is not None and "left" in finding.cause.details
 
 
 def _is_explained(finding: Finding) -> bool:

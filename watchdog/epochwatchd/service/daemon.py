@@ -147,6 +147,7 @@ class Daemon:
         step("what is expected", call=self._judge_expected)
         step("amendments", call=self._amend)
         step("memory", call=lambda _: self._oom.tick(time.monotonic()))
+        step("who is below", call=lambda _: self.registry.look_below())
         step("the store", call=self._look_at_store)
         step("its own faults", call=self._judge_own_faults)
         step("progress", call=self.evaluator.refresh_rows)
@@ -216,7 +217,7 @@ class Daemon:
 
     def _buried(self, moment: Moment) -> list[Run]:
         """The runs of those who died, whose last words were heard first: they may still lie in the socket."""
-        deaths = self.exits.drain(moment.mono)
+        deaths = self.registry.heed(self.exits.drain(moment.mono))
         until = time.monotonic() + LAST_WORDS_S
         while deaths and self.receive() and time.monotonic() < until:
             pass
@@ -227,7 +228,7 @@ class Daemon:
         return self._on_exit(deaths, moment)
 
     def _overdue(self, moment: Moment) -> None:
-        self._on_exit(self.exits.overdue(moment.mono), moment)
+        self._on_exit(self.registry.heed(self.exits.overdue(moment.mono)), moment)
 
     def _on_exit(self, deaths: Sequence[Death], moment: Moment) -> list[Run]:
         """The runs of those who died. That they did is believed first: what breaks later cannot hide it any more."""
@@ -258,7 +259,7 @@ class Daemon:
         self._conclude(self.evaluator.judge_own_faults(self._own_faults(moment), moment), moment)
 
     def _amend(self, moment: Moment) -> None:
-        self._conclude(self.evaluator.amend(self.registry.late_exits(), moment), moment)
+        self._conclude(self.evaluator.amend(self.registry.late_exits(moment), moment), moment)
 
     def _conclude(self, outcome: Outcome, moment: Moment) -> None:
         """Let go of runs that are over, each by itself, and have the messages sent."""

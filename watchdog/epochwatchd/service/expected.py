@@ -96,7 +96,7 @@ class Expectations:
 
     def began(self, run: Run, moment: Moment) -> None:
         """A run is watched that was not known before."""
-        self._began(run.speaker.body.job, moment.wall_of(min(w.started_at for w in run.workers)))
+        self._began(run.job, moment.wall_of(min(w.started_at for w in run.workers)))
 
     def _began(self, job: str, began_wall: float) -> None:
         for awaited in self._awaited:

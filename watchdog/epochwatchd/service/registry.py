@@ -24,8 +24,10 @@ from epochwatchd.inputs.process.exits import Death, Exits
 from epochwatchd.model import Exit, Incident, Moment, Worker
 from epochwatchd.service import exit_causes, identify
 from epochwatchd.service.identify import Identified
+from epochwatchd.service.left_behind import LeftBehind
 from epochwatchd.service.runs import Run
 from epochwatchd.service.shares import Shares
+from epochwatchd.service.siblings import Siblings
 from epochwatchd.service.watch import Watch
 
 log = logging.getLogger("epochwatchd")
@@ -78,6 +80,8 @@ class Registry:
         self._unattached: dict[Watch, None] = {}
         self._awaited: dict[str, Watch] = {}
         self._late: list[Run] = []
+        self._siblings = Siblings(exits, self.shares)
+        self._left_behind = LeftBehind()
         self._kin: dict[tuple[int | None, str], deque[tuple[str, list[str]]]] = {}
 
     # Whom it begins to watch
@@ -114,7 +118,7 @@ class Registry:
             else:
                 run_key = f"{run_key}+"
                 run = self.runs.get(run_key)
-        self._join(run or Run(run_key, identified.run, policy), watch)
+        self._join(run or Run(run_key, identified.run, policy), watch, moment)
         return watch
 
     def _known_by_now(self, run: Run | None, worker: Worker, moment: Moment) -> Worker:
@@ -137,14 +141,18 @@ class Registry:
             watch = Watch(worker, identify.file_of(worker.key), share=share)
             watch.worker = self._resumed(watch, run, moment)
             self._attach(watch, moment, watched_wall)
-            self._join(run, watch)
+            self._join(run, watch, moment)
 
-    def _join(self, run: Run, watch: Watch) -> None:
+    def _join(self, run: Run, watch: Watch, moment: Moment) -> None:
         watch.run = run
         if run.key not in self.runs:
             self._meet_kin(run, watch.worker)
         self.runs[run.key] = run
         run.watches[watch.key] = self.watches[watch.key] = watch
+        if watch.worker.body.names_run:
+            run.policy = self._config.policy(run.job)
+        self._siblings.meet(run, watch, moment)
+        self._left_behind.watch(watch)
 
     def _meet_kin(self, run: Run, worker: Worker) -> None:
         """The latest runs of a job are remembered by their words, for each to be told from the others."""
@@ -200,7 +208,7 @@ class Registry:
         """From now on by another configuration."""
         self._config = config
         for run in self.runs.values():
-            run.policy = config.policy(run.speaker.body.job)
+            run.policy = config.policy(run.job)
 
     # What they say
 
@@ -259,6 +267,10 @@ class Registry:
 
     # How they end
 
+    def heed(self, deaths: Iterable[Death]) -> list[Death]:
+        """The deaths of workers; those of their siblings are noted."""
+        return self._siblings.heed(deaths)
+
     def on_exit(self, deaths: Iterable[Death]) -> list[Run]:
         """Believe that processes died; gives their runs. Then ask to ``explain`` each death."""
         runs = []
@@ -281,6 +293,7 @@ class Registry:
         worker = self._with_last_words(watch, watch.worker._replace(exit=None), moment)
         end = worker.exit if worker.head.state == FAILED else None
         end = end or replace(watch.explained(seen, moment.mono), program=watch.program)
+        end = replace(end, fell_first=self._siblings.fell_before(watch.run, end.at))
         if end.status == 0 and worker.head.state == RUNNING and self._went_on_as_another(watch, moment):
             worker, end = worker._replace(head=worker.head._replace(state=EXITING)), replace(end, went_on=True)
         watch.worker = worker._replace(exit=end)
@@ -292,10 +305,15 @@ class Registry:
             watch.learn_status(seen, moment.mono)
             self._late.append(watch.run)
 
-    def late_exits(self) -> list[Run]:
-        """The runs that are over and told, of which an exit status came only since the last call."""
+    def late_exits(self, moment: Moment) -> list[Run]:
+        """The runs that are over and told, of which an exit status came only since the last call, or what they left."""
         late, self._late = self._late, []
-        return late
+        left = (watch.run for watch in self._left_behind.due(moment.mono))
+        return late + [run for run in left if run.key not in self.runs]
+
+    def look_below(self) -> None:
+        """Once a second: who is below the watched processes."""
+        self._left_behind.look()
 
     def _went_on_as_another(self, watch: Watch, moment: Moment) -> bool:
         """Whether the process, before it left in order, had become another program (``exec``) with a run of its own."""
@@ -318,8 +336,10 @@ class Registry:
         Only the exit status of those whose parent has not reaped them is still waited for.
         """
         del self.runs[run.key]
+        self._siblings.release(run)
         for watch in run.watches.values():
             del self.watches[watch.key]
+            self._left_behind.died(watch, moment)
             watch.release()
             if watch.awaits_status:
                 self._awaited[watch.key] = watch

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING, clean
-from epochwatchd.alerting.composing import Named, progress, stamp
+from epochwatchd.alerting.composing import Named, progress, stamp, tags_of
 from epochwatchd.detection.pending import pending
 from epochwatchd.detection.telling_apart import differs, words_of
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
@@ -45,7 +45,13 @@ class Run:
     def named(self) -> Named:
         """Its name, and what tells it from the others of its job."""
         body = self.speaker.body
-        return Named(self.run, differs(words_of(body.argv, body.tags), self.others()))
+        return Named(self.run, differs(words_of(body.argv, body.tags), self.others()), self.job)
+
+    @property
+    def job(self) -> str:
+        """Its job: what ``epochwatch run --job`` says, before what the training inside does."""
+        bodies = [watch.worker.body for watch in self.watches.values()]
+        return next((body.job for body in bodies if body.names_run), self.speaker.body.job)
 
     @property
     def workers(self) -> list[Worker]:
@@ -60,7 +66,7 @@ class Run:
     def title(self) -> str:
         """What people call it."""
         worker = self.speaker
-        return clean(f"{worker.body.job or self.key} (run {self.run}, user {worker.user or 'unknown'})")
+        return clean(f"{self.job or self.key} (run {self.run}, user {worker.user or 'unknown'})")
 
     @property
     def user(self) -> str | None:
@@ -98,7 +104,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
     body = worker.body
     return RunRow(
         key=run.key,
-        job=body.job,
+        job=run.job,
         run=run.run,
         host=body.host or "",
         user=worker.user,
@@ -110,7 +116,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
         seen_wall=moment.wall_of(worker.heard_at),
         ended_wall=moment.wall if is_over else None,
         progress=progress(worker),
-        about={"argv": list(body.argv), "cwd": body.cwd, "tags": body.tags or {}},
+        about={"argv": list(body.argv), "cwd": body.cwd, "tags": tags_of(worker, run.job)},
         suspected=_shown(pending_of(run, moment.mono), moment) if finding is None else None,
     )
 

@@ -11,6 +11,7 @@ from epochwatchd.inputs.heartbeats.sockets import BeatSocket
 from epochwatchd.inputs.oom.watch import OomWatch, OomWatcher
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.process.activity import Activity, Looks
+from epochwatchd.inputs.process.descendants import Family
 from epochwatchd.inputs.process.exits import Exits, ExitWatch
 from epochwatchd.inputs.process.supervisor import supervisor_of
 from epochwatchd.inputs.stacks.collect import Asking
@@ -38,6 +39,7 @@ class Watch:
     parent: the name of the program that started it.
     activity, asking: what its process does, and where it hangs; while it is a suspect.
     program: the command line of what it has become by ``exec``, if that was seen.
+    family: who was seen below its process.
     if_killed: its end as it would be explained if it had been killed, while its status is awaited.
     """
 
@@ -54,6 +56,7 @@ class Watch:
     activity: Activity | None = None
     asking: Asking | None = None
     program: str | None = None
+    family: Family | None = None
     if_killed: Exit | None = None
 
     @property
@@ -158,6 +161,9 @@ class Watch:
         if self.via is not None:
             self.via.forget(self.key)
         self.calm()
+        if self.family is not None:
+            self.family.close()
+            self.family = None
         self.pid = self.supervisor = self.parent = None
         if not self.awaits_status:
             self._stop_waiting()

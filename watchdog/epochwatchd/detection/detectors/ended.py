@@ -12,9 +12,10 @@ from epochwatchd.detection.interruption import interruption, upon_signal
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.detection.signals import BY_REQUEST, passed_on, signal_name
-from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Finding, Policy, Worker
+from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Fallen, Finding, Policy, Worker
 
 TRACEBACK_LINES = 30
+LEFT_NAMED = 8
 EARLY_STRIDES = 2.0
 """Of a plan so many beats' work may be left undone, see ``_stopped_early``."""
 
@@ -42,8 +43,27 @@ def _fell(worker: Worker, since: float, cause: Cause) -> Finding:
     if code is None and cause.code == "exit_code":  # it handled a signal, and left with a status
         code = upon_signal(worker.body)
     if code is None:
-        return Finding("crashed", "critical", since, cause)
+        return Finding("crashed", "critical", since, _with_left(worker, cause))
+    if code == "terminated" and worker.exit is not None and worker.exit.fell_first is not None:
+        return Finding("crashed", "critical", since, _with_left(worker, _of_sibling(worker.exit.fell_first)))
+    cause = _with_left(worker, cause)
     return _interrupted(since, replace(cause, code=code, details={**cause.details, **_stopped_early(worker)}))
+
+
+def _of_sibling(fallen: Fallen) -> Cause:
+    """The launcher ends all when one of them falls."""
+    told = f"process {fallen.pid}, a rank that sends no beats, fell; then the launcher ended this one"
+    return by_status(fallen.status, core_dumped=False, evidence=(told,))
+
+
+def _with_left(worker: Worker, cause: Cause) -> Cause:
+    """The cause of a bad end with the processes that it left behind."""
+    left = worker.exit.left if worker.exit is not None else ()
+    if not left:
+        return cause
+    pids = " ".join(map(str, left[:LEFT_NAMED]))
+    told = f"{len(left)} of the processes that it started are still there; this ends them: kill {pids}"
+    return replace(cause, details={**cause.details, "left": pids}, evidence=(*cause.evidence, told))
 
 
 def _left_in_order(worker: Worker, policy: Policy, since: float) -> Finding:
