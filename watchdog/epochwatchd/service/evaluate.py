@@ -6,6 +6,7 @@ sets that step of that run aside. See ``bulkheads``.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -22,6 +23,8 @@ from epochwatchd.service.runs import Run, compartment, current_row, pending_chan
 from epochwatchd.store import Record
 from epochwatchd.store.ledger import Ledger
 from epochwatchd.verdicts import ENDS
+
+log = logging.getLogger("epochwatchd")
 
 REFRESH_EVERY_S = 10.0
 """Progress in the store is refreshed so often at most, ..."""
@@ -143,6 +146,8 @@ class Evaluator:
         if record is not None:
             run.suspected = record.run.suspected_of
         if was_new:
+            if not judged.ended:
+                log.info("a run began: %s", run.title)
             self.expected.began(run, moment)
         if judged.ended and record is not None:
             run.incidents = _end_told(record)
