@@ -7,7 +7,6 @@ from typing import Any
 from epochwatch.wire import Beat, Body, Head
 from epochwatchd.detection.observing import meet, observe
 from epochwatchd.model import Cause, Finding, Incident, Moment, Worker
-from epochwatchd.service.watch import Watch
 
 WALL = 1_800_000_000.0
 """The wall clock at monotonic 0 in tests."""
@@ -33,11 +32,6 @@ def worker(*beats: tuple[float, Beat], local: bool = True, keeps_alive: bool = F
 def steady(every_s: float, count: int, **more: Any) -> Worker:
     """A worker that has beaten ``count`` times, ``every_s`` seconds apart, beginning at 0."""
     return worker(*((i * every_s, beat(i + 1)) for i in range(count)), **more)
-
-
-def watched(*workers: Worker) -> dict[str, Watch]:
-    """The watches of these workers, by key, as a run has them."""
-    return {worker.key: Watch(worker) for worker in workers}
 
 
 def finding(kind: str, severity: str = "critical", since: float = 0.0, cause: Cause | None = None) -> Finding:

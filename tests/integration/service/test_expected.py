@@ -5,7 +5,8 @@ from contextlib import closing
 from datetime import datetime
 
 import pytest
-from builders import beat, watched, worker
+from builders import beat, worker
+from watches import watched
 
 from epochwatch.wire import Body
 from epochwatchd.config import Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig

@@ -3,7 +3,8 @@
 import os
 
 import pytest
-from builders import incident, steady, watched
+from builders import incident, steady
+from watches import watched
 
 from epochwatch.wire import EXITING
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample

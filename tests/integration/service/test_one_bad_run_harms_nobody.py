@@ -111,15 +111,15 @@ class File:
 
     def happen(self, world):
         path = os.path.join(os.fsencode(world.watch.beats), self.name + b".beat")
-        with contextlib.suppress(OSError):
-            os.remove(path)
+        with contextlib.suppress(FileNotFoundError):
+            (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.remove)(path)
         if self.kind == "file":
             Path(os.fsdecode(path)).write_bytes(self.content)
         elif self.kind == "link":
             os.symlink(world.watch.beats / "good.beat", path)
         elif self.kind == "fifo":
             os.mkfifo(path)
-        elif not os.path.lexists(path):
+        else:
             os.mkdir(path)
         if self.give_away and os.geteuid() == 0:
             os.chown(path, STRANGER, STRANGER, follow_symlinks=False)

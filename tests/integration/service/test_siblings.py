@@ -16,17 +16,22 @@ from epochwatchd.service.shares import Shares
 from epochwatchd.service.siblings import SIBLINGS_MAX, Siblings
 from epochwatchd.service.watch import Watch
 
-RANK = [sys.executable, "-c", "input()"]
+RANK = [sys.executable, "-c", "print(flush=True); input()"]
+SHELL = ["sh", "-c", "sleep 60 & echo $!; read _"]
 NOW = Moment(0.0, 1e9)
 
 
 @pytest.fixture
 def start():
-    """Starts processes that wait for the end of their standard input."""
+    """Starts processes that wait for the end of their standard input.
+
+    Each has said a line by then: the kernel shows a command line only a little after ``exec``.
+    """
     started = []
 
     def start_one(line=RANK):
-        started.append(subprocess.Popen(line, stdin=subprocess.PIPE))
+        started.append(subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        started[-1].stdout.readline()
         return started[-1]
 
     yield start_one
@@ -75,7 +80,7 @@ def test_a_sibling_that_falls_is_known_and_its_death_is_nobody_elses(start, exit
 
 
 def test_other_programs_of_the_same_shell_are_no_siblings(start, exits):
-    first, other = start(), start(["sleep", "60"])
+    first, other = start(), start(["sh", "-c", "echo; read _"])
     siblings, run = met(exits, watched(first))
     siblings.heed(deaths_of(exits, other))
     assert siblings.fell_before(run, 6.0) is None
@@ -111,9 +116,6 @@ def test_nothing_is_held_after_the_run_nor_more_than_a_users_share(start, exits)
     siblings, run = met(exits, watched(first), Shares(12))  # a user has a quarter always, half while there is room
     assert len(os.listdir("/proc/self/fd")) - pipes == 6
     siblings.release(run)
-
-
-SHELL = ["sh", "-c", "sleep 60 & echo $!; read _"]
 
 
 def test_a_process_that_outlives_its_parent_is_told_after_a_while():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from builders import WALL, beat, finding, moment, worker
-from builders import watched as watches_of
+from watches import watched as watches_of
 
 from epochwatch.wire import Body
 from epochwatchd.config import Config, Heartbeats, Match, Route, StoreConfig

@@ -1,6 +1,7 @@
 """What a run's row shows of its workers."""
 
-from builders import beat, finding, moment, steady, watched, worker
+from builders import beat, finding, moment, steady, worker
+from watches import watched
 
 from epochwatchd.model import Policy
 from epochwatchd.service.runs import Run, pending_changed, pending_of, row

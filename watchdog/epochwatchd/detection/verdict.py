@@ -19,6 +19,8 @@ LINE_MAX = 120
 PIDS_NAMED = 8
 OUTLIVED_S = 2.0
 """Those inside a launcher that ended mostly end with it, a moment later."""
+SETTLES_S = 0.5
+"""One that falls is not always the first to be dead: the kernel closes its files before, and so the others are told."""
 _RUNNING = "running"
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _WAITING = ("deadlock", "gpu_spin", "unknown")
@@ -98,13 +100,30 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
             told = [fall for fall in falls if fall.is_last and now - fall.end.since >= RETRY_WITHIN_S]
             crashed = [(fall.end, fall.worker) for fall in told[:1]]
     else:
-        crashed = sorted(((ends[w.key], w) for w in workers if _is_bad_end(ends.get(w.key))), key=_since)
-        if workers and all(w.key in ends for w in workers):
-            last = crashed[:1] or [max(((ends[w.key], w) for w in workers), key=_is_noted_and_when)]
+        has_ended = bool(workers) and all(w.key in ends for w in workers)
+        bad = [(ends[w.key], w) for w in workers if _is_bad_end(ends.get(w.key))]
+        crashed = _first_to_fall(bad, math.inf if has_ended else now)
+        if has_ended:
+            last = crashed or [max(((ends[w.key], w) for w in workers), key=_is_noted_and_when)]
             return Judged(_with_others(last, workers, found, ends), is_over=True)
     living = {w.key for w in workers} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
-    return Judged(_with_others(crashed[:1] + sorted(others, key=_rank), workers, found, ends))
+    return Judged(_with_others(crashed + sorted(others, key=_rank), workers, found, ends))
+
+
+def _first_to_fall(bad: Iterable[Found], now: float) -> list[Found]:
+    """The earliest bad end. One that was only told to go gives way to a crash at that moment, and waits for it."""
+    ends = sorted(bad, key=_since)
+    if not ends or not _was_told_to_go(ends[0]):
+        return ends[:1]
+    crash = next((end for end in ends if not _was_told_to_go(end) and _since(end) - _since(ends[0]) <= SETTLES_S), None)
+    if crash is None and now - _since(ends[0]) < SETTLES_S:
+        return []
+    return [crash or ends[0]]
+
+
+def _was_told_to_go(one: Found) -> bool:
+    return one[0].cause is not None and one[0].cause.code == "terminated"
 
 
 def _outlived(command: Worker, end: Finding, living: Sequence[Worker], now: float) -> list[Found]:
