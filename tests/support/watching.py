@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 from epochwatch import wire
 from epochwatch.wire import Body, Head
+from epochwatchd.alerting.rendering import render
 from epochwatchd.config import Config, Heartbeats, Route, StoreConfig
 from epochwatchd.inputs.heartbeats.files import BeatFiles, Folder
 from epochwatchd.inputs.process import procfs
@@ -61,9 +62,9 @@ class Watching:
         return write(self.beats / f"{name}.beat", **fields)
 
     def messages(self, channel="team"):
-        """What is to be sent over a channel and was not yet, the oldest first."""
+        """What is to be sent over a channel and was not yet, in words, the oldest first."""
         store = self.ledger._store
-        return [store.notification(d.id) for d in store.pending(channel)]
+        return [render(store.notification(d.id), "en") for d in store.pending(channel)]
 
     def told(self):
         """The same, in short."""

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from epochwatchd import config as configuration
-from epochwatchd.alerting import channels
+from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.composing import stamp
-from epochwatchd.alerting.rendering import render
+from epochwatchd.alerting.delivery import Channel
 from epochwatchd.config import Config, ConfigError
-from epochwatchd.model import ChannelError, EpochwatchError, Notification
+from epochwatchd.model import ChannelError, EpochwatchError, Message, Notification
 from epochwatchd.service.bootstrap import serve
+from epochwatchd.service.connecting import connected, notes
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
 
@@ -49,11 +51,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(path: str | None) -> Config:
     chosen = Path(path) if path else configuration.find(os.environ, Path.home())
-    return configuration.load(chosen, kinds=_kinds(), env=os.environ)
+    return configuration.load(chosen, kinds=_Options(), env=os.environ)
 
 
-def _kinds() -> dict[str, type[BaseModel]]:
-    return {name: module.Options for name, module in channels.kinds().items()}
+class _Options(Mapping[str, type[BaseModel]]):
+    """The options of each kind of channel; its module is imported only where it is configured."""
+
+    def __getitem__(self, kind: str) -> type[BaseModel]:
+        model: type[BaseModel] = KINDS[kind].Options
+        return model
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in KINDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
 
 
 def _serve(_: Config, arguments: argparse.Namespace) -> int:
@@ -72,7 +87,8 @@ def _serve(_: Config, arguments: argparse.Namespace) -> int:
 
 
 def _check(config: Config, _: argparse.Namespace) -> int:
-    print("\n".join([*configuration.describe(config), *_next_due(config, time.time())]))
+    said = [config.shown(f"note: {note}") for note in notes(config)]
+    print("\n".join([*configuration.describe(config), *said, *_next_due(config, time.time())]))
     return OK
 
 
@@ -90,46 +106,42 @@ def _test_alert(config: Config, arguments: argparse.Namespace) -> int:
         known = ", ".join(config.channels) or "none"
         print(f"epochwatchd: no channel {unknown[0] if unknown else 'at all'}; configured: {known}", file=sys.stderr)
         return MISTAKE
-    notification = _test_notification(config)
-    names = arguments.channels or list(config.channels)
+    notification = _test_notification()
+    names, made = arguments.channels or list(config.channels), connected(config, os.environ)
     with ThreadPoolExecutor(len(names)) as pool:
-        answers = list(pool.map(lambda name: _answer(config, name, notification), names))
+        answers = list(pool.map(lambda name: _answer(made[name], notification), names))
     width = max(map(len, names))
     for name, (well, answer) in zip(names, answers, strict=True):
         print(f"{'ok    ' if well else 'FAILED'}  {name:<{width}}  {answer}")
     return OK if all(well for well, _ in answers) else FAILURE
 
 
-def _answer(config: Config, name: str, notification: Notification) -> tuple[bool, str]:
-    channel = config.channels[name]
+def _answer(channel: Channel, notification: Notification) -> tuple[bool, str]:
     try:
-        return True, channels.sender(channel.kind, channel.options)(notification)
+        return True, channel.send(Message(channel.say(notification), channel.memory)).said
     except ChannelError as e:
         return False, str(e)
 
 
-def _test_notification(config: Config) -> Notification:
+def _test_notification() -> Notification:
     now = stamp(time.time())
-    return render(
-        Notification(
-            id=f"test-{time.time_ns():x}",
-            kind="started",
-            status="notice",
-            reason="first",
-            severity="info",
-            job="epochwatchd test-alert",
-            run="test",
-            host=socket.gethostname(),
-            user=os.environ.get("USER", ""),
-            pid=os.getpid(),
-            rank=None,
-            since=now,
-            detected_at=now,
-            cause={"code": "test", "details": {}, "evidence": []},
-            progress={},
-            elapsed_s=0.0,
-        ),
-        config.language,
+    return Notification(
+        id=f"test-{time.time_ns():x}",
+        kind="started",
+        status="notice",
+        reason="first",
+        severity="info",
+        job="epochwatchd test-alert",
+        run="test",
+        host=socket.gethostname(),
+        user=os.environ.get("USER", ""),
+        pid=os.getpid(),
+        rank=None,
+        since=now,
+        detected_at=now,
+        cause={"code": "test", "details": {}, "evidence": []},
+        progress={},
+        elapsed_s=0.0,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from epochwatch.wire import Body, Head
 
@@ -40,7 +40,7 @@ CauseCode = Literal[
     # numbers and times
     "loss_nan", "loss_inf", "loss_exploded", "overdue", "past_estimate", "not_begun",
     # the watchdog itself
-    "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "test",
+    "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "channel_parked", "test",
 ]  # fmt: skip
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]
@@ -60,13 +60,25 @@ class EpochwatchError(Exception):
     """Any fault the watchdog knows the meaning of."""
 
 
-class ChannelError(EpochwatchError):
-    """A channel did not take a notification. ``permanent``: trying the same again cannot help."""
+Refusal = Literal["later", "message", "channel", "until"]
+"""What a channel does not take, and whether it may: ``later`` this message, never this ``message``, nothing as long as
+the ``channel`` is as it is, nothing ``until`` a time, a quota's."""
 
-    def __init__(self, message: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+
+class ChannelError(EpochwatchError):
+    """A channel did not take a message.
+
+    wait_s: so many seconds it wants to be left alone.
+    done: the recipients of this message that need not be asked again.
+    """
+
+    def __init__(
+        self, message: str, refusal: Refusal = "later", *, wait_s: float | None = None, done: Sequence[str] = ()
+    ) -> None:
         super().__init__(message)
-        self.permanent = permanent
-        self.retry_after_s = retry_after_s
+        self.refusal = refusal
+        self.wait_s = wait_s
+        self.done = tuple(done)
 
 
 class Moment(NamedTuple):
@@ -457,7 +469,10 @@ class Notification:
 
 
 class Delivery(NamedTuple):
-    """A notification on its way to one channel: of which incident, for whom, and how often it was tried."""
+    """A notification on its way to one channel: of which incident, for whom, and how often it was tried.
+
+    ``done``: its recipients that need not be asked again.
+    """
 
     id: int
     channel: str
@@ -465,3 +480,78 @@ class Delivery(NamedTuple):
     user: str
     critical: bool
     attempts: int = 0
+    done: tuple[str, ...] = ()
+
+
+class Memory(Protocol):
+    """What a channel must not forget: tokens that were renewed, a chat that has moved."""
+
+    def load(self) -> dict[str, Any]:
+        """What was saved last; nothing at first. Raises ChannelError where it cannot be read."""
+
+    def save(self, known: Mapping[str, Any]) -> None:
+        """Keep this from now on; it outlives a power cut when this returns. Raises ChannelError."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A notification in words, for one channel.
+
+    memory: the channel's own.
+    before: the handle that the channel gave for the first message of this incident.
+    done: recipients that need not be asked again.
+    """
+
+    notification: Notification
+    memory: Memory
+    before: str | None = None
+    done: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it, the headline first."""
+        return self.notification.text
+
+    @property
+    def headline(self) -> str:
+        """Its first line."""
+        return self.text.partition("\n")[0]
+
+    @property
+    def rest(self) -> str:
+        """What follows the first line; nothing where only that can be sent, and plainly."""
+        return self.text.partition("\n")[2].strip("\n")
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it says anew what was told already, now that more is known."""
+        return self.notification.reason == "amended"
+
+    @property
+    def key(self) -> str:
+        """A name for this one message, the same whenever it is sent again: an incident has several."""
+        told = self.notification
+        return f"{told.id}.{told.status}.{told.reason}.{told.detected_at}"
+
+
+class Taken(NamedTuple):
+    """A channel has the message: what its peer said, and a handle by which it can be changed or answered later."""
+
+    said: str
+    handle: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a channel can carry.
+
+    text: units of text in one message; None: it speaks to machines, which get everything as it is.
+    unit: what is counted.
+    every_s: how far apart messages go once the peer has complained.
+    rings: whether it makes a phone or a screen ring.
+    """
+
+    text: int | None = None
+    unit: Literal["characters", "utf16", "bytes"] = "characters"
+    every_s: float = 1.0
+    rings: bool = True

@@ -7,35 +7,46 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from telling import told
+from vendors import Asked
 
 from epochwatchd.alerting.rendering import render
 from epochwatchd.model import Notification
 
 
 @pytest.fixture
-def crash():
-    """A rendered notification of a crash."""
-    return render(
-        Notification(
-            id="6f1c2d",
-            kind="crashed",
-            status="firing",
-            reason="first",
-            severity="critical",
-            job="resnet50 <é>",
-            run="b71c09aa42d1",
-            host="gpu01",
-            user="mina",
-            pid=4242,
-            rank=None,
-            since="2026-11-20T12:00:00.120Z",
-            detected_at="2026-11-20T12:00:00.121Z",
-            cause={"code": "signal", "details": {"signal": "SIGKILL"}, "evidence": ["exit status -9"]},
-            progress={"epoch": 12, "epochs": 90, "step": 15360, "loss": "NaN", "metrics": {}, "eta_s": None},
-            elapsed_s=5123.4,
-        ),
-        "en",
+def crash_told():
+    """A notification of a crash, not yet in words."""
+    return Notification(
+        id="6f1c2d",
+        kind="crashed",
+        status="firing",
+        reason="first",
+        severity="critical",
+        job="resnet50 <é>",
+        run="b71c09aa42d1",
+        host="gpu01",
+        user="mina",
+        pid=4242,
+        rank=None,
+        since="2026-11-20T12:00:00.120Z",
+        detected_at="2026-11-20T12:00:00.121Z",
+        cause={"code": "signal", "details": {"signal": "SIGKILL"}, "evidence": ["exit status -9"]},
+        progress={"epoch": 12, "epochs": 90, "step": 15360, "loss": "NaN", "metrics": {}, "eta_s": None},
+        elapsed_s=5123.4,
     )
+
+
+@pytest.fixture
+def crash(crash_told):
+    """The same in words."""
+    return render(crash_told, "en")
+
+
+@pytest.fixture
+def message(crash):
+    """The same as a channel gets it."""
+    return told(crash)
 
 
 @dataclass
@@ -46,14 +57,14 @@ class Receiver:
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
-    def answer(self, path, headers, body):
-        self.requests.append((path, headers, body))
+    def answer(self, asked):
+        self.requests.append((asked.path, asked.headers, asked.body))
         return self.answers.pop(0) if self.answers else (200, {}, b"ok")
 
 
 @pytest.fixture
 def serve_http():
-    """What starts a server whose answers come from ``answer(path, headers, body)``, and gives its URL."""
+    """What starts a server whose answers come from ``answer(asked)``, and gives its URL."""
     servers = []
 
     def serve(answer):
@@ -78,13 +89,16 @@ def receiver(serve_http):
 def _handler(answer):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, headers, said = answer(self.path, dict(self.headers), body)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, headers, said = answer(Asked(self.command, self.path, headers, body))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(said)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(said)
+
+        do_PATCH = do_GET = do_POST  # noqa: N815 - the base class asks for them
 
         def log_message(self, *_):
             pass

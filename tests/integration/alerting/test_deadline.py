@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import certificates
 import pytest
 from requests.adapters import HTTPAdapter
+from telling import told
 from urllib3.connection import HTTPConnection
 
 from epochwatchd.alerting.channels import _deadline, email, webhook
@@ -73,12 +74,12 @@ def soon(monkeypatch):
 
 
 def post(port, notification, scheme="http"):
-    return webhook.send(webhook.Options(url=f"{scheme}://127.0.0.1:{port}/hook"), notification)
+    return webhook.send(webhook.Options(url=f"{scheme}://127.0.0.1:{port}/hook"), told(notification))
 
 
 def mail(port, notification, **given):
     options = {"host": "127.0.0.1", "port": port, "from": "a@example.com", "to": "b@example.com", "tls": "none"}
-    return email.send(email.Options(**{**options, **given}), notification)
+    return email.send(email.Options(**{**options, **given}), told(notification))
 
 
 def post_encrypted(port, notification):
@@ -112,9 +113,9 @@ def mail_with_starttls(port, notification):
 )  # fmt: skip
 def test_a_peer_that_trickles_is_left_at_the_deadline(peer, crash, send, says, endless):
     one = peer(*says, endless=endless)
-    with pytest.raises(ChannelError, match=r"no whole answer within 0\.3 s$") as told:
+    with pytest.raises(ChannelError, match=r"no whole answer within 0\.3 s$") as refused:
         send(one.port, crash)
-    assert not told.value.permanent
+    assert refused.value.refusal == "later"
     assert one.was_left.wait(HEARD_S)
 
 
@@ -130,18 +131,25 @@ def test_a_peer_that_trickles_is_left_at_the_deadline(peer, crash, send, says, e
 )
 def test_a_body_that_trickles_is_left_and_the_status_counts(peer, crash, head, endless):
     one = peer(head, endless=endless)
-    assert post(one.port, crash).startswith("200")
+    assert post(one.port, crash).said.startswith("200")
     assert one.was_left.wait(HEARD_S)
 
 
 @pytest.mark.usefixtures("soon")
 def test_a_mail_that_was_taken_is_taken_though_the_server_trickles_its_good_bye(peer, crash):
-    assert mail(peer(*TALK, endless=b"2").port, crash) == "accepted by 127.0.0.1"
+    assert mail(peer(*TALK, endless=b"2").port, crash).said == "accepted by 127.0.0.1"
+
+
+def watchman_is_there(send, port, crash):
+    """The one thread that watches all deadlines begins with the first exchange."""
+    with pytest.raises(ChannelError):
+        send(port, crash)
 
 
 @pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("send", [post, post_encrypted, mail, mail_encrypted, mail_with_starttls])
 def test_no_thread_and_no_descriptor_is_left_of_what_came_to_nothing(mute_port, crash, send):
+    watchman_is_there(send, mute_port, crash)
     before = threading.enumerate(), os.listdir("/proc/self/fd")
     with pytest.raises(ChannelError, match="no whole answer"):
         send(mute_port, crash)
@@ -150,9 +158,9 @@ def test_no_thread_and_no_descriptor_is_left_of_what_came_to_nothing(mute_port, 
 
 def test_no_thread_and_no_descriptor_is_left_of_what_was_taken(peer, crash):
     one = peer(HEAD + b"Content-Length: 2\r\n\r\nok")
-    assert post(one.port, crash) == "200 ok"
+    assert post(one.port, crash).said == "200 ok"
     assert one.was_left.wait(HEARD_S), "a descriptor of the connection is still open"
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert [thread.name for thread in threading.enumerate()].count("deadlines") == 1
 
 
 @pytest.mark.usefixtures("soon")
@@ -166,7 +174,7 @@ def test_an_encrypted_exchange_ends_as_well(crash, monkeypatch, tmp_path):
         trickling = threading.Thread(target=trickle_encrypted, args=(server, context))
         trickling.start()
         with pytest.raises(ChannelError, match="no whole answer"):
-            webhook.send(webhook.Options(url=f"https://localhost:{server.getsockname()[1]}/"), crash)
+            webhook.send(webhook.Options(url=f"https://localhost:{server.getsockname()[1]}/"), told(crash))
         trickling.join()
 
 
@@ -182,7 +190,7 @@ def test_a_host_with_a_dead_address_is_reached_by_its_next_one(receiver, crash, 
     port = int(receiver.url.rpartition(":")[2])
     dead, alive = ((socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", at)) for at in (refused_port, port))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [dead, alive])
-    assert post(port, crash) == "200 ok"
+    assert post(port, crash).said == "200 ok"
 
 
 def test_addresses_that_do_not_answer_share_the_time(crash, monkeypatch):
@@ -203,10 +211,11 @@ def test_without_a_thread_to_watch_the_time_nothing_is_sent(receiver, crash, mon
     def refuse(_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Timer, "start", refuse)
-    with pytest.raises(ChannelError, match="no thread is left to watch the time with") as told:
+    monkeypatch.setattr(_deadline, "_watchman", _deadline._Watchman())
+    monkeypatch.setattr(_deadline.threading.Thread, "start", refuse)
+    with pytest.raises(ChannelError, match="no thread is left to watch the time with") as refused:
         post(int(receiver.url.rpartition(":")[2]), crash)
-    assert not told.value.permanent
+    assert refused.value.refusal == "later"
     assert receiver.requests == []
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import certificates
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
+from telling import told
 
 from epochwatchd.alerting.channels import _deadline, email
 from epochwatchd.model import ChannelError
@@ -112,65 +113,100 @@ def smtp(postbox, trusted):
         yield start
 
 
-def failure(options, notification):
-    with pytest.raises(ChannelError) as told:
-        email.send(options, notification)
-    assert PASSWORD not in str(told.value)
-    return told.value
+def failure(options, notification, done=()):
+    with pytest.raises(ChannelError) as refused:
+        email.send(options, told(notification, done=done))
+    assert PASSWORD not in str(refused.value)
+    return refused.value
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls", "none"])
 def test_a_mail_arrives(smtp, postbox, crash, tls):
-    assert email.send(smtp(tls), crash) == "accepted by localhost"
+    assert email.send(smtp(tls), told(crash)).said == "accepted by localhost"
     [got] = postbox.mails
     assert (got.sender, got.to) == (USER, ["team@example.com"])
     assert got.mail["Subject"] == "💀 resnet50 <é> crashed on gpu01: killed by SIGKILL"
-    assert got.mail.get_content().strip() == crash.text
+    assert got.mail.get_body(("plain",)).get_content().strip() == crash.text
+    assert "resnet50 &lt;é&gt; crashed" in got.mail.get_body(("html",)).get_content()
 
 
 def test_a_mail_to_several_from_a_named_sender(smtp, postbox, crash):
     options = smtp(
         "starttls", **{"from": "플랫라인 <alerts@example.com>", "to": ["a@example.com", "B <b@example.com>"]}
     )
-    email.send(options, crash)
+    email.send(options, told(crash))
     [got] = postbox.mails
     assert (got.sender, got.to) == ("alerts@example.com", ["a@example.com", "b@example.com"])
 
 
 def test_a_wrong_password_is_permanent_and_says_what_to_check(smtp, crash):
     error = failure(smtp("starttls", password="wrong"), crash)
-    assert error.permanent
+    assert error.refusal == "channel"
     assert "535" in str(error)
     assert "app password" in str(error)
 
 
-@pytest.mark.parametrize(("answer", "permanent"), [("451 try later", False), ("554 spam", True)])
-def test_the_servers_code_tells_whether_to_try_again(smtp, postbox, crash, answer, permanent):
+@pytest.mark.parametrize(("answer", "refusal"), [("451 try later", "later"), ("554 spam", "message")])
+def test_the_servers_code_tells_whether_to_try_again(smtp, postbox, crash, answer, refusal):
     postbox.answer = answer
     error = failure(smtp("tls"), crash)
-    assert error.permanent == permanent
+    assert error.refusal == refusal
     assert answer in str(error)
 
 
-@pytest.mark.parametrize(("answer", "permanent"), [("450 busy", False), ("550 no such user", True)])
-def test_a_refused_recipient_is_named(smtp, postbox, crash, answer, permanent):
+@pytest.mark.parametrize(("answer", "refusal"), [("450 busy", "later"), ("550 no such user", "channel")])
+def test_a_refused_recipient_is_named(smtp, postbox, crash, answer, refusal):
     postbox.refusals = {"team@example.com": answer}
     error = failure(smtp("tls"), crash)
-    assert error.permanent == permanent
+    assert error.refusal == refusal
     assert f"team@example.com ({answer})" in str(error)
 
 
 def test_one_refused_recipient_of_two_is_told_and_the_other_gets_it(smtp, postbox, crash):
     postbox.refusals = {"a@example.com": "550 no such user"}
-    answer = email.send(smtp("tls", to=["a@example.com", "b@example.com"]), crash)
+    answer = email.send(smtp("tls", to=["a@example.com", "b@example.com"]), told(crash)).said
     assert answer == "accepted by localhost, but not for a@example.com (550 no such user)"
     assert postbox.mails[0].to == ["b@example.com"]
+
+
+def test_one_that_is_greylisted_gets_it_later_and_the_other_once(smtp, postbox, crash):
+    options = smtp("tls", to=["a@example.com", "B <b@example.com>", "c@example.com"])
+    postbox.refusals = {"a@example.com": "450 greylisted for ten minutes", "c@example.com": "550 no such user"}
+    first = failure(options, crash)
+    assert (first.refusal, first.done) == ("later", ("b@example.com", "c@example.com"))
+    again = failure(options, crash, done=first.done)
+    assert (again.refusal, again.done) == ("later", ())
+    postbox.refusals = {}
+    assert email.send(options, told(crash, done=first.done)).said == "accepted by localhost"
+    assert [mail.to for mail in postbox.mails] == [["b@example.com"], ["a@example.com"]]
+
+
+def test_the_last_one_that_is_refused_for_good_after_others_were_served_is_told(smtp, postbox, crash):
+    options = smtp("tls", to=["a@example.com", "b@example.com"])
+    postbox.refusals = {"a@example.com": "550 no such user"}
+    taken = email.send(options, told(crash, done=("b@example.com",)))
+    assert taken.said == "accepted by localhost, but not for a@example.com (550 no such user)"
+    assert postbox.mails == []
+
+
+def test_a_microsoft_mailbox_with_a_password_is_noted():
+    options = {"user": "a@b.c", "password": "geheim-0123", "to": "a@b.c"}
+    assert "takes no password" in email.notes(email.Options(host="smtp.office365.com", **options))[0]
+    assert email.notes(email.Options(preset="naver", **options)) == []
+
+
+@pytest.mark.parametrize(
+    ("preset", "host"), [("naver", "smtp.naver.com"), ("gmail", "smtp.gmail.com"), ("daum", "smtp.daum.net")]
+)
+def test_a_preset_stands_for_host_and_port(preset, host):
+    options = email.Options(preset=preset, user="a@b.c", password="geheim-0123", to="a@b.c")
+    assert (options.host, options.port, options.encryption) == (host, 465, "tls")
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 def test_a_certificate_that_nobody_vouches_for_is_refused(smtp, postbox, crash, tls):
     error = failure(smtp(tls, ca_file=None), crash)
-    assert not error.permanent
+    assert error.refusal == "later"
     assert "unable to get local issuer certificate" in str(error)
     assert postbox.mails == []
 
@@ -186,7 +222,7 @@ def test_a_certificate_file_that_is_not_there_is_named(smtp, crash, tmp_path):
 
 def test_a_server_without_starttls_gets_no_password(smtp, crash):
     error = failure(smtp("none", tls="starttls"), crash)
-    assert error.permanent
+    assert error.refusal == "channel"
     assert "STARTTLS" in str(error)
 
 
@@ -198,7 +234,7 @@ def test_a_server_that_says_nothing_is_left(smtp, mute_port, crash, monkeypatch)
     monkeypatch.setattr(_deadline, "TOTAL_S", 0.05)
     for tls in ("starttls", "tls", "none"):
         error = failure(smtp(tls, host="127.0.0.1").model_copy(update={"port": mute_port}), crash)
-        assert not error.permanent
+        assert error.refusal == "later"
         assert str(error) == f"127.0.0.1:{mute_port}: no whole answer within 0.05 s"
 
 
@@ -208,7 +244,7 @@ def test_nobody_listens(smtp, refused_port, crash):
 
 
 def test_a_host_that_cannot_be_one_is_told(smtp, crash):
-    assert not failure(smtp("tls", host="a" * 64), crash).permanent
+    assert failure(smtp("tls", host="a" * 64), crash).refusal == "later"
 
 
 @pytest.mark.parametrize(("host", "hint"), [("smtp.naver.com", "POP3/SMTP"), ("smtp.gmail.com", "apppasswords")])
@@ -226,5 +262,5 @@ def test_a_server_that_drops_the_line_after_it_took_the_mail_has_taken_it(smtp, 
         self.transport.abort()
 
     monkeypatch.setattr(SMTP, "smtp_QUIT", drop)
-    assert email.send(smtp("tls"), replace(crash, text="short")) == "accepted by localhost"
+    assert email.send(smtp("tls"), told(replace(crash, text="short"))).said == "accepted by localhost"
     assert len(postbox.mails) == 1

@@ -1,78 +1,58 @@
-"""Slack against a stand-in: there is no Slack to be had here.
+"""What Slack alone can do: threads, corrections and files, by a bot. Against a stand-in: see vendors/slack.py."""
 
-The stand-in is written from Slack's documentation of incoming webhooks and blocks and refuses what that does not allow.
-"""
-
-import json
 from dataclasses import replace
 
 import pytest
+from telling import sending, told
+from vendors import said
+from vendors.slack import SlackBot
 
-from epochwatchd.alerting.channels import slack
 from epochwatchd.model import ChannelError
-
-PATH = "/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX"
-
-
-def slack_standin(path, headers, body):
-    """Slack's answer by its documented rules."""
-    if path != PATH:
-        return 404, {}, b"no_service"
-    fault = fault_of(headers, body)
-    return (400, {}, fault) if fault else (200, {}, b"ok")
-
-
-def fault_of(headers, body):
-    try:
-        message = json.loads(body)
-    except ValueError:
-        return b"invalid_payload"
-    if headers.get("Content-Type") != "application/json" or not message.keys() <= {"text", "blocks"}:
-        return b"invalid_payload"
-    if not message.get("text") or len(message["text"]) > 40_000:
-        return b"no_text"
-    blocks = message.get("blocks", [])
-    return None if len(blocks) <= 50 and all(map(is_section, blocks)) else b"invalid_blocks"
-
-
-def is_section(block):
-    text = block.get("text", {})
-    return (
-        block.keys() == {"type", "text"}
-        and block["type"] == "section"
-        and text.keys() <= {"type", "text", "verbatim"}
-        and text["type"] == "mrkdwn"
-        and 1 <= len(text["text"]) <= 3000
-        and "<" not in text["text"]
-    )
 
 
 @pytest.fixture
-def slack_url(serve_http):
-    return serve_http(slack_standin) + PATH
+def bot(serve_http):
+    bot = SlackBot()
+    bot.send, _ = sending(bot.options(serve_http(bot.answer)))
+    return bot
 
 
-def test_slack_takes_a_message(slack_url, crash):
-    assert slack.send(slack.Options(url=slack_url), crash) == "200 ok"
+def test_later_messages_of_an_incident_stand_in_the_thread_of_the_first_and_in_the_channel(bot, crash):
+    first = bot.send(told(crash))
+    bot.send(told(replace(crash, reason="resolved", status="resolved"), first.handle))
+    _, second = bot.messages.values()
+    assert (second["thread_ts"], second["reply_broadcast"]) == (first.handle, True)
 
 
-def test_slack_takes_the_longest_message(slack_url, crash):
-    long = replace(crash, text="&" * 400 + "\n\n" + "\n".join(["<" * 200] * 40))
-    assert slack.send(slack.Options(url=slack_url), long) == "200 ok"
+def test_what_is_known_better_is_corrected_in_its_place(bot, crash):
+    first = bot.send(told(crash))
+    corrected = bot.send(told(replace(crash, reason="amended", text="💀 known better\n\nwhy"), first.handle))
+    assert (corrected.said, corrected.handle) == ("corrected", first.handle)
+    [message] = bot.messages.values()
+    assert message["text"] == "💀 known better"
 
 
-def test_a_webhook_that_was_revoked_is_permanent(slack_url, crash):
-    with pytest.raises(ChannelError, match="404 no_service") as told:
-        slack.send(slack.Options(url=slack_url[:-1]), crash)
-    assert told.value.permanent
+def test_where_the_first_was_deleted_it_is_posted_anew(bot, crash):
+    with pytest.raises(ChannelError, match="thread_not_found"):
+        bot.send(told(replace(crash, reason="amended"), "1600000000.000100"))
+    bot.answers = [said(200, {"ok": False, "error": "message_not_found"}), said(200, {"ok": True, "ts": "17.1"})]
+    assert bot.send(told(replace(crash, reason="amended"), "1600000000.000100")).handle == "17.1"
 
 
-@pytest.mark.parametrize(
-    ("status", "permanent", "wait_s"), [(403, True, None), (410, True, None), (429, False, 30), (503, False, None)]
-)
-def test_slacks_refusals(receiver, crash, status, permanent, wait_s):
-    receiver.answers = [(status, {"Retry-After": "30"} if wait_s else {}, b"")]
-    with pytest.raises(ChannelError) as told:
-        slack.send(slack.Options(url=receiver.url + PATH), crash)
-    assert (told.value.permanent, told.value.retry_after_s) == (permanent, wait_s)
-    assert "XXXX" not in str(told.value)
+def test_what_is_too_long_for_a_message_is_added_as_a_file_to_its_thread(bot, crash):
+    text = crash.text + "\n" + "x" * 30_000
+    assert bot.send(told(replace(crash, text=text))).said == "posted, with the whole text as a file"
+    assert bot.files == {"F1": text.encode()}
+
+
+def test_a_file_that_is_not_taken_loses_no_message(bot, crash):
+    bot.answers = [said(200, {"ok": True, "ts": "17.1"}), said(200, {"ok": False, "error": "missing_scope"})]
+    taken = bot.send(told(replace(crash, text=crash.text + "\n" + "x" * 30_000)))
+    assert taken.handle == "17.1"
+    assert "files:write" in taken.said
+
+
+@pytest.mark.parametrize("given", [{}, {"token": "x"}, {"url": "https://a/b", "token": "x", "channel": "C"}])
+def test_a_webhook_or_a_bot(given):
+    with pytest.raises(ValueError, match=r"webhook|go together"):
+        sending({"kind": "slack", **given})

@@ -33,14 +33,14 @@ def kinds(watch, job):
 
 
 WHERE_IT_BREAKS = [
-    (facts, "is_suspect"), (judging, "judge"), (judging, "advance"), (notices, "compose"), (notices, "render"),
+    (facts, "is_suspect"), (judging, "judge"), (judging, "advance"), (notices, "compose"),
     (notices, "channels_for"), (judging, "row"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("module", "name"), WHERE_IT_BREAKS)
 def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_that(watch, monkeypatch, module, name):
-    but = "kind='watchdog'" if name in ("channels_for", "render") else "watchdog:"
+    but = "kind='watchdog'" if name == "channels_for" else "watchdog:"
     monkeypatch.setattr(module, name, breaks_on("poison", getattr(module, name), but=but))
     watch.beat("poison", job="poison")
     watch.beat("good", job="good")
@@ -57,7 +57,7 @@ def test_wherever_one_run_breaks_the_others_are_told_and_its_owner_is_told_of_th
 
 
 def test_where_even_its_name_breaks_the_message_it_is_told_without(watch, monkeypatch):
-    monkeypatch.setattr(notices, "render", breaks_on("poison", notices.render, but=None))
+    monkeypatch.setattr(notices, "channels_for", breaks_on("poison", notices.channels_for, but=None))
     watch.beat("poison", job="poison")
     watch.beat("good", job="good")
     watch.tick()

@@ -9,6 +9,7 @@ from builders import beat, worker
 from watches import watched
 
 from epochwatch.wire import Body
+from epochwatchd.alerting.rendering import render
 from epochwatchd.config import Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
 from epochwatchd.config.crontab import parse_crontab
 from epochwatchd.model import Moment, Policy
@@ -60,7 +61,7 @@ class Watch:
             if judged.record:
                 self.store.record([judged.record], moment(at))
                 told += [(n.kind, n.status, n.reason) for n, _ in judged.record.notices]
-                self.messages = [n for n, _ in judged.record.notices]
+                self.messages = [render(n, "en") for n, _ in judged.record.notices]
             judged.run.incidents = dict(judged.incidents)
         return told
 

@@ -21,7 +21,7 @@ NEWER = {
     "run": ("suspected", "about"),
     "worker": ("watched_wall",),
     "notification": ("incident", "user", "critical"),
-    "delivery": (),
+    "delivery": ("done",),
     "incident": (),
 }
 """Of each table the columns that the first format did not have."""

@@ -33,7 +33,7 @@ def send_all(ledger):
     sent = ledger.fresh("team")
     ids = [ledger.notification(delivery.id).id for delivery in sent]
     for delivery in sent:
-        ledger.mark(delivery.id, "delivered")
+        ledger.mark(delivery, "delivered")
     return ids
 
 
@@ -66,7 +66,7 @@ def test_what_was_not_yet_told_then_is_told_once_from_the_store(tmp_path, path):
     assert send_all(ledger) == []
     [delivery] = taken
     assert ledger.notification(delivery.id).id == MESSAGE.id
-    ledger.mark(delivery.id, "delivered")
+    ledger.mark(delivery, "delivered")
     assert ledger.pending_counts() == {}
     ledger.close()
 

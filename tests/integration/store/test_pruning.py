@@ -58,7 +58,7 @@ def test_what_an_open_incident_has_still_to_deliver_is_not_forgotten(store):
     prune_all(store, 10)
     assert [d.incident for d in store.pending("team")] == [MESSAGE.id, "id-over"]
     first = store.pending("team")[0]
-    store.mark_delivered(first.id)
+    store.mark(first.id, "delivered", None, (), None)
     prune_all(store, 10)
     assert [d.incident for d in store.pending("team")] == ["id-over"]
 
@@ -66,7 +66,7 @@ def test_what_an_open_incident_has_still_to_deliver_is_not_forgotten(store):
 def test_deliveries_of_later_are_found_behind_those_that_were_forgotten(store):
     store.record([old_run(0)], OLD)
     [last] = store.pending("team")
-    store.mark_delivered(last.id)
+    store.mark(last.id, "delivered", None, (), None)
     prune_all(store, 10)
     store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
     assert [d.incident for d in store.pending("team", after=last.id)] == [MESSAGE.id]

@@ -94,27 +94,27 @@ def test_deliveries_come_in_order_and_leave_once_delivered(store):
     store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (replace(MESSAGE, reason="repeat"), ["team"])])], NOW)
     first, second = store.pending("team")
     assert store.pending("team", after=first.id) == [second]
-    store.mark_delivered(first.id)
-    store.mark_failed(second.id, "no answer", dead=False)
+    store.mark(first.id, "delivered", None, (), None)
+    store.mark(second.id, "pending", "no answer", (), None)
     assert [(d.id, d.attempts) for d in store.pending("team")] == [(second.id, 1)]
 
 
 def test_a_message_is_kept_until_every_channel_has_taken_it(store):
     store.record([Record(ROW, notices=[(MESSAGE, ["team", "hook"])])], NOW)
     [team], [hook] = store.pending("team"), store.pending("hook")
-    store.mark_delivered(team.id)
+    store.mark(team.id, "delivered", None, (), None)
     assert (store.notification(team.id), store.notification(hook.id)) == (None, MESSAGE)
-    store.mark_failed(hook.id, "no answer", dead=True)
+    store.mark(hook.id, "dead", "no answer", (), None)
     store.revive_dead(0.0)
     assert store.notification(hook.id) == MESSAGE
-    store.mark_delivered(hook.id)
+    store.mark(hook.id, "delivered", None, (), None)
     assert store._db.execute("SELECT content FROM notification").fetchall()[0][0] == ""
 
 
 def test_dead_letters_are_kept_and_revived(store):
     store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
     [letter] = store.pending("team")
-    store.mark_failed(letter.id, "404 no_service", dead=True)
+    store.mark(letter.id, "dead", "404 no_service", (), None)
     assert store.pending("team") == []
     assert store.pending_counts() == {("team", "dead"): 1}
     assert store.revive_dead(0.0) == 1

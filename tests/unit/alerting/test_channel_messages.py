@@ -9,16 +9,22 @@ from pydantic import ValidationError
 from epochwatchd.alerting.channels import email, slack, webhook
 from epochwatchd.alerting.channels._http import redact, retry_after_s
 from epochwatchd.alerting.rendering import render
+from epochwatchd.model import Message
+
+
+def told(notification):
+    return Message(notification, memory=None)
+
 
 MAIL = email.Options(**{"host": "localhost", "from": "플랫라인 <alerts@example.com>", "to": "mina@example.com"})
 
 
 def sent(notification):
-    return message_from_bytes(email.compose(MAIL, notification).as_bytes(), policy=default)
+    return message_from_bytes(email.compose(MAIL, told(notification)).as_bytes(), policy=default)
 
 
 def test_slack_gets_the_headline_in_bold_and_the_rest_between_fences(notification):
-    message = slack.message(render(notification(job="<a&b>"), "en"))
+    message = slack.body_of(told(render(notification(job="<a&b>"), "en")))
     assert message["text"].startswith("💀 &lt;a&amp;b&gt; crashed on gpu01")
     first, second = (block["text"]["text"] for block in message["blocks"])
     assert first == f"*{message['text']}*"
@@ -28,14 +34,15 @@ def test_slack_gets_the_headline_in_bold_and_the_rest_between_fences(notificatio
 
 def test_slacks_sections_stay_within_its_limit_and_nothing_ends_a_fence(notification):
     long = notification(cause={"code": "exception", "evidence": ["&```" * 400] * 30}, host="&" * 256, user="&" * 256)
-    texts = [block["text"]["text"] for block in slack.message(render(long, "en"))["blocks"]]
+    texts = [block["text"]["text"] for block in slack.body_of(told(render(long, "en")))["blocks"]]
     assert len(texts) > 2
     assert max(map(len, texts)) <= 3000
     assert all(text.count("```") == 2 for text in texts[1:])
 
 
 def test_a_line_beyond_slacks_limit_is_cut(notification):
-    texts = [block["text"]["text"] for block in slack.message(notification(text="head\n\n" + "x" * 9000))["blocks"]]
+    blocks = slack.body_of(told(notification(text="head\n\n" + "x" * 9000)))["blocks"]
+    texts = [block["text"]["text"] for block in blocks]
     assert [len(text) for text in texts] == [6, 3000]
 
 
@@ -61,7 +68,7 @@ def test_a_mail_says_the_headline_the_time_and_the_whole_text(notification):
     assert mail["Subject"] == "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)"
     assert mail["Date"].datetime.isoformat() == "2026-11-20T12:15:00+00:00"
     assert mail["From"].addresses[0].display_name == "플랫라인"
-    assert mail.get_content().strip() == rendered.text
+    assert mail.get_body(("plain",)).get_content().strip() == rendered.text
 
 
 @pytest.mark.parametrize("job", ["x\r\nBcc: all@example.com", "x\nBcc: all@example.com\n\n", "x" * 5000, "이름 " * 300])
@@ -73,7 +80,7 @@ def test_no_name_of_a_job_can_add_a_header(notification, job):
 
 def test_long_domains_leave_the_thread_readable(notification):
     options = MAIL.model_copy(update={"from_": f"a@{'d' * 60}.example.com"})
-    mail = email.compose(options, render(notification(reason="repeat"), "en")).as_string()
+    mail = email.compose(options, told(render(notification(reason="repeat"), "en"))).as_string()
     assert f"References: <6f1c2d@{'d' * 60}.example.com>" in mail
 
 
@@ -96,6 +103,7 @@ def test_the_port_tells_the_encryption_unless_it_is_given(given, encryption):
         ({"user": "mina@b.c", "password": "geheim-geheim-ß"}, "ASCII"),
         ({"user": "mina", "password": "geheim-geheim", "from": None}, "e-mail address"),
         ({"from": None}, "from is missing"),
+        ({"host": ""}, "give the server, or a preset"),
     ],
 )
 def test_mistakes_in_mail_options_are_told_without_the_password(given, mistake):
@@ -132,7 +140,7 @@ def test_each_message_of_an_incident_has_a_key_of_its_own(notification):
         notification(reason="repeat", detected_at="2026-11-20T18:15:00.121Z"),
         notification(status="resolved", reason="resolved"),
     ]
-    assert len({webhook.idempotency_key(message) for message in messages}) == len(messages)
+    assert len({told(message).key for message in messages}) == len(messages)
 
 
 @pytest.mark.parametrize(

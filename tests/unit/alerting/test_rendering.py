@@ -2,7 +2,11 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from epochwatchd.alerting.rendering import EVIDENCE_LINES, LINE_MAX, headline, payload, render
+from epochwatchd.alerting.rendering import EVIDENCE_LINES, LINE_MAX, bare, payload, render
+
+
+def first_line(notification):
+    return notification.text.partition("\n")[0]
 
 
 def cause(code, evidence=(), **details):
@@ -150,7 +154,7 @@ HEADLINES = [
 
 @pytest.mark.parametrize(("changes", "expected"), HEADLINES)
 def test_the_headline_says_what_happened(notification, changes, expected):
-    assert headline(render(notification(**changes), "en")) == expected
+    assert first_line(render(notification(**changes), "en")) == expected
 
 
 def test_of_a_long_traceback_the_end_is_shown(notification):
@@ -261,3 +265,15 @@ def test_a_failure_of_a_known_class_is_called_by_its_name_and_brings_its_advice(
     text = render(notification(cause=known), "en").text
     assert text.splitlines()[0].endswith("the GPU ran out of memory: torch.OutOfMemoryError: CUDA out of memory.")
     assert "Next: lower the batch size" in text
+
+
+def test_a_short_message_is_the_headline_and_what_to_do(notification):
+    paragraphs = render(notification(), "en", style="short").text.split("\n\n")
+    assert paragraphs[0].startswith("💀 resnet50 crashed on gpu01")
+    assert [p.partition(" ")[0] for p in paragraphs[1:]] == ["Next:"]
+
+
+def test_where_words_break_a_few_plain_ones_are_left(notification):
+    said = bare(notification())
+    assert said.text == "resnet50: crashed (firing) oom_kill"
+    assert said.cause["text"] == "oom_kill"

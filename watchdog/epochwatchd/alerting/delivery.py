@@ -1,8 +1,8 @@
 """From the outbox to the channels: every message until it was taken, users in turn, in the order of its incident.
 
-Each channel has a task and, while it sends, a thread of its own: one that hangs delays nobody else. What is due is read
+Each channel has a task and, once it sends, a thread of its own: one that hangs delays nobody else. What is due is read
 from the outbox, which the daemon fills with the verdict; when to try again is remembered here only, so that after a
-restart everything is tried at once.
+restart everything is tried at once. A message is said in words when it is sent, in its channel's language.
 """
 
 from __future__ import annotations
@@ -10,26 +10,53 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
+from epochwatchd.alerting.hand import Hand
+from epochwatchd.alerting.pace import Pace
+from epochwatchd.alerting.rendering import bare
 from epochwatchd.alerting.turns import Turns, Waiting
-from epochwatchd.model import ChannelError, Delivery, Notification
+from epochwatchd.model import ChannelError, Delivery, Limits, Memory, Message, Notification, Taken
 
 BACK_OFF_FIRST_S = 2.0
 BACK_OFF_MOST_S = 300.0
 RETRY_AFTER_MOST_S = 3600.0
 """What a peer asks for is obeyed up to this: a mistaken header must not silence a channel for days."""
-
-Send = Callable[[Notification], str]
-_T = TypeVar("_T")
+PARKED_S = 86400.0
+"""A channel that takes nothing as it is configured is tried again so often; and when the configuration is read."""
+REFRESH_EVERY_S = 60.0
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What delivers to a peer.
+
+    send: hands over one message; it blocks, for a bounded time.
+    say: puts a notification into the words of this channel.
+    limits: what it can carry.
+    memory: what it must not forget.
+    refresh: of a mirror: brings it up to date, given the incidents that are open.
+    """
+
+    send: Callable[[Message], Taken]
+    say: Callable[[Notification], Notification]
+    limits: Limits
+    memory: Memory
+    refresh: Callable[[Memory, frozenset[str]], None] | None = None
+
+
+class Parked(NamedTuple):
+    """Why a channel gets nothing for now, and until when it does not."""
+
+    reason: str
+    until: float
 
 
 class Outbox(Protocol):
@@ -41,8 +68,14 @@ class Outbox(Protocol):
     def notification(self, delivery_id: int) -> Notification | None:
         """The message of a delivery; None if it is gone. Raises ChannelError where it cannot be read right now."""
 
-    def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
+    def handle(self, channel: str, incident: str) -> str | None:
+        """The handle that a channel gave for the first message of an incident."""
+
+    def mark(self, delivery: Delivery, state: str, error: str | None = None, handle: str | None = None) -> None:
         """What became of an attempt: ``delivered``, ``dead`` (never to be tried again), or ``pending``."""
+
+    def open_incidents(self) -> frozenset[str]:
+        """The ids of all that is still wrong. Raises ChannelError where they cannot be read right now."""
 
 
 def retry_after(attempts: int) -> float:
@@ -54,17 +87,27 @@ def retry_after(attempts: int) -> float:
 class Lane:
     """One channel: what waits for it, and how it fares.
 
-    ``held_until``: when its peer lets us speak again. ``failures``: attempts that failed in a row.
+    plain: messages that it did not take as they are; their headline alone is tried.
+    failures: attempts that failed in a row.
     """
 
     name: str
-    send: Send
+    channel: Channel
+    hand: Hand
+    pace: Pace
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     turns: Turns = field(default_factory=Turns)
-    attempts: dict[int, int] = field(default_factory=dict)
-    held_until: float = 0.0
+    deliveries: dict[int, Delivery] = field(default_factory=dict)
+    plain: set[int] = field(default_factory=set)
+    parked: Parked | None = None
     failures: int = 0
+    refresh_at: float = 0.0
     is_closed: bool = False
+
+    @property
+    def not_before(self) -> float:
+        """Nothing goes before this time."""
+        return max(self.pace.next_at, self.parked.until if self.parked else 0.0)
 
 
 class Deliverer:
@@ -73,7 +116,7 @@ class Deliverer:
     def __init__(
         self,
         outbox: Outbox,
-        sends: Mapping[str, Send],
+        channels: Mapping[str, Channel],
         *,
         clock: Callable[[], float] = time.monotonic,
         back_off: Callable[[int], float] = retry_after,
@@ -81,26 +124,31 @@ class Deliverer:
         self._outbox = outbox
         self._clock = clock
         self._back_off = back_off
-        self._lanes = {name: Lane(name, send) for name, send in sends.items()}
+        self._lanes = {name: _lane(name, channel) for name, channel in channels.items()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self) -> None:
         """Begin, with everything the outbox holds."""
         for lane in self._lanes.values():
-            self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
+            self._begin(lane)
 
-    def reconfigure(self, sends: Mapping[str, Send]) -> None:
+    def _begin(self, lane: Lane) -> None:
+        self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
+
+    def reconfigure(self, channels: Mapping[str, Channel]) -> None:
         """Deliver over these channels from now on. What waits for a channel that is gone stays in the outbox."""
-        for name in self._lanes.keys() - sends.keys():
+        for name in self._lanes.keys() - channels.keys():
             self._lanes[name].is_closed = True
             self._lanes.pop(name).woken.set()
             self._tasks.pop(name)
-        for name, send in sends.items():
+        for name, channel in channels.items():
             if name in self._lanes:
-                self._lanes[name].send = send
+                self._lanes[name].channel = channel
+                self._lanes[name].parked = None
+                self._lanes[name].woken.set()
             else:
-                lane = self._lanes[name] = Lane(name, send)
-                self._tasks[name] = asyncio.create_task(self._deliver(lane), name=f"channel {name}")
+                self._lanes[name] = _lane(name, channel)
+                self._begin(self._lanes[name])
 
     def wake(self) -> None:
         """Look into the outbox now: something was put there."""
@@ -110,6 +158,10 @@ class Deliverer:
     def problems(self) -> list[str]:
         """The channels whose task has ended, by a fault of ours: nothing is delivered over them."""
         return [name for name, task in self._tasks.items() if task.done()]
+
+    def parked(self) -> dict[str, str]:
+        """The channels that take nothing for now, and why."""
+        return {name: lane.parked.reason for name, lane in self._lanes.items() if lane.parked}
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more, and wait so long for what is being sent to be done and marked."""
@@ -124,108 +176,170 @@ class Deliverer:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _deliver(self, lane: Lane) -> None:
-        while not lane.is_closed:
-            lane.woken.clear()  # before reading, so that what comes in between wakes us again
-            for delivery in self._outbox.fresh(lane.name):
-                lane.turns.add(Waiting(delivery.id, delivery.incident, delivery.user, delivery.critical))
-                lane.attempts[delivery.id] = delivery.attempts
-            waiting, at = lane.turns.next(self._clock())
-            if lane.held_until > self._clock():
-                waiting, at = None, lane.held_until
-            if waiting is not None:
-                await self._attempt(lane, waiting)
-            else:
-                await self._rest(lane, at)
+        with contextlib.closing(lane.hand):
+            while not lane.is_closed:
+                lane.woken.clear()  # before reading, so that what comes in between wakes us again
+                for delivery in self._outbox.fresh(lane.name):
+                    lane.turns.add(Waiting(delivery.id, delivery.incident, delivery.user, delivery.critical))
+                    lane.deliveries[delivery.id] = delivery
+                await self._step(lane)
 
-    async def _rest(self, lane: Lane, until: float | None) -> None:
-        """Sleep until something is due or somebody wakes us."""
-        timeout = None if until is None else max(0.0, until - self._clock())
+    async def _step(self, lane: Lane) -> None:
+        """Send what is due, or rest."""
+        now = self._clock()
+        if lane.channel.refresh is not None and max(lane.refresh_at, lane.not_before) <= now:
+            await self._refresh(lane)
+            return
+        waiting, at = lane.turns.next(now)
+        if lane.not_before > now and (waiting is not None or at is not None):
+            waiting, at = None, lane.not_before
+        if waiting is not None:
+            await self._attempt(lane, lane.deliveries[waiting.id])
+            return
+        if lane.channel.refresh is not None:
+            at = min(at or lane.refresh_at, max(lane.refresh_at, lane.not_before))
+        timeout = None if at is None else max(0.0, at - now)
         with contextlib.suppress(asyncio.TimeoutError):  # not an error: it is due now
             await asyncio.wait_for(lane.woken.wait(), timeout)
 
-    async def _attempt(self, lane: Lane, waiting: Waiting) -> None:
+    async def _refresh(self, lane: Lane) -> None:
+        lane.refresh_at = self._clock() + REFRESH_EVERY_S
+        refresh = lane.channel.refresh
+        assert refresh is not None
         try:
-            notification = self._outbox.notification(waiting.id)
+            open_incidents = self._outbox.open_incidents()
         except ChannelError as e:
-            self._put_off(lane, waiting, e)
+            log.debug("channel %s: not refreshed: %s", lane.name, e)
             return
-        if notification is None:  # of a store that is gone; what could be saved of it comes under another id
-            self._done(lane, waiting)
-            return
-        error = await _in_thread(lambda: _tried(lane.send, notification), f"channel {lane.name}")
-        if error is None:
-            self._outbox.mark(waiting.id, "delivered")
-            self._done(lane, waiting)
-            _log_success(lane, waiting)
-            if lane.failures > 1:
-                lane.turns.flush()
-            lane.failures = 0
-            return
-        self._outbox.mark(waiting.id, "dead" if error.permanent else "pending", str(error))
-        if error.permanent:
-            self._done(lane, waiting)
-            _log_dead(lane, notification, error)
+        result = await _in_hand(lane, lambda: _tried(lambda: refresh(lane.channel.memory, open_incidents)))
+        if isinstance(result, ChannelError):
+            _log_failure(lane, result)
+            lane.failures += 1
+            self._park(lane, result)
         else:
-            self._put_off(lane, waiting, error)
+            self._well(lane)
 
-    def _done(self, lane: Lane, waiting: Waiting) -> None:
-        lane.turns.done(waiting.id)
-        lane.attempts.pop(waiting.id, None)
+    async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
+        try:
+            notification = self._outbox.notification(delivery.id)
+        except ChannelError as e:
+            self._put_off(lane, delivery, e)
+            return
+        if notification is None:  # of a store that is gone, or too old; what could be saved has another id
+            self._done(lane, delivery)
+            return
+        before = self._outbox.handle(lane.name, delivery.incident)
+        message = Message(notification, lane.channel.memory, before, delivery.done)
+        is_plain = delivery.id in lane.plain
+        result = await _in_hand(lane, lambda: _sent(lane.channel, message, is_plain=is_plain))
+        if isinstance(result, ChannelError):
+            self._refused(lane, delivery, notification, result)
+        else:
+            self._outbox.mark(delivery, "delivered", handle=result.handle)
+            self._done(lane, delivery)
+            self._well(lane)
+            lane.pace.taken(self._clock())
+            log.debug("channel %s: delivery %d was taken: %s", lane.name, delivery.id, result.said)
 
-    def _put_off(self, lane: Lane, waiting: Waiting, error: ChannelError) -> None:
+    def _well(self, lane: Lane) -> None:
+        if lane.failures:
+            log.info("channel %s: takes messages again", lane.name)
+        if lane.failures > 1:
+            lane.turns.flush()
+        lane.failures, lane.parked = 0, None
+
+    def _refused(self, lane: Lane, delivery: Delivery, notification: Notification, error: ChannelError) -> None:
+        """Later, once more as a plain headline, or never."""
+        is_last = error.refusal == "message" and (delivery.id in lane.plain or lane.channel.limits.text is None)
+        done = tuple(dict.fromkeys([*delivery.done, *error.done]))
+        delivery = lane.deliveries[delivery.id] = delivery._replace(attempts=delivery.attempts + 1, done=done)
+        self._outbox.mark(delivery, "dead" if is_last else "pending", str(error))
+        if is_last:
+            self._done(lane, delivery)
+            _log_dead(lane, notification, error)
+        elif error.refusal == "message":
+            log.warning("channel %s: %s; the headline alone is sent", lane.name, error)
+            lane.plain.add(delivery.id)
+        else:
+            self._put_off(lane, delivery, error)
+            self._park(lane, error)
+
+    def _done(self, lane: Lane, delivery: Delivery) -> None:
+        lane.turns.done(delivery.id)
+        lane.deliveries.pop(delivery.id, None)
+        lane.plain.discard(delivery.id)
+
+    def _put_off(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
         """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either.
 
         Where the attempt before failed too, it is the channel that is out of order and not this message: it need not
         wait any longer than the channel.
         """
-        now, asked_s = self._clock(), min(error.retry_after_s or 0.0, RETRY_AFTER_MOST_S)
-        lane.held_until = now + asked_s
-        attempts = lane.attempts[waiting.id] = lane.attempts.get(waiting.id, 0) + 1
-        _log_failure(lane, error)
+        now = self._clock()
+        asked_s = min(error.wait_s or 0.0, RETRY_AFTER_MOST_S)
+        if error.wait_s is not None and error.refusal == "later":
+            lane.pace.refused(now, asked_s)
+        if error.refusal == "later":
+            _log_failure(lane, error)
         lane.failures += 1
-        lane.turns.put_off(waiting.id, now + max(asked_s, self._back_off(attempts)), in_outage=lane.failures > 1)
+        wait_s = 0.0 if error.refusal in ("channel", "until") else max(asked_s, self._back_off(delivery.attempts))
+        lane.turns.put_off(delivery.id, now + wait_s, in_outage=lane.failures > 1)
+
+    def _park(self, lane: Lane, error: ChannelError) -> None:
+        """Send nothing over a channel that takes nothing as it is configured, or before a time."""
+        if error.refusal not in ("channel", "until"):
+            return
+        wait_s = PARKED_S if error.refusal == "channel" or error.wait_s is None else error.wait_s
+        lane.parked = Parked(str(error), self._clock() + wait_s)
+        log.error(
+            "channel %s: %s; it gets nothing for %.0f min, or until the configuration is read again: mend it "
+            "(`epochwatchd test-alert %s`), then reload", lane.name, error, wait_s / 60, lane.name,
+        )  # fmt: skip
 
 
-async def _in_thread(call: Callable[[], _T], name: str) -> _T:
-    """What ``call``, which must not raise, gives in a daemonic thread: one that hangs holds up no shutdown."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = loop.create_future()
-
-    def finish(result: _T) -> None:
-        if not done.done():
-            done.set_result(result)
-
-    def work() -> None:
-        result = call()
-        with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
-            loop.call_soon_threadsafe(finish, result)
-
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return await done
+def _lane(name: str, channel: Channel) -> Lane:
+    return Lane(name, channel, Hand(f"channel {name}"), Pace(channel.limits.every_s))
 
 
-def _tried(send: Send, notification: Notification) -> ChannelError | None:
-    """None if the channel took it; what it raised otherwise, whatever that is."""
+async def _in_hand(lane: Lane, call: Callable[[], Taken | ChannelError]) -> Taken | ChannelError:
     try:
-        answer = send(notification)
+        return await lane.hand.do(call)
+    except RuntimeError as e:
+        return ChannelError(f"no thread is left to send with: {e}")
+
+
+def _sent(channel: Channel, message: Message, *, is_plain: bool) -> Taken | ChannelError:
+    """What came of saying the message and handing it over; whatever is raised is an error of the channel."""
+    message = replace(message, notification=_said(channel, message.notification))
+    if is_plain:
+        message = replace(message, notification=replace(message.notification, text=message.headline))
+    return _tried(lambda: channel.send(message))
+
+
+def _said(channel: Channel, notification: Notification) -> Notification:
+    """The notification in words: in few and plain ones, if it is our own words that break on it."""
+    if notification.text:  # an earlier version put it into words before it was stored
+        return notification
+    try:
+        return channel.say(notification)
+    except Exception:
+        log.exception("the message on %s (%s) could not be put into words", notification.job, notification.kind)
+        return bare(notification)
+
+
+def _tried(call: Callable[[], Taken | None]) -> Taken | ChannelError:
+    try:
+        return call() or Taken("done")
     except ChannelError as e:
         return e
     except BaseException as e:  # noqa: BLE001 - a channel's bug must neither end its task nor lose the message
         return ChannelError(f"a bug in this channel: {_whereabouts(e)}")
-    log.debug("%s of %s was taken: %s", notification.kind, notification.job, answer)
-    return None
 
 
 def _whereabouts(error: BaseException) -> str:
     """The class of an exception and where it was raised. Its text is left out: it may quote a secret."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-
-
-def _log_success(lane: Lane, waiting: Waiting) -> None:
-    if lane.failures:
-        log.info("channel %s: takes messages again", lane.name)
-    log.debug("channel %s: delivery %d is done", lane.name, waiting.id)
 
 
 def _log_failure(lane: Lane, error: ChannelError) -> None:

@@ -1,14 +1,12 @@
-"""Which messages go out, and to whom: an incident's changes said in words and routed. Pure."""
+"""Which messages go out, and to whom: an incident's changes, routed. Words come when they are sent. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TypeAlias
 
 from epochwatchd.alerting.composing import Named, compose
-from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.routing import channels_for, repeats_due
 from epochwatchd.config import Config
 from epochwatchd.detection.incidents import Change, incident_id
@@ -33,7 +31,7 @@ def notices_of(run: Named, speaker: Worker, changes: Iterable[Change], moment: M
         if change.what != "closed":
             reason, worker = _REASONS[change.what], change.worker or speaker
             notification = compose(change.incident, worker, run=run, reason=reason, moment=moment)
-            notices += _notice(notification, change.incident, moment, config)
+            notices += _notice(notification, change.incident, config)
     return notices
 
 
@@ -41,7 +39,7 @@ def start_notices(run_key: str, run: Named, worker: Worker, moment: Moment, conf
     """The message that a run has begun."""
     finding = Finding("started", "info", worker.started_at)
     incident = Incident(incident_id(run_key, "started", moment.wall), run_key, finding, moment.wall)
-    return _notice(compose(incident, worker, run=run, reason="first", moment=moment), incident, moment, config)
+    return _notice(compose(incident, worker, run=run, reason="first", moment=moment), incident, config)
 
 
 def reminders(
@@ -53,7 +51,7 @@ def reminders(
         notification = compose(incident, speaker, run=run, reason="repeat", moment=moment)
         channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
         if channels:
-            notices.append((_said(notification, moment, config), channels))
+            notices.append((notification, channels))
     return notices, marked_told(incidents, notices, moment)
 
 
@@ -66,21 +64,20 @@ def marked_told(incidents: Mapping[Kind, Incident], notices: Iterable[Notice], m
     }
 
 
-def _notice(notification: Notification, incident: Incident, moment: Moment, config: Config) -> list[Notice]:
+def _notice(notification: Notification, incident: Incident, config: Config) -> list[Notice]:
     """The message and whom it goes to; nothing where nobody wants it."""
     channels = _channels(notification, incident, config)
-    return [(_said(notification, moment, config), channels)] if channels else []
-
-
-def _said(notification: Notification, moment: Moment, config: Config) -> Notification:
-    """The message in the configured language, with times of the machine's own zone."""
-    zone = datetime.fromtimestamp(moment.wall).astimezone().tzinfo or timezone.utc
-    return render(notification, config.language, zone)
+    return [(notification, channels)] if channels else []
 
 
 def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
-    """Whom the routes name; of a fault's end those hear too who were told of the fault when it was less severe."""
+    """Whom the routes name; of a fault's end those hear too who were told of the fault when it was less severe.
+
+    What is said of a channel does not go over it.
+    """
     channels = channels_for(config.routes, notification)
+    meant = (notification.cause or {}).get("details", {}).get("channel")
+    channels = tuple(name for name in channels if name != meant)
     if notification.status != "resolved" or not channels:
         return channels
     told = [name for name in incident.notified_wall if name in config.channels]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from epochwatchd.alerting import wording
 from epochwatchd.alerting.phrases import LANGUAGES, Phrases
-from epochwatchd.config.settings import Language
+from epochwatchd.config.settings import Language, Style
 from epochwatchd.verdicts import VERDICTS
 
 if TYPE_CHECKING:
@@ -35,27 +35,34 @@ _PARTICULARS = ("type", "status", "signal", "blame")
 _T = TypeVar("_T")
 
 
-def render(notification: Notification, language: Language, zone: tzinfo = timezone.utc) -> Notification:
+def render(
+    notification: Notification, language: Language, zone: tzinfo | None = timezone.utc, style: Style = "full"
+) -> Notification:
     """The same notification with its ``text`` and its cause's ``text`` said in ``language``, with times of ``zone``.
 
     The cause's ``details``, from which the sentence is made, are left out: what comes back is the contract's message.
+    ``zone``: None is the machine's own. ``style``: ``short`` is the headline and what to do.
     """
     phrases = LANGUAGES[language]
     cause = _cause(notification, phrases)
     words = _words(notification, phrases, zone)
+    is_short, is_over = style == "short", notification.status == "resolved"
     paragraphs = [
         [_headline(notification, cause, words, phrases)],
-        [*_facts(notification, words, phrases), *_reservations(notification, phrases)],
-        [*_evidence(cause, phrases)] if notification.status != "resolved" else [],
-        [*_advice(notification, words, phrases)] if notification.status != "resolved" else [],
+        [*([] if is_short else _facts(notification, words, phrases)), *_reservations(notification, phrases)],
+        [] if is_short or is_over else [*_evidence(cause, phrases)],
+        [] if is_over else [*_advice(notification, words, phrases)],
     ]
     text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
     return replace(notification, cause=cause, text=text)
 
 
-def headline(notification: Notification) -> str:
-    """The first line of a rendered notification."""
-    return notification.text.partition("\n")[0]
+def bare(notification: Notification) -> Notification:
+    """The notification in few words, where rendering it breaks."""
+    cause = notification.cause or {}
+    said = f"{notification.job or 'epochwatch'}: {notification.kind} ({notification.status}) {cause.get('code', '')}"
+    told: dict[str, Any] = {"code": cause.get("code"), "text": cause.get("code"), "evidence": []}
+    return replace(notification, cause=told if cause else None, text=wording.one_line(said, HEADLINE_MAX))
 
 
 def payload(notification: Notification) -> dict[str, Any]:
@@ -67,7 +74,7 @@ def _first(table: Mapping[str, _T], *keys: str) -> _T | None:
     return next((table[key] for key in keys if key in table), None)
 
 
-def _words(notification: Notification, phrases: Phrases, zone: tzinfo) -> dict[str, str]:
+def _words(notification: Notification, phrases: Phrases, zone: tzinfo | None) -> dict[str, str]:
     """Everything that may be filled into a template, as text; what is not known is absent."""
     since, detected = (wording.moment(at).astimezone(zone) for at in (notification.since, notification.detected_at))
     known = {

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from epochwatchd.config.document import Document
 from epochwatchd.config.problems import BadValueError, Loc, did_you_mean, is_channel_name
+from epochwatchd.config.schema import ChannelSection
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.config.validation import paths_of, secret_mappings_of, secrets_of, validated
@@ -36,12 +37,19 @@ def read_channels(given: Any, document: Document, kinds: Kinds, surroundings: Su
             continue
         try:
             kind, options = _split(value, kinds)
+            model = kinds[kind]
         except BadValueError as e:
             document.report((*loc, "kind"), e.message, e.hint)
             continue
-        _complete(options, kinds[kind], document, loc, surroundings)
-        if checked := validated(kinds[kind], options, document, loc):
-            found[name] = ChannelConfig(kind, checked)
+        except ImportError as e:
+            needed = f"needs the package {e.name}, which is not installed"
+            document.report((*loc, "kind"), needed, f"python -m pip install {e.name}")
+            continue
+        _complete(options, model, document, loc, surroundings)
+        every = {key: options.pop(key) for key in ChannelSection.model_fields if key in options}
+        common, checked = validated(ChannelSection, every, document, loc), validated(model, options, document, loc)
+        if common and checked:
+            found[name] = ChannelConfig(kind, checked, common.language, common.style)
     return found
 
 
@@ -51,9 +59,11 @@ def _split(given: Any, kinds: Kinds) -> tuple[str, dict[str, Any]]:
         raise BadValueError("is missing", "write NAME: {kind: KIND}")
     kind = given.get("kind")
     if kind is None:
-        raise BadValueError("is missing", did_you_mean("", list(kinds)))
+        raise BadValueError("is missing", f"known: {', '.join(kinds)}")
     if not isinstance(kind, str) or kind not in kinds:
-        raise BadValueError("unknown kind of channel", did_you_mean(str(kind), list(kinds)))
+        guess = did_you_mean(str(kind), list(kinds))
+        known = f"known: {', '.join(kinds)}"
+        raise BadValueError("unknown kind of channel", f"{guess}; {known}" if guess.startswith("did") else known)
     return kind, {key: value for key, value in given.items() if key != "kind"}
 
 
@@ -84,8 +94,10 @@ def _take_secrets(
     for name in names:
         if f"{name}_file" in values:
             _take_file(values, name, document, loc, surroundings)
-        if isinstance(values.get(name), str):
-            document.hide(values[name])
+        given = values.get(name)
+        for text in given if isinstance(given, list) else [given]:
+            if isinstance(text, str):
+                document.hide(text)
 
 
 def _take_file(values: dict[str, Any], name: str, document: Document, loc: Loc, surroundings: Surroundings) -> None:

@@ -13,7 +13,7 @@ from epochwatchd.config.crontab import Crontab, parse_crontab
 from epochwatchd.config.durations import parse_duration
 from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
-from epochwatchd.config.settings import Address, Language, StoreConfig
+from epochwatchd.config.settings import Address, Language, StoreConfig, Style
 from epochwatchd.model import Kind, Policy, Severity, Status
 from epochwatchd.verdicts import VERDICTS
 
@@ -137,6 +137,13 @@ class JobSection(PolicySection):
     match: Text
     expected: Annotated[Crontab | None, BeforeValidator(_crontab)] = None
     start_within: Annotated[Duration | None, AfterValidator(_of_expected)] = None
+
+
+class ChannelSection(Section):
+    """What every channel may say, of whatever kind."""
+
+    language: Language | None = None
+    style: Style = "full"
 
 
 class MatchSection(Section):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Language = Literal["en", "ko"]
+Style = Literal["full", "short"]
 
 POLICIES_REMEMBERED = 16_384
 """Job names come from datagrams: the cache of policies must not grow with whatever is sent."""
@@ -99,10 +100,15 @@ class Route:
 
 @dataclass(frozen=True)
 class ChannelConfig:
-    """A channel's kind, and its options as the kind's own model has checked them."""
+    """A channel's kind, and its options as the kind's own model has checked them.
+
+    ``language`` of its messages: None is the configuration's. ``style``: all that is known, or the headline and advice.
+    """
 
     kind: str
     options: BaseModel
+    language: Language | None = None
+    style: Style = "full"
 
 
 @dataclass(frozen=True)

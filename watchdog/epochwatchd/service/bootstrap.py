@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 
-from epochwatchd.alerting import channels
-from epochwatchd.alerting.delivery import Deliverer, Send
+from epochwatchd.alerting.delivery import Deliverer
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.inputs.heartbeats.files import BeatFiles
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket, bind_udp, bind_unix
 from epochwatchd.inputs.process import procfs
 from epochwatchd.model import EpochwatchError
+from epochwatchd.service.connecting import connected
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.gpu_watch import GpuWatch
 from epochwatchd.service.paths import Places, make_own_directories, socket_path, store_path, watched_uid
@@ -78,10 +78,11 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         sockets = _bind(config, env)
         for socket in sockets:
             stack.callback(socket.close)
-        deliverer = Deliverer(ledger, _sends(config))
+        deliverer = Deliverer(ledger, connected(config, env))
         daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake
+        daemon.parked_channels = deliverer.parked
         service = _Service(daemon, deliverer, ledger, load, env)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)
@@ -130,7 +131,10 @@ class _Service:
             notify("WATCHDOG=1", self._env)
 
     async def prune(self) -> None:
-        """Forget what is old, in slices."""
+        """Give up what was not taken for a day, and forget what is old, in slices."""
+        expired = self._ledger.expire(read_clocks().wall)
+        if expired:
+            log.error("%d messages were not taken for a day and are dead letters; see `epochwatchd status`", expired)
         before_wall = read_clocks().wall - self._daemon.config.store.keep_s
         while self._ledger.prune(before_wall, PRUNE_ROWS):  # noqa: ASYNC110 - a pause between slices of work, nothing is awaited
             await asyncio.sleep(PRUNE_PAUSE_S)
@@ -152,7 +156,7 @@ class _Service:
             ):
                 log.warning("heartbeats and store.path are as they were: they change when the daemon is started anew")
             self._daemon.reconfigure(config)
-            self._deliverer.reconfigure(_sends(config))
+            self._deliverer.reconfigure(connected(config, self._env))
             self.revive_dead_letters()
             self._deliverer.wake()
             self._daemon.refused_config = None
@@ -202,10 +206,6 @@ class _Service:
 
 def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"
-
-
-def _sends(config: Config) -> dict[str, Send]:
-    return {name: channels.sender(c.kind, c.options) for name, c in config.channels.items()}
 
 
 def _names(config: Config) -> str:

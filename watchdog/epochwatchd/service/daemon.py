@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from epochwatch.wire import FAILED, FINISHED, WireError
@@ -59,6 +59,7 @@ class Daemon:
     folders: gives where heartbeats are looked for.
     on_notice: called when there is something to send.
     refused_config: why the newest configuration is not in force; None if it is.
+    parked_channels: gives the channels that take nothing for now, and why.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Daemon:
         self._folders = folders
         self._senders = Senders(lambda key: ledger.ended_wall(key) is not None)
         self.refused_config: str | None = None
+        self.parked_channels: Callable[[], Mapping[str, str]] = dict
         self._refused: dict[str, str] = {}
         self._last_tick_at = float("inf")
         self._store_behind_at: float | None = None
@@ -334,6 +336,8 @@ class Daemon:
         if self.refused_config is not None:
             lines = tuple(self.refused_config.splitlines())
             faults["configuration"] = OwnFault(Cause("config_refused", {}, lines))
+        for name, reason in self.parked_channels().items():
+            faults[f"channel {name}"] = OwnFault(Cause("channel_parked", {"channel": name}, (reason,)))
         return faults
 
     def problems(self) -> list[str]:
@@ -346,6 +350,7 @@ class Daemon:
             lines.append(f"the store was damaged and set aside as {self._ledger.replaced}")
         if self.refused_config is not None:
             lines.append("the new configuration was refused; the old one is in force")
+        lines += [f"the channel {name} takes no messages: {reason}" for name, reason in self.parked_channels().items()]
         return lines
 
     def _remove_files(self, moment: Moment) -> None:

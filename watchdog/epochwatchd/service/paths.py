@@ -160,6 +160,11 @@ def store_path(configured: Path | None, env: Mapping[str, str]) -> Path:
     return user_state(env) / STORE_NAME
 
 
+def memory_path(channel: str, configured: Path | None, env: Mapping[str, str]) -> Path:
+    """What a channel must not forget: a file beside the database."""
+    return store_path(configured, env).parent / "channels" / f"{channel}.json"
+
+
 def user_state(env: Mapping[str, str]) -> Path:
     """The user's state folder for epochwatch."""
     base = env.get("XDG_STATE_HOME")

@@ -18,9 +18,9 @@ from epochwatchd.store import files
 
 log = logging.getLogger("epochwatchd")
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """1: the first. 2: expectations. 3: suspicions. 4: light deliveries, no STRICT tables (they need SQLite 3.37).
-5: how runs were started."""
+5: how runs were started. 6: handles, recipients."""
 
 
 @contextmanager

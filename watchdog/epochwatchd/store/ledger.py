@@ -36,6 +36,8 @@ class _Mark(NamedTuple):
 
     state: str
     error: str | None
+    done: tuple[str, ...]
+    handle: str | None
 
 
 @dataclass(slots=True)
@@ -230,15 +232,26 @@ class Ledger:
         """The row of a delivery in the store; None if it is in none yet."""
         return self._memory.rows.get(delivery_id) if delivery_id < 0 else delivery_id
 
-    def mark(self, delivery_id: int, state: str, error: str | None = None) -> None:
+    def handle(self, channel: str, incident: str) -> str | None:
+        """The handle that a channel gave for the first message of an incident."""
+        return self._ask(lambda store: store.handle_of(channel, incident), None)
+
+    def open_incidents(self) -> frozenset[str]:
+        """The ids of all that is still wrong. Raises ChannelError while the store does not know of everything."""
+        found = None if self._memory.kept else self._ask(lambda store: store.open_incidents(), None)
+        if found is None:
+            raise ChannelError(f"what is open cannot be read: {self.problem}")
+        return found
+
+    def mark(self, delivery: Delivery, state: str, error: str | None = None, handle: str | None = None) -> None:
         """What became of a delivery: ``delivered``, ``dead``, or ``pending`` with the error."""
-        memory, row, mark = self._memory, self._row_of(delivery_id), _Mark(state, error)
+        memory, row, mark = self._memory, self._row_of(delivery.id), _Mark(state, error, delivery.done, handle)
         if row is None or not self._ask(lambda store: _mark(store, row, mark), default=False):
-            memory.marks[delivery_id] = mark
+            memory.marks[delivery.id] = mark
         elif state != "pending":
-            memory.rows.pop(delivery_id, None)
+            memory.rows.pop(delivery.id, None)
         if state != "pending":
-            memory.messages.pop(delivery_id, None)
+            memory.messages.pop(delivery.id, None)
 
     # Reading
 
@@ -287,6 +300,10 @@ class Ledger:
             self._cursors.clear()  # they lie before what was given; what waits already is not taken twice
         return revived
 
+    def expire(self, now_wall: float) -> int:
+        """Make dead letters of what was not taken for a day; gives how many they are."""
+        return self._ask(lambda store: store.expire(now_wall), 0)
+
     def prune(self, before_wall: float, limit: int) -> int:
         """Forget some of what is older; 0 when there is no more."""
         return self._ask(lambda store: store.prune(before_wall, limit), 0)
@@ -298,8 +315,5 @@ class Ledger:
 
 def _mark(store: Store, row: int, mark: _Mark) -> bool:
     """Write what became of a delivery; gives True. Raises StoreError."""
-    if mark.state == "delivered":
-        store.mark_delivered(row)
-    else:
-        store.mark_failed(row, mark.error or "", dead=mark.state == "dead")
+    store.mark(row, *mark)
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from epochwatchd.store.formats import transaction
 
 log = logging.getLogger("epochwatchd")
 
-REVIVE_DEAD_S = 2 * 86400.0
-"""Dead letters this young are tried again when the daemon starts: somebody has probably mended the channel."""
+LIVES_S = 86400.0
+"""A message that was not taken for so long is a dead letter. Younger ones that a channel refused are tried again when
+the daemon starts or reads its configuration: somebody has probably mended the channel."""
 
 
 class Undelivered(NamedTuple):
@@ -45,15 +47,24 @@ def _put_notification(db: sqlite3.Connection, content: str, told: Notification, 
 def pending(db: sqlite3.Connection, channel: str, after: int) -> list[Delivery]:
     """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
     return [
-        Delivery(row["id"], channel, row["incident"], row["user"], bool(row["critical"]), row["attempts"])
+        Delivery(
+            row["id"], channel, row["incident"], row["user"], bool(row["critical"]), row["attempts"], _done(row["done"])
+        )
         for row in db.execute(_PENDING, (channel, after))
     ]
+
+
+def _done(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, json.loads(text)))
+    except (ValueError, TypeError):  # whatever stands there: somebody may get the message twice
+        return ()
 
 
 def notification(db: sqlite3.Connection, delivery_id: int, now_wall: float) -> Notification | None:
     """What is to be delivered; None if it is gone, or cannot be read: then it is a dead letter from now on."""
     query = """SELECT content FROM delivery JOIN notification ON notification.id = notification_id
-        WHERE delivery.id = ? AND state <> 'delivered'"""
+        WHERE delivery.id = ? AND state = 'pending' AND state <> 'delivered'"""
     row = db.execute(query, (delivery_id,)).fetchone()
     if row is None:
         return None
@@ -71,20 +82,47 @@ def counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
     return {(row["channel"], row["state"]): row["n"] for row in db.execute(query)}
 
 
-def mark(db: sqlite3.Connection, delivery_id: int, state: str, error: str | None, now_wall: float) -> None:
-    """An attempt was made, and this came of it. What every channel has taken need not be said again: it is dropped."""
+def mark(
+    db: sqlite3.Connection,
+    delivery_id: int,
+    state: str,
+    error: str | None,
+    now_wall: float,
+    *,
+    done: Sequence[str] = (),
+    handle: str | None = None,
+) -> None:
+    """An attempt was made, and this came of it. What every channel has taken need not be said again: it is dropped.
+
+    ``handle``: by which the channel knows the message; that of an incident's first is kept.
+    """
     shown = None if error is None else error.encode("utf-8", "replace").decode()
-    update = "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ? WHERE id = ?"
+    update = (
+        "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ?, done = ? WHERE id = ?"
+    )
     with transaction(db):
-        db.execute(update, (state, shown, now_wall, delivery_id))
+        db.execute(update, (state, shown, now_wall, records.to_json(list(done)), delivery_id))
         if state == "delivered":
+            if handle is not None:
+                db.execute(_KEEP_HANDLE, (handle, now_wall, delivery_id))
             db.execute(_DROP, (delivery_id,))
+
+
+def handle_of(db: sqlite3.Connection, channel: str, incident: str) -> str | None:
+    """The handle that a channel gave for the first message of an incident."""
+    query = "SELECT handle FROM handle WHERE channel = ? AND incident = ?"
+    row = db.execute(query, (channel, incident)).fetchone()
+    return None if row is None else str(row["handle"])
 
 
 def revive_dead(db: sqlite3.Connection, now_wall: float) -> int:
     """Put young dead letters back among the pending; gives how many."""
-    update = "UPDATE delivery SET state = 'pending' WHERE state <> 'delivered' AND state = 'dead' AND changed_wall > ?"
-    return db.execute(update, (now_wall - REVIVE_DEAD_S,)).rowcount
+    return db.execute(_REVIVE, (now_wall - LIVES_S,)).rowcount
+
+
+def expire(db: sqlite3.Connection, now_wall: float) -> int:
+    """Make dead letters of what was not taken for too long; gives how many they are."""
+    return db.execute(_EXPIRE, (now_wall, now_wall - LIVES_S)).rowcount
 
 
 def rescued(db: sqlite3.Connection) -> list[Undelivered]:
@@ -119,13 +157,27 @@ def put_back(db: sqlite3.Connection, letters: Sequence[Undelivered]) -> int:
 
 
 _PENDING = """
-SELECT delivery.id, attempts, incident, user, critical FROM delivery
+SELECT delivery.id, attempts, done, incident, user, critical FROM delivery
 JOIN notification ON notification.id = notification_id
 WHERE channel = ? AND delivery.id > ? AND state = 'pending' AND state <> 'delivered' ORDER BY delivery.id
 """
 _DROP = """
 UPDATE notification SET content = '' WHERE id = (SELECT notification_id FROM delivery WHERE id = ?)
 AND NOT EXISTS (SELECT 1 FROM delivery WHERE notification_id = notification.id AND state <> 'delivered')
+"""
+_KEEP_HANDLE = """
+INSERT OR IGNORE INTO handle (channel, incident, handle, told_wall)
+SELECT channel, incident, ?, ? FROM delivery JOIN notification ON notification.id = notification_id
+WHERE delivery.id = ?
+"""
+_REVIVE = """
+UPDATE delivery SET state = 'pending' WHERE state <> 'delivered' AND state = 'dead'
+AND EXISTS (SELECT 1 FROM notification WHERE notification.id = notification_id AND created_wall > ?)
+"""
+_EXPIRE = """
+UPDATE delivery SET state = 'dead', changed_wall = ?, error = coalesce(error, 'not tried') || ', not taken for a day'
+WHERE state <> 'delivered' AND state = 'pending'
+AND EXISTS (SELECT 1 FROM notification WHERE notification.id = notification_id AND created_wall < ?)
 """
 _RESCUE = """
 SELECT delivery.id, content, created_wall, channel, attempts, changed_wall FROM delivery NOT INDEXED

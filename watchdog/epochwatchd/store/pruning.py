@@ -8,7 +8,7 @@ import sqlite3
 def prune(db: sqlite3.Connection, before_wall: float, limit: int) -> int:
     """Delete at most ``limit`` old rows, with the deliveries and workers that hang on them; gives how many."""
     gone = _runs(db, before_wall, limit)
-    for delete in (_NOTIFICATIONS, _LESSONS):
+    for delete in (_NOTIFICATIONS, _LESSONS, _HANDLES):
         if gone < limit:
             gone += db.execute(delete, (before_wall, limit - gone)).rowcount
     return gone
@@ -38,3 +38,4 @@ DELETE FROM notification WHERE id IN (
 """
 """The newest stays, for its id: who asks for deliveries behind the last that it knows must find the next ones there."""
 _LESSONS = "DELETE FROM lesson WHERE rowid IN (SELECT rowid FROM lesson WHERE changed_wall < ? LIMIT ?)"
+_HANDLES = "DELETE FROM handle WHERE rowid IN (SELECT rowid FROM handle WHERE told_wall < ? LIMIT ?)"

@@ -55,10 +55,11 @@ CREATE TABLE incident (
   notified    TEXT NOT NULL DEFAULT '{}'  -- JSON: channel -> when it was last told
 );
 CREATE INDEX incident_by_run ON incident (run_key);
+CREATE INDEX incident_open ON incident (id) WHERE closed_wall IS NULL;
 
 CREATE TABLE notification (
   id           INTEGER PRIMARY KEY,
-  content      TEXT NOT NULL,       -- JSON of the contract; nothing once every channel has taken it
+  content      TEXT NOT NULL,       -- JSON: the contract's, not yet in words; nothing once every channel has taken it
   created_wall REAL NOT NULL,
   incident     TEXT NOT NULL DEFAULT '',    -- what the content says too: its id, user, and whether it is critical
   user         TEXT NOT NULL DEFAULT '',
@@ -73,7 +74,17 @@ CREATE TABLE delivery (
   state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
   attempts        INTEGER NOT NULL DEFAULT 0,
   error           TEXT,
-  changed_wall    REAL NOT NULL
+  changed_wall    REAL NOT NULL,
+  done            TEXT NOT NULL DEFAULT '[]'  -- JSON: recipients that need not be asked again
 );
 CREATE INDEX delivery_undone ON delivery (channel, state, id) WHERE state <> 'delivered';
 CREATE INDEX delivery_of ON delivery (notification_id);
+
+CREATE TABLE handle (               -- by which a channel's first message of an incident can be changed or answered
+  channel   TEXT NOT NULL,
+  incident  TEXT NOT NULL,
+  handle    TEXT NOT NULL,
+  told_wall REAL NOT NULL,
+  PRIMARY KEY (channel, incident)
+);
+CREATE INDEX handle_by_age ON handle (told_wall);

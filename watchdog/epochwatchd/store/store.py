@@ -185,13 +185,22 @@ class Store:
         """How many deliveries wait or are dead, by channel and state."""
         return self._do(outbox.counts)
 
-    def mark_delivered(self, delivery_id: int) -> None:
-        """The channel took it."""
-        self._do(lambda db: outbox.mark(db, delivery_id, "delivered", None, time.time()))
+    def mark(self, delivery_id: int, state: str, error: str | None, done: Sequence[str], handle: str | None) -> None:
+        """What became of an attempt: ``delivered``, ``pending``, or ``dead``: never to be tried again as it is."""
+        self._do(lambda db: outbox.mark(db, delivery_id, state, error, time.time(), done=done, handle=handle))
 
-    def mark_failed(self, delivery_id: int, error: str, *, dead: bool) -> None:
-        """The channel did not take it; ``dead``: and never will as it is."""
-        self._do(lambda db: outbox.mark(db, delivery_id, "dead" if dead else "pending", error, time.time()))
+    def handle_of(self, channel: str, incident: str) -> str | None:
+        """The handle that a channel gave for the first message of an incident."""
+        return self._do(lambda db: outbox.handle_of(db, channel, incident))
+
+    def open_incidents(self) -> frozenset[str]:
+        """The ids of all incidents that are not closed."""
+        query = "SELECT id FROM incident WHERE closed_wall IS NULL"
+        return frozenset(row["id"] for row in self._do(lambda db: db.execute(query).fetchall()))
+
+    def expire(self, now_wall: float) -> int:
+        """Make dead letters of what was not taken for a day; gives how many they are."""
+        return self._do(lambda db: outbox.expire(db, now_wall))
 
     def last_delivery_id(self) -> int:
         """The highest id that a delivery has; 0 for none."""

@@ -1,33 +1,44 @@
-"""Where messages go: one module a kind, found by listing this folder.
+"""Where messages go: one module a kind, found by listing this folder, imported when it is configured.
 
-A kind is a module with ``Options``, a frozen pydantic model that refuses unknown keys and holds secrets as
-``SecretStr``, and with ``send(options, notification) -> str``, which blocks for a bounded time, returns in a few words
-what the peer answered, and raises ChannelError, secrets left out, when the peer did not take the message. Modules whose
-name begins with an underscore are what kinds share.
+A kind is a module with
+
+- ``Options``, a frozen pydantic model that refuses unknown keys and holds secrets as ``SecretStr``,
+- ``LIMITS``, what it can carry,
+- ``send(options, message) -> Taken``, which blocks for a bounded time and raises ChannelError, secrets left out, when
+  the peer did not take the message;
+
+and, where there is something to say, ``notes(options)``, lines on what cannot work; and where it mirrors incidents,
+``refresh(options, memory, open_incidents)``, called once a minute. Modules whose name begins with an underscore are
+what kinds share.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from epochwatchd.model import Notification
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
 
-@functools.cache
-def kinds() -> Mapping[str, ModuleType]:
+class _Kinds(Mapping[str, ModuleType]):
     """The modules of this folder by the kind's name."""
-    names = (module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
-    return MappingProxyType({name: importlib.import_module(f"{__name__}.{name}") for name in names})
+
+    def __init__(self) -> None:
+        self._names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+
+    def __getitem__(self, name: str) -> ModuleType:
+        if name not in self._names:
+            raise KeyError(name)
+        return importlib.import_module(f"{__name__}.{name}")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
-def sender(kind: str, options: BaseModel) -> Callable[[Notification], str]:
-    """What sends a notification over a channel of this kind with these options."""
-    return functools.partial(kinds()[kind].send, options)
+KINDS: Mapping[str, ModuleType] = _Kinds()

@@ -1,7 +1,7 @@
 """One limit on the whole of an exchange with a peer: from the first connection to the last byte read.
 
 A time-out of a socket limits one read only: a peer that sends a byte now and then is waited for without end. Here a
-timer shuts the sockets down when the time is over, which wakes whoever reads or writes, within TLS as well.
+thread shuts the sockets down when the time is over, which wakes whoever reads or writes, within TLS as well.
 
 What cannot be limited: the look-up of a host's name. ``getaddrinfo`` heeds the resolver's own limits only (5 s for each
 try unless ``/etc/resolv.conf`` says otherwise). Its time counts: after a long look-up none may be left to connect in.
@@ -28,12 +28,12 @@ class _Exchange:
 
     def __init__(self, total_s: float) -> None:
         self.total_s = total_s
-        self._ends_at = time.monotonic() + total_s
+        self.ends_at = time.monotonic() + total_s
         self._watched: list[socket.socket] = []
 
     def left_s(self) -> float:
         """The seconds that are left. Raises TimeoutError when none are."""
-        left_s = self._ends_at - time.monotonic()
+        left_s = self.ends_at - time.monotonic()
         if left_s <= 0:
             raise TimeoutError(errno.ETIMEDOUT, f"no whole answer within {self.total_s:g} s")
         return left_s
@@ -42,7 +42,7 @@ class _Exchange:
         """Have the connection shut down in time.
 
         By a descriptor of our own: ``ssl`` takes the connection's from it. First listed, then the time is read: a
-        timer that goes off in between finds it.
+        watchman that comes by in between finds it.
         """
         self._watched.append(connection.dup())
         self.left_s()
@@ -57,6 +57,44 @@ class _Exchange:
             connection.close()
 
 
+class _Watchman:
+    """One thread for all exchanges, begun with the first: it shuts each down when its time is over."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._open: set[_Exchange] = set()
+        self._thread: threading.Thread | None = None
+
+    def begin(self, exchange: _Exchange) -> None:
+        """Watch it. Raises OSError where no thread is to be had for that."""
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():
+                thread = threading.Thread(target=self._work, name="deadlines", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as e:
+                    raise OSError(errno.EAGAIN, "no thread is left to watch the time with") from e
+                self._thread = thread
+            self._open.add(exchange)
+            self._changed.notify()
+
+    def end(self, exchange: _Exchange) -> None:
+        """It is over: its sockets are not touched after this."""
+        with self._changed:
+            self._open.discard(exchange)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                now = time.monotonic()
+                for exchange in [e for e in self._open if e.ends_at <= now]:
+                    exchange.shut_down()
+                    self._open.discard(exchange)
+                next_at = min((e.ends_at for e in self._open), default=None)
+                self._changed.wait(None if next_at is None else max(0.0, next_at - now))
+
+
+_watchman = _Watchman()
 _current: ContextVar[_Exchange] = ContextVar("exchange")
 
 
@@ -67,12 +105,7 @@ def deadline() -> Iterator[None]:
     Raises TimeoutError in place of any OSError that comes after that time. Nothing of it is left behind.
     """
     exchange = _Exchange(TOTAL_S)
-    timer = threading.Timer(exchange.total_s, exchange.shut_down)
-    timer.daemon = True
-    try:
-        timer.start()
-    except RuntimeError as e:
-        raise OSError(errno.EAGAIN, "no thread is left to watch the time with") from e
+    _watchman.begin(exchange)
     token = _current.set(exchange)
     try:
         yield
@@ -81,8 +114,7 @@ def deadline() -> Iterator[None]:
         raise
     finally:
         _current.reset(token)
-        timer.cancel()
-        timer.join()
+        _watchman.end(exchange)
         exchange.close()
 
 

@@ -6,15 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from epochwatchd.alerting.rendering import headline, payload
-from epochwatchd.model import ChannelError, Severity
+from epochwatchd.alerting.rendering import payload
+from epochwatchd.model import ChannelError, Limits, Message, Severity, Taken
 
-if TYPE_CHECKING:
-    from epochwatchd.model import Notification
+LIMITS = Limits(every_s=0.0, rings=False)
 
 COLOURS: Mapping[Severity, str] = {"info": "\033[1;32m", "warning": "\033[1;33m", "critical": "\033[1;31m"}
 PLAIN = "\033[0m"
@@ -28,22 +27,22 @@ class Options(BaseModel):
     format: Literal["text", "json"] = "text"
 
 
-def send(options: Options, notification: Notification) -> str:
+def send(options: Options, message: Message) -> Taken:
     """Print the notification. Raises ChannelError where standard output is closed or full."""
     try:
-        text = (
-            json.dumps(payload(notification), ensure_ascii=False) if options.format == "json" else _text(notification)
-        )
+        text = _text(message)
+        if options.format == "json":
+            text = json.dumps(payload(message.notification), ensure_ascii=False)
         encoding = sys.stdout.encoding or "utf-8"
         print(text.encode(encoding, "replace").decode(encoding), flush=True)  # noqa: T201 - what this channel is for
     except (OSError, ValueError) as e:  # a file that was closed is a ValueError
         raise ChannelError(f"cannot print: {e}") from e
-    return "printed"
+    return Taken("printed")
 
 
-def _text(notification: Notification) -> str:
+def _text(message: Message) -> str:
     """The text with an empty line after it, its headline coloured on a terminal (https://no-color.org)."""
-    first, rest = headline(notification), notification.text.partition("\n")[2]
+    first, rest = message.headline, message.text.partition("\n")[2]
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
-        first = f"{COLOURS[notification.severity]}{first}{PLAIN}"
+        first = f"{COLOURS[message.notification.severity]}{first}{PLAIN}"
     return f"{first}\n{rest}\n"

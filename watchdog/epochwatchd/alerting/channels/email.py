@@ -1,39 +1,60 @@
-"""E-mail, over any SMTP server that offers STARTTLS or TLS."""
+"""E-mail, over any SMTP server that offers STARTTLS or TLS. Each recipient is served, or not, by itself."""
 
 from __future__ import annotations
 
 import contextlib
+import html
 import re
 import smtplib
 import socket
 import ssl
 from email.header import Header
+from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr, parseaddr
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from epochwatchd.alerting.channels import _deadline
-from epochwatchd.alerting.rendering import headline
 from epochwatchd.alerting.wording import moment, one_line
-from epochwatchd.model import ChannelError
+from epochwatchd.model import ChannelError, Limits, Message, Refusal, Taken
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from epochwatchd.model import Notification
-
+LIMITS = Limits(text=100_000, every_s=0.5)
 SUBJECT_MAX = 200
 ANSWER_CHARACTERS = 160
 TLS_PORT, PLAIN_PORT = 465, 25
 PERMANENT = 500
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LOGIN_HINTS = {
-    "naver.com": "switch on POP3/SMTP in Naver Mail's settings; with 2-step verification use an application password",
+    "naver.com": "switch on POP3/SMTP in Naver Mail's settings, and use an application password (after 2-step login)",
     "gmail.com": "Gmail takes an app password only: https://myaccount.google.com/apppasswords",
+    "daum.net": "switch on IMAP/SMTP in Daum Mail's settings, and use an application password",
 }
+
+
+class _Preset(NamedTuple):
+    host: str
+    port: int
+
+
+PRESETS = {
+    "naver": _Preset("smtp.naver.com", TLS_PORT),
+    "gmail": _Preset("smtp.gmail.com", TLS_PORT),
+    "daum": _Preset("smtp.daum.net", TLS_PORT),
+}
+MICROSOFT = ("outlook.com", "office365.com", "hotmail.com", "live.com")
+COLOURS = {"info": "#2ecc71", "warning": "#f39c12", "critical": "#e74c3c"}
 
 
 def _address(text: str) -> str:
@@ -58,14 +79,16 @@ EmailAddress = Annotated[str, AfterValidator(_address)]
 
 
 class Options(BaseModel):
-    """Where to send. ``tls`` is by the port unless given: ``tls`` on 465, ``none`` on 25, else ``starttls``.
+    """Where to send. ``preset`` stands for host and port: naver, gmail, daum.
 
-    ``from`` is ``user`` unless given. ``ca_file``: the certificates to trust instead of the system's.
+    ``tls`` is by the port unless given: ``tls`` on 465, ``none`` on 25, else ``starttls``. ``from`` is ``user`` unless
+    given. ``ca_file``: the certificates to trust instead of the system's.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    host: str = Field(min_length=1)
+    preset: Literal["naver", "gmail", "daum"] | None = None
+    host: str = Field(default="", validate_default=True)
     port: int = Field(default=587, ge=1, le=65535)
     user: str | None = None
     password: Annotated[SecretStr, AfterValidator(_ascii)] | None = None
@@ -73,6 +96,19 @@ class Options(BaseModel):
     to: Annotated[tuple[EmailAddress, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
     tls: Literal["starttls", "tls", "none"] | None = None
     ca_file: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        preset = PRESETS.get(str(given.get("preset"))) if isinstance(given, dict) else None
+        return given if preset is None else {**preset._asdict(), **given}
+
+    @field_validator("host")
+    @classmethod
+    def _host(cls, host: str) -> str:
+        if not host:
+            raise ValueError("is missing: give the server, or a preset")
+        return host
 
     @model_validator(mode="after")
     def _complete(self) -> Options:
@@ -108,40 +144,82 @@ class _TlsSmtp(smtplib.SMTP_SSL, _Smtp):
     """Encrypts, as SMTP_SSL does, what its next class connects."""
 
 
-def send(options: Options, notification: Notification) -> str:
-    """Hand the message to the server and say whom it accepted. Raises ChannelError, by the deadline at the latest."""
+def notes(options: Options) -> list[str]:
+    """What cannot work: Microsoft takes no passwords."""
+    if options.password is not None and any(options.host.endswith(domain) for domain in MICROSOFT):
+        return ["Microsoft's mail takes no password any more (personal accounts since 2024): use another mailbox"]
+    return []
+
+
+def send(options: Options, message: Message) -> Taken:
+    """Hand the message to the server and say whom it accepted. Raises ChannelError, by the deadline at the latest.
+
+    A recipient that may be served later (4xx) is tried again alone; one that was served, or never will be, is not.
+    """
+    waiting = [address for address in options.to if _bare(address) not in message.done]
+    if not waiting:
+        return Taken(f"accepted by {options.host}")
     try:
         with _deadline.deadline(), contextlib.closing(_connect(options)) as smtp:
             _greet(smtp, options)
-            refused = smtp.send_message(
-                compose(options, notification), _bare(options.sender), [*map(_bare, options.to)]
-            )
+            refused = _handed(smtp, options, message, [*map(_bare, waiting)])
             with contextlib.suppress(OSError):  # accepted is accepted, however they part; SMTPException is an OSError
                 smtp.quit()
     except smtplib.SMTPException as e:
         raise _refusal(e, options) from None
     except (OSError, UnicodeError) as e:  # a host name that cannot be one is a UnicodeError
         raise ChannelError(f"{options.host}:{options.port}: {_words(e)}") from None
-    return _answer(options, refused)
+    later = {address: said for address, said in refused.items() if said[0] < PERMANENT}
+    if later:
+        done = [_bare(address) for address in waiting if _bare(address) not in later]
+        raise ChannelError(f"{options.host}:{options.port}: refused {_recipients(later)}", done=done)
+    return Taken(_answer(options, refused))
 
 
-def compose(options: Options, notification: Notification) -> MIMEText:
-    """The message. Its Message-ID is the same when it is sent again, and an incident's messages form one thread."""
-    domain = _bare(options.sender).rpartition("@")[2]
+_Refused = dict[str, tuple[int, bytes]]
+
+
+def _handed(smtp: smtplib.SMTP, options: Options, message: Message, to: list[str]) -> _Refused:
+    """Those who were refused. Raises SMTPRecipientsRefused where nobody is left, and none of them may be later."""
+    try:
+        return dict(smtp.send_message(compose(options, message), _bare(options.sender), to))
+    except smtplib.SMTPRecipientsRefused as e:
+        refused: _Refused = dict(e.recipients)
+        if all(code >= PERMANENT for code, _ in refused.values()) and not message.done:
+            raise
+        return refused
+
+
+def compose(options: Options, message: Message) -> MIMEMultipart:
+    """The mail, plain and as HTML. Its Message-ID stays when it is sent again; an incident's mails are one thread."""
+    notification, domain = message.notification, _bare(options.sender).rpartition("@")[2]
     thread, detected = f"<{notification.id}@{domain}>", moment(notification.detected_at)
-    subject = one_line(headline(notification), SUBJECT_MAX)
-    message = MIMEText(notification.text, "plain", "utf-8")
-    message["From"] = _encoded(options.sender)
-    message["To"] = ", ".join(map(_encoded, options.to))
-    message["Subject"] = Header(subject, "utf-8", header_name="Subject").encode()
-    message["Date"] = format_datetime(detected)
-    message["Auto-Submitted"] = "auto-generated"
+    subject = one_line(message.headline, SUBJECT_MAX)
+    mail = MIMEMultipart("alternative")
+    mail.attach(MIMEText(message.text, "plain", "utf-8"))
+    mail.attach(MIMEText(_html(message), "html", "utf-8"))
+    mail["From"] = _encoded(options.sender)
+    mail["To"] = ", ".join(map(_encoded, options.to))
+    mail["Subject"] = Header(subject, "utf-8", header_name="Subject").encode()
+    mail["Date"] = format_datetime(detected)
+    mail["Auto-Submitted"] = "auto-generated"
     if (notification.status, notification.reason) == ("firing", "first"):
-        message["Message-ID"] = thread
+        mail["Message-ID"] = thread
     else:
-        message["Message-ID"] = f"<{notification.id}.{notification.reason}.{detected:%Y%m%d%H%M%S%f}@{domain}>"
-        message["In-Reply-To"] = message["References"] = thread
-    return message
+        mail["Message-ID"] = f"<{notification.id}.{notification.reason}.{detected:%Y%m%d%H%M%S%f}@{domain}>"
+        mail["In-Reply-To"] = mail["References"] = thread
+    return mail
+
+
+def _html(message: Message) -> str:
+    """The headline, and the rest as it is: nothing in it is markup, and nothing is fetched."""
+    colour = COLOURS[message.notification.severity]
+    first, rest = html.escape(message.headline), html.escape(message.rest)
+    return (
+        f'<div style="border-left:4px solid {colour};padding-left:12px;font-family:sans-serif">'
+        f'<p style="font-size:16px;font-weight:bold">{first}</p>'
+        f'<pre style="font-size:13px;white-space:pre-wrap">{rest}</pre></div>'
+    )
 
 
 def _bare(address: str) -> str:
@@ -173,33 +251,39 @@ def _trust(options: Options) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=options.ca_file)
     except OSError as e:
-        raise ChannelError(f"ca_file {options.ca_file}: {_words(e)}") from None
+        raise ChannelError(f"ca_file {options.ca_file}: {_words(e)}", "channel") from None
 
 
-def _answer(options: Options, refused: Mapping[str, tuple[int, bytes]]) -> str:
+def _answer(options: Options, refused: _Refused) -> str:
     if not refused:
         return f"accepted by {options.host}"
     return f"accepted by {options.host}, but not for {_recipients(refused)}"
 
 
-def _recipients(refused: Mapping[str, tuple[int, bytes]]) -> str:
+def _recipients(refused: _Refused) -> str:
     return ", ".join(f"{address} ({code} {_text(said)})" for address, (code, said) in refused.items())
 
 
 def _refusal(error: smtplib.SMTPException, options: Options) -> ChannelError:
     """The server's refusal in its own words: 4xx may pass, 5xx will not (RFC 5321, 4.2.1)."""
+    meant: Refusal = "later"
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        permanent = all(code >= PERMANENT for code, _ in error.recipients.values())
-        said = f"refused {_recipients(error.recipients)}"
+        meant, said = "channel", f"refused {_recipients(dict(error.recipients))}"
+    elif isinstance(error, smtplib.SMTPSenderRefused):
+        meant = "channel" if error.smtp_code >= PERMANENT else "later"
+        said = f"{error.smtp_code} {_text(error.smtp_error)}"
+    elif isinstance(error, smtplib.SMTPAuthenticationError):
+        meant = "channel" if error.smtp_code >= PERMANENT else "later"
+        said = f"{error.smtp_code} {_text(error.smtp_error)}: {_login_hint(options)}"
     elif isinstance(error, smtplib.SMTPResponseException):
-        permanent, said = error.smtp_code >= PERMANENT, f"{error.smtp_code} {_text(error.smtp_error)}"
+        meant = "message" if error.smtp_code >= PERMANENT else "later"
+        said = f"{error.smtp_code} {_text(error.smtp_error)}"
     else:
-        permanent, said = isinstance(error, smtplib.SMTPNotSupportedError), _text(str(error))
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        said = f"{said}: {_login_hint(options)}"
+        meant = "channel" if isinstance(error, smtplib.SMTPNotSupportedError) else "later"
+        said = _text(str(error))
     if options.password is not None:
         said = said.replace(options.password.get_secret_value(), "…")
-    return ChannelError(f"{options.host}:{options.port}: {said}", permanent=permanent)
+    return ChannelError(f"{options.host}:{options.port}: {said}", meant)
 
 
 def _login_hint(options: Options) -> str:

@@ -11,15 +11,15 @@ import hmac
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from epochwatchd.alerting.channels._http import HttpUrl, post
+from epochwatchd.alerting.channels._http import HttpOptions, HttpUrl, Request, by_status, exchange
 from epochwatchd.alerting.rendering import payload
+from epochwatchd.model import Limits, Message, Taken
 
-if TYPE_CHECKING:
-    from epochwatchd.model import Notification
+LIMITS = Limits(every_s=0.1)
 
 
 def _header_name(name: str) -> str:
@@ -34,10 +34,8 @@ def _header_value(value: SecretStr) -> SecretStr:
     return value
 
 
-class Options(BaseModel):
+class Options(HttpOptions):
     """Where to post. ``headers`` are added, for example ``Authorization``; their values count as secrets."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: HttpUrl
     headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[SecretStr, AfterValidator(_header_value)]] = (
@@ -46,19 +44,17 @@ class Options(BaseModel):
     secret: SecretStr | None = None
 
 
-def send(options: Options, notification: Notification) -> str:
+def send(options: Options, message: Message) -> Taken:
     """Post the notification and give the receiver's answer. Raises ChannelError."""
-    body = json.dumps(payload(notification), ensure_ascii=False).encode("utf-8", "replace")
+    body = json.dumps(payload(message.notification), ensure_ascii=False).encode("utf-8", "replace")
     headers = {name: value.get_secret_value() for name, value in options.headers.items()}
-    headers["Idempotency-Key"] = idempotency_key(notification)
+    headers |= {"Content-Type": "application/json", "Idempotency-Key": message.key}
     if options.secret is not None:
         headers["X-Epochwatch-Signature"] = signature(body, options.secret.get_secret_value(), int(time.time()))
-    return post(options.url, body, headers, tuple(options.headers.values()))
-
-
-def idempotency_key(notification: Notification) -> str:
-    """A name for this one message: an incident has several, and several repeats."""
-    return f"{notification.id}.{notification.status}.{notification.reason}.{notification.detected_at}"
+    secrets = tuple(options.headers.values())
+    return exchange(
+        options, Request(options.url.get_secret_value(), data=body, headers=headers, secrets=secrets), by_status
+    )
 
 
 def signature(body: bytes, secret: str, time_s: int) -> str:

@@ -166,6 +166,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "a new store was begun",
     ),
     "config_refused": ("the new configuration was refused; the old one stays",),
+    "channel_parked": ("the channel {channel} takes no messages", "a channel takes no messages"),
     "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
     "stopped_early": (
         "stopped early at epoch {epoch} of {epochs}",
@@ -271,6 +272,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "store_replaced": (
         "look at the disk (`dmesg`). Running trainings were found again; earlier ones are in the file set aside.",
+    ),
+    "channel_parked": (
+        "mend it: `epochwatchd test-alert {channel}` says what is wrong; then `systemctl reload epochwatchd`.",
     ),
     "config_refused": ("mend it: `epochwatchd check` names each line; then `systemctl reload epochwatchd`.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),

@@ -156,6 +156,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "store_unwritable": ("저장소에 쓸 수 없음: {problem}", "저장소에 쓸 수 없음"),
     "store_replaced": ("저장소 손상: {file} 이름으로 보관하고 새 저장소를 시작함", "새 저장소를 시작함"),
     "config_refused": ("새 설정이 거부되어 이전 설정을 계속 사용함",),
+    "channel_parked": ("{channel} 채널로 알림을 보낼 수 없음", "한 채널로 알림을 보낼 수 없음"),
     "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
     "stopped_early": (
         "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
@@ -259,6 +260,9 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "too_many_runs": ("감시가 필요 없는 실행을 끝내세요. 자리가 나면 기다리던 실행을 바로 감시합니다.",),
     "store_unwritable": ("디스크 공간을 확보하거나 폴더 권한을 고치세요. 그동안 알림은 메모리에서 바로 전송됩니다.",),
     "store_replaced": ("디스크를 확인하세요(`dmesg`). 실행 중인 학습은 다시 찾았습니다. 이전 기록은 보관됐습니다.",),
+    "channel_parked": (
+        "`epochwatchd test-alert {channel}`로 원인을 확인하고 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",
+    ),
     "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
     "unseen_status": ("작업 로그의 마지막 부분에서 정상적으로 끝났는지 확인하세요.",),

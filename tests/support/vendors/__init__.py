@@ -1,0 +1,51 @@
+"""Stand-ins for services that cannot be had here, one file a vendor, written from what each publishes.
+
+They are small and strict: what the vendor would refuse they refuse, in its words. Each gives ``options`` of a channel
+that reaches it, keeps what it took in ``taken``, and has in ``REFUSALS`` what the vendor answers where it does not take
+a message: later, this message, this channel, until a time.
+"""
+
+import json
+from typing import NamedTuple
+
+
+class Asked(NamedTuple):
+    """A request. The names of headers are in lower case."""
+
+    method: str
+    path: str
+    headers: dict
+    body: bytes
+
+    def json(self):
+        """The JSON object of the body; None if there is none."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+
+def said(status, body=None, headers=None):
+    """An answer; a body that is no text is JSON."""
+    text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
+    return status, headers or {}, text.encode()
+
+
+class Vendor:
+    """What all of them do: ``answers`` come first, one each, then the vendor's own judgement.
+
+    silent: takes a message and says nothing more.
+    """
+
+    REFUSALS = {}
+
+    def __init__(self):
+        self.taken = []
+        self.asked = []
+        self.answers = []
+
+    def answer(self, asked):
+        """The answer to a request."""
+        self.asked.append(asked)
+        return self.answers.pop(0) if self.answers else self.judge(asked)

@@ -1,0 +1,170 @@
+"""KakaoTalk: a memo to oneself, which rings no phone, or a message to friends who use the same app, which does.
+
+https://developers.kakao.com/docs/latest/ko/kakaotalk-message/rest-api. The tokens come from a login; they are renewed
+here, and a renewed one is kept before it is used: the one before is worth nothing from then on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta, timezone
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from epochwatchd.alerting.channels._http import Answer, HttpOptions, Request, ServerUrl, exchange, meaning_of
+from epochwatchd.alerting.cutting import fit
+from epochwatchd.model import ChannelError, Limits, Memory, Message, Refusal, Taken
+
+LIMITS = Limits(text=200, rings=False)
+RECIPIENTS_MAX = 5
+RENEWED_BEFORE_S = 600.0
+SEOUL = timezone(timedelta(hours=9))
+LOGIN = "log in again"
+TRANSIENT, QUOTA = (-1, -7, -603), (-10, -532, -533, -536)
+TOKEN_INVALID, SCOPE_MISSING = -401, -402
+SET_UP = (-3, -4, -5, -6, -501, -530, SCOPE_MISSING)
+"""The app may not do it, or the recipient does not want it."""
+
+
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) and value != "me" else value
+
+
+class Options(HttpOptions):
+    """``rest_api_key``: the app's; ``client_secret`` where it is switched on; ``link``: a page of a registered domain.
+
+    ``to``: ``me``, or the uuids of friends.
+    """
+
+    rest_api_key: SecretStr = Field(min_length=1)
+    client_secret: SecretStr | None = None
+    link: str = Field(min_length=1)
+    to: Annotated[str | tuple[str, ...], BeforeValidator(_one_or_many)] = "me"
+    api: ServerUrl = "https://kapi.kakao.com"
+    auth: ServerUrl = "https://kauth.kakao.com"
+
+
+def notes(options: Options) -> list[str]:
+    """What does not work as one may think."""
+    if options.to == "me":
+        return ["a memo to yourself rings no phone"]
+    return [f"at most {RECIPIENTS_MAX} friends get a message"] if len(options.to) > RECIPIENTS_MAX else []
+
+
+def send(options: Options, message: Message) -> Taken:
+    """Send the message. Raises ChannelError; ``until`` tomorrow where the day's messages are used up."""
+    token = _token(options, message.memory)
+    try:
+        return _say(options, message, token)
+    except _TokenRefusedError:
+        return _say(options, message, _renewed(options, message.memory))
+
+
+def template(options: Options, message: Message) -> dict[str, Any]:
+    """The text, and the link that Kakao wants to stand below it."""
+    link = {"web_url": options.link, "mobile_web_url": options.link}
+    return {"object_type": "text", "text": fit(message.text, LIMITS), "link": link}
+
+
+class _TokenRefusedError(ChannelError):
+    pass
+
+
+def _say(options: Options, message: Message, token: str) -> Taken:
+    form = {"template_object": json.dumps(template(options, message), ensure_ascii=False)}
+    path = "/v2/api/talk/memo/default/send"
+    if options.to != "me":
+        path = "/v1/api/talk/friends/message/default/send"
+        form["receiver_uuids"] = json.dumps(options.to[:RECIPIENTS_MAX])
+    request = Request(
+        options.api + path,
+        form=form,
+        headers={"Authorization": f"Bearer {token}"},
+        secrets=(SecretStr(token),),
+    )
+    return exchange(options, request, _judge, whole=True)
+
+
+def _judge(answer: Answer) -> Taken:
+    """By the code in the body: a status of 400 may mean anything here."""
+    said = answer.object()
+    if answer.is_ok and said.get("result_code", 0) == 0:
+        reached = said.get("successful_receiver_uuids")
+        if reached == []:
+            failed = (said.get("failure_info") or [{}])[0]
+            raise answer.refused(_meaning(failed.get("code"), answer.status), wait_s=_wait_s(failed.get("code")))
+        return Taken("sent" if reached is None else f"sent to {len(reached)}")
+    code = said.get("code")
+    if code == TOKEN_INVALID:
+        raise _TokenRefusedError(f"answered {answer.said}: {LOGIN}", "channel")
+    hint = LOGIN + ", and agree to messages" if code == SCOPE_MISSING else ""
+    raise answer.refused(_meaning(code, answer.status), hint, wait_s=_wait_s(code))
+
+
+def _meaning(code: object, status: int) -> Refusal:
+    if code in TRANSIENT:
+        return "later"
+    if code in QUOTA:
+        return "until"
+    if code in SET_UP:
+        return "channel"
+    return meaning_of(status) if status >= HTTPStatus.BAD_REQUEST else "later"
+
+
+def _wait_s(code: object) -> float | None:
+    """Until the day ends in Seoul, where the quota is the day's."""
+    if code not in QUOTA:
+        return None
+    now = datetime.now(SEOUL)
+    return ((now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0) - now).total_seconds()
+
+
+# Tokens
+
+
+def _token(options: Options, memory: Memory) -> str:
+    known = memory.load()
+    if known.get("access_token") and known.get("expires_wall", 0.0) - RENEWED_BEFORE_S > time.time():
+        return str(known["access_token"])
+    return _renewed(options, memory)
+
+
+def _renewed(options: Options, memory: Memory) -> str:
+    """A new access token. Of a refresh token that comes with it the old one is dead: it is kept before it is used."""
+    known = memory.load()
+    if not known.get("refresh_token"):
+        raise ChannelError(f"nobody has logged in: {LOGIN}", "channel")
+    refresh = SecretStr(str(known["refresh_token"]))
+    form = {
+        "grant_type": "refresh_token",
+        "client_id": options.rest_api_key.get_secret_value(),
+        "refresh_token": refresh.get_secret_value(),
+    }
+    secrets = [refresh, options.rest_api_key]
+    if options.client_secret is not None:
+        form["client_secret"] = options.client_secret.get_secret_value()
+        secrets.append(options.client_secret)
+    url = f"{options.auth}/oauth/token"
+    said = exchange(options, Request(url, form=form, secrets=tuple(secrets)), _judged_tokens, whole=True)
+    memory.save(
+        {
+            **known,
+            "access_token": said["access_token"],
+            "expires_wall": time.time() + float(said.get("expires_in", 0)),
+            **({"refresh_token": said["refresh_token"]} if said.get("refresh_token") else {}),
+        }
+    )
+    return str(said["access_token"])
+
+
+def _judged_tokens(answer: Answer) -> dict[str, Any]:
+    said = answer.object()
+    if answer.is_ok and said.get("access_token"):
+        return said
+    code = str(said.get("error_code", ""))
+    if code.startswith("KOE") or answer.status == HTTPStatus.UNAUTHORIZED:  # KOE322: the refresh token is dead
+        raise ChannelError(f"the login is no longer valid ({answer.status} {code}): {LOGIN}", "channel")
+    raise ChannelError(f"the tokens were not renewed ({answer.status} {code})", "later")
