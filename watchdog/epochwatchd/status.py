@@ -22,7 +22,7 @@ from epochwatchd.config import ConfigError, glance
 from epochwatchd.detection.telling_apart import apart, words_of
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.paths import stores_to_read
-from epochwatchd.store import is_in_use, read_recent, read_runs
+from epochwatchd.store import Letters, is_in_use, read_letters, read_recent, read_runs
 from epochwatchd.store.records import RUN_COLUMNS, RunRow
 from epochwatchd.verdicts import VERDICTS
 
@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         store = _store(stores_to_read(_configured(arguments.config), os.environ))
         runs, more = _runs(store, arguments)
+        undelivered = [] if arguments.json else read_letters(store)
     except ConfigError as e:
         print(e, file=sys.stderr)
         return MISTAKE
@@ -67,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
     for r in runs:
         if r.verdict == WATCHDOG and r.suspected:
             print(f"watchdog, {r.cause}:", *map(clean, r.suspected["text"].splitlines()), sep="\n  ")
+    for letters in undelivered:
+        print(clean(_letters(letters)))
     if more:
         print(f"and {more} more that ended in the last day; `epochwatchd status --all` shows every run")
     return OK
@@ -120,6 +123,15 @@ def _runs(store: Path, arguments: argparse.Namespace) -> tuple[list[RunRow], int
     if arguments.all:
         return read_runs(store), 0
     return read_recent(store, time.time() - RECENT_S, None if arguments.json else SHOWN_MOST)
+
+
+def _letters(letters: Letters) -> str:
+    """What a channel has not taken, in a line."""
+    when = datetime.fromtimestamp(letters.created_wall, timezone.utc).astimezone()
+    about = f"{letters.job or 'the watchdog'} {letters.kind}, {when:%m-%d %H:%M}"
+    many = f"{letters.count} message{'' if letters.count == 1 else 's'}"
+    state = "dead letters" if letters.state == "dead" else "waiting"
+    return f"channel {letters.channel}: {many} {state} (the last: {about}): {letters.error or 'no word'}"
 
 
 def _as_json(row: RunRow) -> Mapping[str, object]:

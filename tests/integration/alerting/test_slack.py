@@ -7,8 +7,6 @@ from telling import sending, told
 from vendors import said
 from vendors.slack import SlackBot
 
-from epochwatchd.model import ChannelError
-
 
 @pytest.fixture
 def bot(serve_http):
@@ -33,10 +31,9 @@ def test_what_is_known_better_is_corrected_in_its_place(bot, crash):
 
 
 def test_where_the_first_was_deleted_it_is_posted_anew(bot, crash):
-    with pytest.raises(ChannelError, match="thread_not_found"):
-        bot.send(told(replace(crash, reason="amended"), "1600000000.000100"))
-    bot.answers = [said(200, {"ok": False, "error": "message_not_found"}), said(200, {"ok": True, "ts": "17.1"})]
-    assert bot.send(told(replace(crash, reason="amended"), "1600000000.000100")).handle == "17.1"
+    assert bot.send(told(replace(crash, reason="amended"), "1600000000.000100")).said == "posted"
+    [message] = bot.messages.values()
+    assert "thread_ts" not in message
 
 
 def test_what_is_too_long_for_a_message_is_added_as_a_file_to_its_thread(bot, crash):

@@ -7,11 +7,12 @@ made here.
 
 from epochwatchd.store.faults import StoreError, StoreRefused, StoreUnusable
 from epochwatchd.store.files import is_in_use
-from epochwatchd.store.reading import read_recent, read_runs
+from epochwatchd.store.reading import Letters, read_letters, read_recent, read_runs
 from epochwatchd.store.records import Record, RunRow
 from epochwatchd.store.store import Store, StoredRun, Unfinished
 
 __all__ = [
+    "Letters",
     "Record",
     "RunRow",
     "Store",
@@ -21,6 +22,7 @@ __all__ = [
     "StoredRun",
     "Unfinished",
     "is_in_use",
+    "read_letters",
     "read_recent",
     "read_runs",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from epochwatchd.store import files
 from epochwatchd.store.faults import DamagedError, StoreError, explained
@@ -34,6 +35,43 @@ def read_recent(path: Path, since_wall: float, most: int | None) -> tuple[list[R
         shown = count if most is None else min(most, count)
         latest = _rows(db.execute(f"SELECT * {ended} ORDER BY ended_wall DESC LIMIT ?", (since_wall, shown)))
         return running + latest, count - shown
+
+
+class Letters(NamedTuple):
+    """What one channel has not taken: how many messages, the youngest one's job, kind and time, the latest error."""
+
+    channel: str
+    state: str
+    count: int
+    job: str | None
+    kind: str | None
+    created_wall: float
+    error: str | None
+
+
+def read_letters(path: Path) -> list[Letters]:
+    """The messages that wait for another try, or are dead letters, by channel. Raises StoreError."""
+    with _reading(path) as db:
+        if "done" not in {column["name"] for column in db.execute("PRAGMA table_info(delivery)")}:
+            return []  # of an older daemon that still runs
+        return [_letters(row) for row in db.execute(_LETTERS)]
+
+
+def _letters(row: Any) -> Letters:
+    try:
+        told = json.loads(row["content"])
+        job, kind = told["job"], told["kind"]
+    except (ValueError, KeyError, TypeError):
+        job = kind = None
+    return Letters(row["channel"], row["state"], row["n"], job, kind, row["created_wall"], row["error"])
+
+
+_LETTERS = """
+SELECT channel, state, count(*) AS n, max(delivery.id), content, created_wall, error
+FROM delivery JOIN notification ON notification.id = notification_id
+WHERE state <> 'delivered' AND attempts > 0 GROUP BY channel, state ORDER BY state, channel
+"""
+"""With ``max`` the other columns are those of the row that has it: https://sqlite.org/lang_select.html#bareagg"""
 
 
 @contextmanager

@@ -66,6 +66,10 @@ ServerUrl = Annotated[str, AfterValidator(_server)]
 """A URL of which everybody may know."""
 
 
+class GoneError(ChannelError):
+    """The message that was to be corrected is there no longer: it is sent anew."""
+
+
 class HttpOptions(BaseModel):
     """``proxy``: by which it is reached; ``ca_file``: certificates to trust instead of the usual ones."""
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from epochwatchd.alerting.channels._http import Answer, HttpOptions, HttpUrl, Request, by_status, exchange
+from epochwatchd.alerting.channels._http import Answer, GoneError, HttpOptions, HttpUrl, Request, by_status, exchange
 from epochwatchd.alerting.cutting import LENGTHS, fit, head
-from epochwatchd.model import ChannelError, Limits, Message, Taken
+from epochwatchd.model import Limits, Message, Taken
 
 LIMITS = Limits(text=4096, every_s=0.5)
 """Of the embed's description; the headline stands above it."""
@@ -29,9 +29,8 @@ def send(options: Options, message: Message) -> Taken:
     if message.before is not None and message.is_correction:
         try:
             return _ask(options, message, "PATCH", f"/messages/{message.before}")
-        except ChannelError as e:
-            if str(UNKNOWN_MESSAGE) not in str(e) and "Unknown Message" not in str(e):
-                raise
+        except GoneError:
+            pass
     return _ask(options, message, "POST", "")
 
 
@@ -69,5 +68,5 @@ def _judge(answer: Answer) -> Taken:
     if isinstance(said.get("retry_after"), (int, float)):
         raise answer.refused("later", wait_s=float(said["retry_after"]))
     if said.get("code") == UNKNOWN_MESSAGE:
-        raise answer.refused("message")
+        raise GoneError(f"answered {answer.said}", "message")
     return by_status(answer)

@@ -13,6 +13,7 @@ from pydantic import SecretStr, model_validator
 
 from epochwatchd.alerting.channels._http import (
     Answer,
+    GoneError,
     HttpOptions,
     HttpUrl,
     Request,
@@ -41,7 +42,7 @@ HINTS = {
     "missing_scope": "the bot needs chat:write (and files:write for files)",
     "channel_not_found": "give the channel's id (C…), and invite the bot",
 }
-GONE = ("message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found")
+GONE = ("message_not_found", "cant_update_message", "edit_window_closed")
 
 
 class Options(HttpOptions):
@@ -114,32 +115,29 @@ def _judged_webhook(answer: Answer) -> Taken:
 
 def _by_bot(options: Options, message: Message) -> Taken:
     body = {**body_of(message), "channel": options.channel, "unfurl_links": False}
-    if message.before is not None and message.is_correction:
+    before = message.before
+    if before is not None and message.is_correction:
         try:
-            said = _call(options, "chat.update", {**body, "ts": message.before})
-        except ChannelError as e:
-            if not any(word in str(e) for word in GONE):
-                raise
-        else:
-            return Taken("corrected", said.get("ts"))
-    if message.before is not None:
-        body["thread_ts"] = message.before
-        body["reply_broadcast"] = True
+            return Taken("corrected", _call(options, "chat.update", {**body, "ts": before}).get("ts"))
+        except GoneError:
+            before = None
+    if before is not None:
+        body |= {"thread_ts": before, "reply_broadcast": True}
     said = _call(options, "chat.postMessage", body)
     taken = Taken("posted", said.get("ts"))
     if len(escape(message.rest)) > (LIMITS.text or 0):
-        return _with_file(options, message, taken)
+        return _with_file(options, message, before, taken)
     return taken
 
 
-def _with_file(options: Options, message: Message, taken: Taken) -> Taken:
+def _with_file(options: Options, message: Message, before: str | None, taken: Taken) -> Taken:
     """The message was taken: a file that is not stays a remark."""
     content = message.text.encode("utf-8", "replace")
     try:
         form = {"filename": f"{message.notification.id}.txt", "length": str(len(content))}
         place = _call(options, "files.getUploadURLExternal", form, as_form=True)
         exchange(options, Request(str(place["upload_url"]), data=content, secrets=_secrets(options)), by_status)
-        thread = message.before or taken.handle
+        thread = before or taken.handle
         told = {"files": [{"id": place["file_id"]}], "channel_id": options.channel, "thread_ts": thread}
         _call(options, "files.completeUploadExternal", told)
     except ChannelError as e:
@@ -174,4 +172,6 @@ def _judged_call(answer: Answer) -> dict[str, Any]:
     if said.get("ok") is True:
         return said
     error = str(said.get("error", ""))
+    if error in GONE:
+        raise GoneError(f"answered {answer.said}", "message")
     raise answer.refused(ANSWERS.get(error, "message") if error else "later", HINTS.get(error, ""))

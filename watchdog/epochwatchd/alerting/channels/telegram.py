@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import Field, SecretStr
 
-from epochwatchd.alerting.channels._http import Answer, HttpOptions, Request, ServerUrl, exchange, meaning_of
+from epochwatchd.alerting.channels._http import Answer, GoneError, HttpOptions, Request, ServerUrl, exchange, meaning_of
 from epochwatchd.alerting.cutting import LENGTHS, fit
-from epochwatchd.model import ChannelError, Limits, Message, Taken
+from epochwatchd.model import Limits, Message, Taken
 
 LIMITS = Limits(text=4096, unit="utf16", every_s=3.0)
 """A group takes 20 messages a minute."""
@@ -50,11 +50,8 @@ def _send(options: Options, message: Message, chat: int | str) -> Taken:
     if number is not None and message.is_correction:
         try:
             return _call(options, "editMessageText", {**body, "message_id": number})
-        except ChannelError as e:
-            if NOT_MODIFIED in str(e):
-                return Taken("it says so already", message.before)
-            if NOT_FOUND not in str(e):
-                raise
+        except GoneError:
+            number = None
     if number is not None:
         body["reply_parameters"] = {"message_id": number, "allow_sending_without_reply": True}
     if options.thread is not None:
@@ -91,6 +88,10 @@ def _judge(answer: Answer) -> Taken:
     if "migrate_to_chat_id" in parameters:
         raise _Moved(parameters["migrate_to_chat_id"])
     why = str(said.get("description", "")).lower()
+    if NOT_MODIFIED in why:
+        return Taken("it says so already")
+    if NOT_FOUND in why:
+        raise GoneError(f"answered {answer.said}", "message")
     wait_s = parameters.get("retry_after")
     refusal = "channel" if any(words in why for words in CLOSED) else meaning_of(answer.status)
     raise answer.refused(refusal, wait_s=None if wait_s is None else float(wait_s))
