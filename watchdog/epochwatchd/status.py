@@ -129,7 +129,7 @@ def _letters(letters: Letters) -> str:
     """What a channel has not taken, in a line."""
     when = datetime.fromtimestamp(letters.created_wall, timezone.utc).astimezone()
     about = f"{letters.job or 'the watchdog'} {letters.kind}, {when:%m-%d %H:%M}"
-    many = f"{letters.count} message{'' if letters.count == 1 else 's'}"
+    many = f"{letters.number} message{'' if letters.number == 1 else 's'}"
     state = "dead letters" if letters.state == "dead" else "waiting"
     return f"channel {letters.channel}: {many} {state} (the last: {about}): {letters.error or 'no word'}"
 

@@ -42,7 +42,7 @@ class Letters(NamedTuple):
 
     channel: str
     state: str
-    count: int
+    number: int
     job: str | None
     kind: str | None
     created_wall: float
