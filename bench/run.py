@@ -1,5 +1,6 @@
 """Every benchmark, one after the other, and what of the goals was met."""
 
+import alerting
 import beat
 import cold_import
 import common
@@ -18,6 +19,7 @@ if __name__ == "__main__":
         beat.measure,
         growth.measure,
         death.measure,
+        alerting.measure,
         datagrams.measure,
         flood.measure,
         judging.measure,

@@ -129,9 +129,9 @@ def _letters(letters: Letters) -> str:
     """What a channel has not taken, in a line."""
     when = datetime.fromtimestamp(letters.created_wall, timezone.utc).astimezone()
     about = f"{letters.job or 'the watchdog'} {letters.kind}, {when:%m-%d %H:%M}"
-    many = f"{letters.number} message{'' if letters.number == 1 else 's'}"
-    state = "dead letters" if letters.state == "dead" else "waiting"
-    return f"channel {letters.channel}: {many} {state} (the last: {about}): {letters.error or 'no word'}"
+    one, several = ("dead letter", "dead letters") if letters.state == "dead" else ("message waits", "messages wait")
+    many = f"{letters.number} {one if letters.number == 1 else several}"
+    return f"channel {letters.channel}: {many} (the last: {about}): {letters.error or 'no word'}"
 
 
 def _as_json(row: RunRow) -> Mapping[str, object]:

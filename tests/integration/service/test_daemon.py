@@ -10,6 +10,7 @@ import pytest
 from watching import CONFIG, watching, write
 
 from epochwatch import wire
+from epochwatchd.config import Route
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
 from epochwatchd.inputs.heartbeats.files import Folder
 from epochwatchd.model import Finding
@@ -185,3 +186,21 @@ class TestPlaces:
 
     def test_status_looks_for_its_own_store_first_then_for_the_services(self, tmp_path):
         assert stores_to_read(tmp_path, {}) == [tmp_path, Path("/var/lib/epochwatch/epochwatch.db")]
+
+
+def test_a_channel_that_takes_nothing_is_told_on_the_others_and_so_is_its_end(tmp_path):
+    both = replace(CONFIG, routes=(Route(to=("team", "mail")),))
+    with watching(tmp_path, both) as watch:
+        parked = {"team": "answered 404 no_service"}
+        watch.daemon.parked_channels = lambda: parked
+        watch.tick()
+        [fault] = watch.messages("mail")
+        assert (fault.kind, fault.cause["code"]) == ("watchdog", "channel_parked")
+        assert "the channel team takes no messages" in fault.text
+        assert "answered 404 no_service" in fault.text
+        assert "test-alert team" in fault.text
+        assert "the channel team takes no messages: answered 404 no_service" in watch.daemon.problems()
+        parked.clear()
+        watch.tick()
+        assert [m.status for m in watch.messages("mail")] == ["firing", "resolved"]
+        assert watch.messages("team") == []

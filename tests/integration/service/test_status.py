@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from stored import NOW, ROW
+from stored import MESSAGE, NOW, ROW
 
 from epochwatchd import status
 from epochwatchd.store import Record, Store
@@ -146,3 +146,19 @@ def test_what_status_does_not_need_is_not_imported():
     code = "import sys; from epochwatchd import status; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not set(HEAVY) & set(loaded)
+
+
+def test_what_was_not_delivered_is_listed(store, shown):
+    message = replace(MESSAGE, job="digits\x1b[31m")
+    store.record([Record(ROW, notices=[(message, ["team", "mail", "hook"])])], NOW)
+    [team], [mail] = store.pending("team"), store.pending("mail")
+    store.mark(team.id, "dead", "answered 404 no_service", (), None)
+    store.mark(mail.id, "pending", "answered 503", (), None)
+    _, lines, _ = shown()
+    told = [line for line in lines if line.startswith("channel ")]
+    assert [line.partition(" (")[0] for line in told] == [
+        "channel team: 1 dead letter", "channel mail: 1 message waits",
+    ]  # fmt: skip
+    assert told[0].endswith("): answered 404 no_service")
+    assert "\x1b" not in told[0]
+    assert not [line for line in shown(json=True)[1] if "channel " in line]

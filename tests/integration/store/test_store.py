@@ -8,7 +8,7 @@ from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
 from epochwatchd.model import Cause, Pace, Rhythm, Windows
-from epochwatchd.store import Record, Store, StoreRefused
+from epochwatchd.store import Letters, Record, Store, StoreRefused, read_letters
 
 
 def reopened(store, boot="this boot"):
@@ -145,3 +145,39 @@ def test_a_body_with_everything_in_it_survives(store):
     store.record([Record(ROW, workers=[worker((0.0, beat(1, body)))])], NOW)
     [(_, [restored], _)], [] = store.unfinished(NOW)
     assert restored.body == body
+
+
+def test_a_message_that_nobody_took_for_a_day_is_a_dead_letter_and_not_revived(store):
+    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
+    [letter] = store.pending("team")
+    store.mark(letter.id, "pending", "answered 503", (), None)
+    assert store.expire(NOW.wall + 86_399.0) == 0
+    assert store.expire(NOW.wall + 86_401.0) == 1
+    assert store.notification(letter.id) is None
+    assert store.revive_dead(NOW.wall + 86_401.0) == 0
+    [told] = read_letters(store.path)
+    assert told == Letters("team", "dead", 1, "digits", MESSAGE.kind, NOW.wall, "answered 503, not taken for a day")
+
+
+def test_recipients_that_were_served_are_known_after_a_restart(store):
+    store.record([Record(ROW, notices=[(MESSAGE, ["mail"])])], NOW)
+    [letter] = store.pending("mail")
+    store.mark(letter.id, "pending", "450", ("a@b.c",), None)
+    again = reopened(store)
+    assert [delivery.done for delivery in again.pending("mail")] == [("a@b.c",)]
+    again.close()
+
+
+def test_the_handle_of_an_incidents_first_message_is_kept(store):
+    store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (MESSAGE, ["team"]), (MESSAGE, ["hook"])])], NOW)
+    for number, delivery in enumerate([*store.pending("team"), *store.pending("hook")]):
+        store.mark(delivery.id, "delivered", None, (), f"handle {number}")
+    assert (store.handle_of("team", MESSAGE.id), store.handle_of("hook", MESSAGE.id)) == ("handle 0", "handle 2")
+    assert store.handle_of("team", "another") is None
+
+
+def test_what_is_open_is_known(store):
+    store.record([Record(ROW, opened=[incident()])], NOW)
+    assert store.open_incidents() == {incident().id}
+    store.record([Record(ROW, closed=[incident()])], NOW)
+    assert store.open_incidents() == frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
@@ -180,6 +182,7 @@ def exchange(options: HttpOptions, request: Request, judge: Callable[[Answer], _
 
 def _session() -> requests.Session:
     session = requests.Session()
+    session.trust_env = False  # it would look up proxies for this machine, too, and send passwords from ~/.netrc
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())
     return session
@@ -200,17 +203,23 @@ def _asked(session: requests.Session, options: HttpOptions, request: Request) ->
         timeout=_deadline.TOTAL_S,
         allow_redirects=False,
         stream=True,
-        auth=_no_netrc,
         proxies=_proxies(options, request.url),
-        verify=True if options.ca_file is None else _ca_file(options.ca_file),
+        verify=_trusted(options),
     )
 
 
-def _proxies(options: HttpOptions, url: str) -> dict[str, str] | None:
-    """The channel's proxy; none to loopback; else the environment's."""
+def _proxies(options: HttpOptions, url: str) -> dict[str, str]:
+    """The channel's proxy; none to this machine; else the environment's."""
     if options.proxy is not None:
         return dict.fromkeys(("http", "https"), options.proxy.get_secret_value())
-    return {"http": "", "https": ""} if urlsplit(url).hostname in LOOPBACK else None
+    return {} if urlsplit(url).hostname in LOOPBACK else get_environ_proxies(url)
+
+
+def _trusted(options: HttpOptions) -> str | bool:
+    """The certificates to trust: the channel's, the environment's, or the usual ones. Raises ChannelError."""
+    if options.ca_file is not None:
+        return _ca_file(options.ca_file)
+    return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
 
 
 def _ca_file(path: Path) -> str:
@@ -236,11 +245,6 @@ def _secret_parts(url: str) -> Iterator[str]:
     for text in (parts.netloc, parts.hostname, parts.username, parts.password, parts.path, parts.query):
         for part in (text or "", unquote(text or "")):
             yield from (word for word in (part, *re.split("[/&=]", part)) if len(word) >= SECRET_PART_MIN)
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an ``auth`` of ours, requests would send the user's password for this host from ``~/.netrc``."""
-    return request
 
 
 def _answer(response: requests.Response, secrets: list[str], limit: int) -> Answer:
