@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
-# Installs the system packages that some tests want (they are skipped without), where apt and root are there.
+# Installs what some tests want; they are skipped without. System packages come where apt and root are there.
+# With --servers, for CI: mail servers, Alertmanager, a desktop and synapse, too. Nobody wants these on a machine of his own.
 set -euo pipefail
 cd "$(dirname "$0")"
-[ -f e2e/systemd/apt-packages.txt ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
+lists=(e2e/systemd/apt-packages.txt)
+if [ "${1:-}" = --servers ]; then
+  lists+=(integration/alerting/apt-servers.txt)
+  synapse=../.venv/synapse
+  [ -x $synapse/bin/synctl ] || { python3 -m venv $synapse && $synapse/bin/python -m pip install --quiet matrix-synapse; } >/dev/null 2>&1 ||
+    echo "synapse cannot be installed here: its test will be skipped"
+fi
+[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=()
 while read -r package; do
   dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done < <(grep -v '^#' e2e/systemd/apt-packages.txt)
+done < <(cat "${lists[@]}" 2>/dev/null | grep -v '^#')
 [ ${#missing[@]} -eq 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"; } >/dev/null

@@ -18,7 +18,7 @@ def needs(*programs):
     """Skip the test where one of these is not installed."""
     for program in programs:
         if shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin") is None:
-            pytest.skip(f"{program} is not installed: tests/system-packages.sh installs it where root may")
+            pytest.skip(f"{program} is not installed: tests/system-packages.sh --servers installs it where root may")
 
 
 def free_port():

@@ -55,7 +55,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(crash, tmp_path):
         "import os, subprocess, sys, time; child = subprocess.Popen(['sleep', '600']);"
         "open(sys.argv[1], 'w').write(f'{os.getpid()} {child.pid}'); time.sleep(600)"
     )
-    given = {**python(hangs, tmp_path / "pids"), "timeout_s": 1.0}
+    given = {**python(hangs, tmp_path / "pids"), "timeout": "1s"}
     error = failure(given, crash)
     assert (error.refusal, str(error)) == ("later", "it was not done within 1 s and was killed")
     for pid in map(int, (tmp_path / "pids").read_text().split()):

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 from email import message_from_bytes
@@ -166,9 +167,9 @@ def post():
         at.chmod(0o755)
         smtp, imap = free_port(), free_port()
         certificate = certificates.issue(at)
-        for name, user in (("queue", "root"), ("data", "postfix"), ("mail", "nobody"), ("etc", "root"), ("run", "root")):
+        for name in ("queue", "data", "mail", "etc", "run"):
             (at / name).mkdir()
-            shutil.chown(at / name, user)
+            shutil.chown(at / name, {"data": "postfix", "mail": "nobody"}.get(name, "root"))
         known = {"at": at, "smtp": smtp, "imap": imap, "password": PASSWORD, "certificate": certificate.server}
         (at / "dovecot.conf").write_text(DOVECOT.format(**known))
         (at / "etc/main.cf").write_text(MAIN_CF.format(**known))
@@ -177,7 +178,8 @@ def post():
         log = stack.enter_context(open(at / "log", "wb"))
         stack.enter_context(running("dovecot", "-F", "-c", at / "dovecot.conf", stdout=log, stderr=log))
         stack.enter_context(running("postfix", "-c", at / "etc", "start-fg", stdout=log, stderr=log))
-        stack.callback(lambda: subprocess.run(["postfix", "-c", at / "etc", "stop"], check=False, stdout=log, stderr=log))
+        stop = ["postfix", "-c", at / "etc", "stop"]
+        stack.callback(lambda: subprocess.run(stop, check=False, stdout=log, stderr=log))
         until(lambda: listens(smtp) and listens(imap), "the mail server")
 
         def refuse(*lines):
@@ -233,6 +235,73 @@ def test_a_mailbox_that_is_not_there_is_refused_for_good(post, crash):
     assert refused.value.refusal == "channel"
 
 
+# Matrix, by Apprise
+
+SYNAPSE = Path(__file__).parents[3] / ".venv/synapse/bin/python"
+HOMESERVER = """
+server_name: localhost
+listeners: [{{port: {port}, bind_addresses: [127.0.0.1], type: http, tls: false, resources: [{{names: [client]}}]}}]
+database: {{name: sqlite3, args: {{database: {at}/homeserver.db}}}}
+media_store_path: {at}/media
+signing_key_path: {at}/signing.key
+log_config: {at}/log.yaml
+pid_file: {at}/homeserver.pid
+enable_registration: true
+enable_registration_without_verification: true
+report_stats: false
+trusted_key_servers: []
+"""
+
+
+class Matrix:
+    """A homeserver, with one user who has one room."""
+
+    def __init__(self, port):
+        self.port = port
+        self.token = None
+        about = {"username": "watchdog", "password": PASSWORD, "auth": {"type": "m.login.dummy"}}
+        self.token = self.ask("POST", "register", about)["access_token"]
+        self.room = self.ask("POST", "createRoom", {"preset": "private_chat", "room_version": "10"})["room_id"]
+
+    def ask(self, method, path, told=None):
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        url = f"http://127.0.0.1:{self.port}/_matrix/client/v3/{path}"
+        data = None if told is None else json.dumps(told).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method), timeout=10.0) as answer:
+            return json.load(answer)
+
+    def said(self):
+        """The texts of the room's messages, the latest first."""
+        room = urllib.parse.quote(self.room)
+        events = self.ask("GET", f"rooms/{room}/messages?dir=b&limit=20")["chunk"]
+        return [event["content"]["body"] for event in events if event["type"] == "m.room.message"]
+
+
+@pytest.fixture
+def matrix(tmp_path):
+    if not SYNAPSE.exists():
+        pytest.skip("synapse is not installed: tests/system-packages.sh --servers installs it")
+    port = free_port()
+    (tmp_path / "homeserver.yaml").write_text(HOMESERVER.format(port=port, at=tmp_path))
+    (tmp_path / "log.yaml").write_text("version: 1\n")
+    line = [SYNAPSE, "-m", "synapse.app.homeserver", "--config-path", tmp_path / "homeserver.yaml"]
+    subprocess.run([*line, "--generate-keys"], check=True, capture_output=True)
+    with open(tmp_path / "log", "wb") as log, running(*line, stdout=log, stderr=log):
+        until(lambda: answers(f"http://127.0.0.1:{port}/health"), "the homeserver")
+        yield Matrix(port)
+
+
+def test_a_matrix_room_gets_the_alert_by_apprise(matrix, crash):
+    where = f"127.0.0.1:{matrix.port}/{urllib.parse.quote(matrix.room)}"
+    send, _ = sending({"kind": "apprise", "url": f"matrix://watchdog:{PASSWORD}@{where}"})
+    assert send(told(crash)).said == "taken by 1"
+    [said] = matrix.said()
+    assert "💀 resnet50 <é> crashed on gpu01" in said
+    send, _ = sending({"kind": "apprise", "url": f"matrix://watchdog:wrong@{where}"})
+    with pytest.raises(ChannelError, match="did not take it"):
+        send(told(crash))
+
+
 # The desktop
 
 
@@ -245,7 +314,7 @@ def desktop(tmp_path, monkeypatch):
         reads, writes = os.pipe()
         said = {"stdout": log, "stderr": log}
         stack.enter_context(
-            running("Xvfb", "-displayfd", writes, "-screen", "0", "640x480x24", "-nolisten", "tcp", pass_fds=[writes], **said)
+            running("Xvfb", "-displayfd", writes, "-nolisten", "tcp", pass_fds=[writes], **said),
         )
         os.close(writes)
         with os.fdopen(reads) as told_by:

@@ -17,10 +17,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from epochwatchd.alerting.rendering import payload
 from epochwatchd.alerting.wording import one_line
+from epochwatchd.config.durations import parse_duration
 from epochwatchd.model import ChannelError, Limits, Message, Taken
 
 LIMITS = Limits(every_s=0.0)
 SAID_BYTES, SAID_CHARACTERS = 512, 120
+TIMEOUT_MOST_S = 600.0
 
 
 def _one_or_many(value: Any) -> Any:
@@ -28,12 +30,12 @@ def _one_or_many(value: Any) -> Any:
 
 
 class Options(BaseModel):
-    """``run``: the program and its arguments, as a list; no shell is between. ``timeout_s``: then it is killed."""
+    """``run``: the program and its arguments, as a list; no shell is between. ``timeout``: then it is killed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     run: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_one_or_many), Field(min_length=1)]
-    timeout_s: float = Field(default=20.0, gt=0, le=600)
+    timeout: Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=TIMEOUT_MOST_S)] = 20.0
 
 
 def notes(options: Options) -> list[str]:
@@ -57,9 +59,9 @@ def send(options: Options, message: Message) -> Taken:
         except OSError as e:
             raise ChannelError(f"{Path(options.run[0]).name} cannot be run: {e.strerror}", "channel") from None
         try:
-            status = process.wait(options.timeout_s)
+            status = process.wait(options.timeout)
         except subprocess.TimeoutExpired:
-            raise ChannelError(f"it was not done within {options.timeout_s:g} s and was killed") from None
+            raise ChannelError(f"it was not done within {options.timeout:g} s and was killed") from None
         finally:
             _end(process)
         if status != 0:
