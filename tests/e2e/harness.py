@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class Daemon:
             self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="e2e-")))
             self.beats = self.folder / "beats"
             self.beats.mkdir()
+            stack.callback(end_world, self.beats)
             self.env = {**world(self.folder), "EPOCHWATCH_DIR": str(self.beats), **self._given_env}
             self.hook = stack.enter_context(Hook(self._take))
             self.store = self.folder / "epochwatch.db"
@@ -169,6 +170,15 @@ class Daemon:
         """Run a command in this daemon's world to its end; gives the CompletedProcess."""
         options = {"env": self.env, "capture_output": True, "text": True, "timeout": DEADLINE_S, **options}
         return subprocess.run(list(map(str, line)), check=False, **options)
+
+
+def end_world(beats):
+    """Kill whatever still lives in the world of this folder: ranks, and children that left their parent's session."""
+    mark = f"EPOCHWATCH_DIR={beats}".encode()
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):  # it is gone, or another user's
+            if process.name.isdecimal() and mark in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 class Hook:

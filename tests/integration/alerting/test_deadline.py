@@ -41,7 +41,7 @@ class Peer:
         self.thread.start()
 
     def serve(self):
-        with self.server.accept()[0] as line, contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError), self.server.accept()[0] as line:
             line.settimeout(HEARD_S)
             for at, said in enumerate(self.says):
                 if at == 0 or line.recv(4096):
@@ -54,6 +54,8 @@ class Peer:
         self.was_left.set()
 
     def close(self):
+        with contextlib.suppress(OSError):
+            self.server.shutdown(socket.SHUT_RDWR)  # where nobody came, it waits no longer
         self.thread.join()
         self.server.close()
 
