@@ -79,3 +79,13 @@ def test_every_member_gets_it_and_one_that_has_it_is_enough(mirror, crash, refus
     send, _ = sending({"kind": "alertmanager", "url": [dead, dead]})
     with pytest.raises(ChannelError, match="Connection refused"):
         send(told(crash))
+
+
+def test_one_user_with_a_thousand_alerts_takes_none_of_anybody_elses():
+    def entry(user):
+        return {"labels": {"user": user}}
+
+    shown = {"victim": entry("mina"), **{f"a{n}": entry("attacker") for n in range(1000)}, "late": entry("jin")}
+    kept = alertmanager.within_limits(shown, 10)
+    assert [key for key in kept if not key.startswith("a")] == ["victim", "late"]
+    assert list(kept)[1:-1] == [f"a{n}" for n in range(992, 1000)]

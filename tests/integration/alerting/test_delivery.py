@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from telling import DictMemory
 
-from epochwatchd.alerting.delivery import PARKED_S, REFRESH_EVERY_S, Channel, Deliverer
+from epochwatchd.alerting.delivery import PARKED_S, PROBED_S, REFRESH_EVERY_S, Channel, Deliverer
 from epochwatchd.alerting.rendering import render
 from epochwatchd.model import ChannelError, Delivery, Limits, Taken
 
@@ -263,6 +263,52 @@ def test_a_channel_that_takes_nothing_is_parked_and_tried_again_after_a_day(post
 
     asyncio.run(story())
     assert "epochwatchd test-alert team" in caplog.text
+
+
+def test_a_message_that_a_channel_refuses_like_a_wrong_token_silences_nobody_else(post):
+    """A word in it may be enough: some firewalls answer 403 to what looks like an attack."""
+
+    async def story():
+        now, outbox, got = [100.0], ListOutbox(post(1, "x"), post(2, "y"), post(3, "z")), []
+
+        def peer(message):
+            got.append((message.notification.run, "\n" in message.text))
+            if message.notification.run == "1":
+                raise ChannelError("answered 403", "channel")
+            return Taken("ok")
+
+        async with delivering(outbox, channels=channels(team=peer), clock=lambda: now[0]) as deliverer:
+            await outbox.until(lambda: outbox.failed)
+            now[0] += PROBED_S
+            deliverer.wake()
+            await outbox.until(lambda: outbox.dead)
+            await outbox.until(lambda: sorted(outbox.delivered) == [2, 3])
+            assert deliverer.parked() == {}
+        assert outbox.dead == [(1, "answered 403")]
+        assert sorted(got) == [("1", False), ("1", True), ("1", True), ("2", True), ("3", True)]
+
+    asyncio.run(story())
+
+
+def test_a_parked_channel_gets_a_new_message_once_a_minute_at_most_and_the_old_ones_when_it_takes_one(post):
+    async def story():
+        now, outbox = [100.0], ListOutbox(post(1, "x"))
+        peer = Peer(*[ChannelError("answered 401", "channel")] * 2)
+        async with delivering(outbox, channels=channels(team=peer), clock=lambda: now[0]) as deliverer:
+            await outbox.until(lambda: len(outbox.failed) == 1)
+            outbox.put(post(2, "y"))
+            deliverer.wake()
+            now[0] += PROBED_S
+            deliverer.wake()
+            await outbox.until(lambda: len(outbox.failed) == 2)
+            assert deliverer.parked() == {"team": "answered 401"}
+            now[0] += PROBED_S
+            outbox.put(post(3, "z"))
+            deliverer.wake()
+            await outbox.until(lambda: sorted(outbox.delivered) == [1, 2, 3])
+        assert peer.got[:3] == ["1", "2", "3"]
+
+    asyncio.run(story())
 
 
 def test_a_parked_channel_is_tried_again_when_the_configuration_is_read(post):

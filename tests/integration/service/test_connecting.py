@@ -11,6 +11,7 @@ import pytest
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.config import load
 from epochwatchd.model import ChannelError
+from epochwatchd.service import paths
 from epochwatchd.service.channel_memory import FileMemory
 from epochwatchd.service.connecting import connected, notes
 
@@ -62,6 +63,27 @@ def test_what_is_remembered_is_its_owners_and_outlives_what_was_cut_off(tmp_path
     assert memory.load() == {"refresh_token": "two"}
     assert stat.S_IMODE(os.stat(tmp_path / "channels" / "kakao.json").st_mode) == 0o600
     assert [path.name for path in (tmp_path / "channels").iterdir()] == ["kakao.json"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_saves_belongs_to_the_daemon(tmp_path):
+    os.chown(tmp_path, 54321, 54321)
+    memory = FileMemory(tmp_path / "channels" / "kakao.json")
+    memory.save({"refresh_token": "one"})
+    memory.save({"refresh_token": "two"})
+    assert {path.stat().st_uid for path in tmp_path.rglob("*")} == {54321}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone asks for the service")
+def test_root_tries_a_channel_with_what_the_service_remembers(tmp_path, monkeypatch):
+    service, env = tmp_path / "service", {"XDG_STATE_HOME": str(tmp_path / "home")}
+    monkeypatch.setattr(paths, "SERVICE_STATE", service)
+    own = tmp_path / "home/epochwatch/channels/kakao.json"
+    assert paths.memory_path("kakao", None, env) == own
+    FileMemory(service / "channels/kakao.json").save({})
+    assert paths.memory_path("kakao", None, env) == service / "channels/kakao.json"
+    FileMemory(own).save({})
+    assert paths.memory_path("kakao", None, env) == own
 
 
 def test_a_memory_that_cannot_be_read_is_told(tmp_path):

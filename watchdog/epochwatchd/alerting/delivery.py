@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
@@ -27,8 +27,9 @@ BACK_OFF_FIRST_S = 2.0
 BACK_OFF_MOST_S = 300.0
 RETRY_AFTER_MOST_S = 3600.0
 """What a peer asks for is obeyed up to this: a mistaken header must not silence a channel for days."""
-PARKED_S = 86400.0
-"""A channel that takes nothing as it is configured is tried again so often; and when the configuration is read."""
+PARKED_S, PROBED_S = 86400.0, 60.0
+"""A channel that takes nothing as it is configured gets the same message again so often; and another one, if there is
+one, so much later: it may have been the message, and nobody's message must silence the channel for the others."""
 REFRESH_EVERY_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -50,13 +51,6 @@ class Channel:
     limits: Limits
     memory: Memory
     refresh: Callable[[Memory, frozenset[str]], None] | None = None
-
-
-class Parked(NamedTuple):
-    """Why a channel gets nothing for now, and until when it does not."""
-
-    reason: str
-    until: float
 
 
 class Outbox(Protocol):
@@ -88,6 +82,8 @@ class Lane:
     """One channel: what waits for it, and how it fares.
 
     plain: messages that it did not take as they are; their headline alone is tried.
+    parked: why it takes nothing; None if it does. ``closed_until``: before that nothing is tried.
+    doubted: messages with which it took nothing. ``blamed``: those of them that it took others after.
     failures: attempts that failed in a row.
     """
 
@@ -99,7 +95,10 @@ class Lane:
     turns: Turns = field(default_factory=Turns)
     deliveries: dict[int, Delivery] = field(default_factory=dict)
     plain: set[int] = field(default_factory=set)
-    parked: Parked | None = None
+    doubted: set[int] = field(default_factory=set)
+    blamed: set[int] = field(default_factory=set)
+    parked: str | None = None
+    closed_until: float = 0.0
     failures: int = 0
     refresh_at: float = 0.0
     is_closed: bool = False
@@ -107,7 +106,12 @@ class Lane:
     @property
     def not_before(self) -> float:
         """Nothing goes before this time."""
-        return max(self.pace.next_at, self.parked.until if self.parked else 0.0)
+        return max(self.pace.next_at, self.closed_until)
+
+    def open(self) -> None:
+        """It takes messages, or may: what waited for that is due."""
+        self.turns.flush()
+        self.parked, self.closed_until = None, 0.0
 
 
 class Deliverer:
@@ -144,7 +148,7 @@ class Deliverer:
         for name, channel in channels.items():
             if name in self._lanes:
                 self._lanes[name].channel = channel
-                self._lanes[name].parked = None
+                self._lanes[name].open()
                 self._lanes[name].woken.set()
             else:
                 self._lanes[name] = _lane(name, channel)
@@ -161,7 +165,7 @@ class Deliverer:
 
     def parked(self) -> dict[str, str]:
         """The channels that take nothing for now, and why."""
-        return {name: lane.parked.reason for name, lane in self._lanes.items() if lane.parked}
+        return {name: lane.parked for name, lane in self._lanes.items() if lane.parked}
 
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more, and wait so long for what is being sent to be done and marked."""
@@ -215,7 +219,6 @@ class Deliverer:
         if isinstance(result, ChannelError):
             _log_failure(lane, result)
             lane.failures += 1
-            self._park(lane, result)
         else:
             self._well(lane)
 
@@ -244,30 +247,35 @@ class Deliverer:
     def _well(self, lane: Lane) -> None:
         if lane.failures:
             log.info("channel %s: takes messages again", lane.name)
-        if lane.failures > 1:
-            lane.turns.flush()
-        lane.failures, lane.parked = 0, None
+        if lane.parked or lane.failures > 1:
+            lane.open()
+        lane.blamed |= lane.doubted
+        lane.doubted.clear()
+        lane.failures = 0
 
     def _refused(self, lane: Lane, delivery: Delivery, notification: Notification, error: ChannelError) -> None:
         """Later, once more as a plain headline, or never."""
-        is_last = error.refusal == "message" and (delivery.id in lane.plain or lane.channel.limits.text is None)
+        is_its_own = error.refusal == "message" or (error.refusal == "channel" and delivery.id in lane.blamed)
+        is_last = is_its_own and (delivery.id in lane.plain or lane.channel.limits.text is None)
         done = tuple(dict.fromkeys([*delivery.done, *error.done]))
         delivery = lane.deliveries[delivery.id] = delivery._replace(attempts=delivery.attempts + 1, done=done)
         self._outbox.mark(delivery, "dead" if is_last else "pending", str(error))
         if is_last:
             self._done(lane, delivery)
             _log_dead(lane, notification, error)
-        elif error.refusal == "message":
+        elif is_its_own:
             log.warning("channel %s: %s; the headline alone is sent", lane.name, error)
             lane.plain.add(delivery.id)
-        else:
+        elif error.refusal == "later":
             self._put_off(lane, delivery, error)
-            self._park(lane, error)
+        else:
+            self._park(lane, delivery, error)
 
     def _done(self, lane: Lane, delivery: Delivery) -> None:
         lane.turns.done(delivery.id)
         lane.deliveries.pop(delivery.id, None)
-        lane.plain.discard(delivery.id)
+        for known in (lane.plain, lane.doubted, lane.blamed):
+            known.discard(delivery.id)
 
     def _put_off(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
         """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either.
@@ -277,24 +285,27 @@ class Deliverer:
         """
         now = self._clock()
         asked_s = min(error.wait_s or 0.0, RETRY_AFTER_MOST_S)
-        if error.wait_s is not None and error.refusal == "later":
+        if error.wait_s is not None:
             lane.pace.refused(now, asked_s)
-        if error.refusal == "later":
-            _log_failure(lane, error)
+        _log_failure(lane, error)
         lane.failures += 1
-        wait_s = 0.0 if error.refusal in ("channel", "until") else max(asked_s, self._back_off(delivery.attempts))
-        lane.turns.put_off(delivery.id, now + wait_s, in_outage=lane.failures > 1)
+        due_at = now + max(asked_s, self._back_off(delivery.attempts))
+        lane.turns.put_off(delivery.id, due_at, in_outage=lane.failures > 1)
 
-    def _park(self, lane: Lane, error: ChannelError) -> None:
-        """Send nothing over a channel that takes nothing as it is configured, or before a time."""
-        if error.refusal not in ("channel", "until"):
-            return
-        wait_s = PARKED_S if error.refusal == "channel" or error.wait_s is None else error.wait_s
-        lane.parked = Parked(str(error), self._clock() + wait_s)
-        log.error(
-            "channel %s: %s; it gets nothing for %.0f min, or until the configuration is read again: mend it "
-            "(`epochwatchd test-alert %s`), then reload", lane.name, error, wait_s / 60, lane.name,
-        )  # fmt: skip
+    def _park(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
+        """It takes nothing as it is configured, or nothing before a time: a quota's end."""
+        now, is_quota = self._clock(), error.refusal == "until"
+        lane.closed_until = now + (error.wait_s or PARKED_S if is_quota else PROBED_S)
+        lane.turns.put_off(delivery.id, lane.closed_until if is_quota else now + PARKED_S, in_outage=True)
+        if not is_quota:
+            lane.doubted.add(delivery.id)
+        if lane.parked is None:
+            log.error(
+                "channel %s: %s; it takes nothing: mend it (`epochwatchd test-alert %s`), then reload",
+                lane.name, error, lane.name,
+            )  # fmt: skip
+        lane.parked = str(error)
+        lane.failures += 1
 
 
 def _lane(name: str, channel: Channel) -> Lane:

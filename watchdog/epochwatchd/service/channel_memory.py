@@ -11,7 +11,7 @@ from typing import Any
 from epochwatchd.model import ChannelError
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 16 * 1024 * 1024
 
 
 class FileMemory:
@@ -35,20 +35,30 @@ class FileMemory:
 
     def save(self, known: Mapping[str, Any]) -> None:
         """Keep this from now on. It outlives a power cut when this returns. Raises ChannelError."""
-        unfinished = self._path.with_name(f"{self._path.name}.new")
+        unfinished, parent = self._path.with_name(f"{self._path.name}.new"), self._path.parent
         try:
-            self._path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            if not parent.exists():
+                parent.mkdir(mode=FOLDER_MODE, parents=True)
+                _give(parent, parent.parent)
             unfinished.unlink(missing_ok=True)
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+            _give(descriptor, parent)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(json.dumps(known).encode())
                 file.flush()
                 os.fsync(file.fileno())
             unfinished.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY)
+            folder = os.open(parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
         except OSError as e:
             raise ChannelError(f"{self._path} cannot be written: {e.strerror}") from None
+
+
+def _give(what: int | Path, around: Path) -> None:
+    """Root, who tries a channel by hand, leaves it to whom the folder around it belongs: the daemon's user."""
+    if os.geteuid() == 0:
+        owner = around.stat()
+        os.chown(what, owner.st_uid, owner.st_gid)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from epochwatchd.alerting.channels._http import HttpOptions, HttpUrl, Request, by_status, exchange
+from epochwatchd.alerting.cutting import fit
 from epochwatchd.model import ChannelError, Limits, Memory, Message, Taken
 from epochwatchd.verdicts import VERDICTS
 
@@ -21,9 +22,10 @@ LIMITS = Limits(every_s=0.1)
 SHOWN_S = 300.0
 """An alert that is not posted again ends by itself after so long."""
 ENDS_SHOWN_S = 3600.0
-ALERTS_MAX = 1000
-"""Of a mirror: the newest."""
-LABEL_MAX = 300
+ALERTS_MAX = 500
+"""So many are shown. Of more, those of the user who has most go, the oldest first."""
+LABEL_MAX, SUMMARY_MAX = 300, 400
+DESCRIPTION = Limits(2000)
 
 
 def _one_or_many(value: Any) -> Any:
@@ -54,7 +56,7 @@ def send(options: Options, message: Message) -> Taken:
         answer = _post(options, [_alert(entry, now)])
     else:
         answer = _post(options, [_alert(entry, now + SHOWN_S)])
-        shown = dict(list({**shown, notification.id: entry}.items())[-ALERTS_MAX:])
+        shown = within_limits({**shown, notification.id: entry})
     message.memory.save(shown)
     return answer
 
@@ -69,6 +71,16 @@ def refresh(options: Options, memory: Memory, open_incidents: frozenset[str]) ->
     _post(options, alerts)
     if goes_on.keys() != shown.keys():
         memory.save(goes_on)
+
+
+def within_limits(shown: Mapping[str, Any], most: int = ALERTS_MAX) -> dict[str, Any]:
+    """At most so many entries, the latest last; whoever has most of them loses the oldest."""
+    kept = dict(shown)
+    while len(kept) > most:
+        users = [entry["labels"].get("user") for entry in kept.values()]
+        heaviest = max(users, key=users.count)
+        del kept[next(key for key, entry in kept.items() if entry["labels"].get("user") == heaviest)]
+    return kept
 
 
 def _goes_on(key: str, entry: Mapping[str, Any], open_incidents: frozenset[str], now: float) -> bool:
@@ -91,7 +103,7 @@ def _labels(message: Message) -> dict[str, str]:
 
 
 def _annotations(message: Message) -> dict[str, str]:
-    return {"summary": message.headline, "description": message.rest}
+    return {"summary": message.headline[:SUMMARY_MAX], "description": fit(message.rest, DESCRIPTION)}
 
 
 def _alert(entry: Mapping[str, Any], ends_wall: float) -> dict[str, Any]:
