@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": ("run the daemon in the foreground", "epochwatchd serve -c /etc/epochwatch/config.yaml"),
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
+    "login": ("log in to a channel that wants it: KakaoTalk", "epochwatchd login kakao"),
     "status": (
         "show the runs that go on or ended in the last day, their verdicts and progress",
         "epochwatchd status --json",
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("-v", "--verbose", action="store_true", help="log every step")
         if name == "test-alert":
             command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
+        if name == "login":
+            command.add_argument("channel", nargs="?", metavar="CHANNEL", help="its name in the configuration")
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON list, for programs")
             command.add_argument("--all", action="store_true", help="every run, also those that ended long ago")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import secrets
 import socket
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -23,6 +25,7 @@ from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import ChannelError, EpochwatchError, Message, Notification
 from epochwatchd.service.bootstrap import serve
 from epochwatchd.service.connecting import connected, notes
+from epochwatchd.service.login import awaited
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
 
@@ -145,4 +148,22 @@ def _test_notification() -> Notification:
     )
 
 
-_COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert}
+def _login(config: Config, arguments: argparse.Namespace) -> int:
+    able = [name for name, channel in config.channels.items() if hasattr(KINDS[channel.kind], "login_url")]
+    name = arguments.channel or (able[0] if len(able) == 1 else None)
+    if name not in able:
+        known = ", ".join(able) or "none; add one of kind kakao"
+        print(f"epochwatchd: which channel? Those that want a login: {known}", file=sys.stderr)
+        return MISTAKE
+    kind: Any = KINDS[config.channels[name].kind]
+    options: Any = config.channels[name].options
+    state = secrets.token_urlsafe(16)
+    print(f"1. Open this page in a browser, log in and agree:\n\n   {kind.login_url(options, state)}\n")
+    print(f"2. The browser then goes to {options.redirect_uri}?code=… If that page does not open, copy its address")
+    print("   and paste it here:", flush=True)
+    kind.log_in(options, connected(config, os.environ)[name].memory, awaited(options.redirect_uri, sys.stdin), state)
+    print(f"ok  {name}: logged in. Try it: epochwatchd test-alert {name}")
+    return OK
+
+
+_COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login}

@@ -80,9 +80,11 @@ def test_root_tries_a_channel_with_what_the_service_remembers(tmp_path, monkeypa
     monkeypatch.setattr(paths, "SERVICE_STATE", service)
     own = tmp_path / "home/epochwatch/channels/kakao.json"
     assert paths.memory_path("kakao", None, env) == own
-    FileMemory(service / "channels/kakao.json").save({})
+    service.mkdir()
+    (service / "epochwatch.db").touch()
     assert paths.memory_path("kakao", None, env) == service / "channels/kakao.json"
-    FileMemory(own).save({})
+    own.parent.mkdir(parents=True)
+    (own.parents[1] / "epochwatch.db").touch()
     assert paths.memory_path("kakao", None, env) == own
 
 

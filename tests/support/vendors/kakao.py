@@ -6,6 +6,7 @@ import urllib.parse
 from vendors import Vendor, said
 
 KEY, SECRET, LINK = "geheim-rest-key-0123456789", "geheim-client-secret", "https://lab.example.com"
+CODE, REDIRECT = "geheim-code-0123456789", "http://localhost:8766/kakao"
 FRIENDS = ("uuid-1", "uuid-2")
 
 
@@ -24,7 +25,7 @@ class Kakao(Vendor):
     def __init__(self):
         super().__init__()
         self.refresh, self.access, self.count = "geheim-refresh-0", "geheim-access-0", 0
-        self.rotates = False
+        self.rotates, self.redirect = False, REDIRECT
 
     def options(self, url, **more):
         given = {"rest_api_key": KEY, "client_secret": SECRET, "link": LINK, "api": url, "auth": url, **more}
@@ -53,12 +54,15 @@ class Kakao(Vendor):
     def renew(self, form):
         if (form.get("client_id"), form.get("client_secret")) != (KEY, SECRET):
             return said(401, {"error": "invalid_client", "error_code": "KOE010"})
-        if form.get("refresh_token") != self.refresh:
+        if form.get("grant_type") == "authorization_code":
+            if (form.get("code"), form.get("redirect_uri")) != (CODE, self.redirect):
+                return said(400, {"error": "invalid_grant", "error_code": "KOE320"})
+        elif form.get("refresh_token") != self.refresh:
             return said(400, {"error": "invalid_grant", "error_code": "KOE322"})
         self.count += 1
         self.access = f"geheim-access-{self.count}"
         told = {"access_token": self.access, "token_type": "bearer", "expires_in": 21599}
-        if self.rotates:
+        if self.rotates or form["grant_type"] == "authorization_code":
             self.refresh = f"geheim-refresh-{self.count}"
             told["refresh_token"] = self.refresh
         return said(200, told)

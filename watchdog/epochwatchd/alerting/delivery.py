@@ -219,6 +219,7 @@ class Deliverer:
         if isinstance(result, ChannelError):
             _log_failure(lane, result)
             lane.failures += 1
+            lane.parked = str(result) if result.refusal == "channel" else lane.parked
         else:
             self._well(lane)
 

@@ -162,9 +162,10 @@ def store_path(configured: Path | None, env: Mapping[str, str]) -> Path:
 
 def memory_path(channel: str, configured: Path | None, env: Mapping[str, str]) -> Path:
     """What a channel must not forget: a file beside the database. Root, who tries a channel, means the service's."""
-    name = Path("channels") / f"{channel}.json"
-    own, of_service = store_path(configured, env).parent / name, SERVICE_STATE / name
-    return of_service if os.geteuid() == 0 and not own.exists() and of_service.exists() else own
+    store, of_service = store_path(configured, env), SERVICE_STATE / STORE_NAME
+    if os.geteuid() == 0 and not store.exists() and of_service.exists():
+        store = of_service
+    return store.parent / "channels" / f"{channel}.json"
 
 
 def user_state(env: Mapping[str, str]) -> Path:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr
 
@@ -20,9 +22,10 @@ from epochwatchd.model import ChannelError, Limits, Memory, Message, Refusal, Ta
 
 LIMITS = Limits(text=200, rings=False)
 RECIPIENTS_MAX = 5
-RENEWED_BEFORE_S = 600.0
+RENEWED_BEFORE_S, RENEWED_EVERY_S = 600.0, 7 * 86400.0
+"""An access token is renewed so long before its end; and without a message once a week, so that the login stays."""
 SEOUL = timezone(timedelta(hours=9))
-LOGIN = "log in again"
+LOGIN = "log in again (`epochwatchd login`)"
 TRANSIENT, QUOTA = (-1, -7, -603), (-10, -532, -533, -536)
 TOKEN_INVALID, SCOPE_MISSING = -401, -402
 SET_UP = (-3, -4, -5, -6, -501, -530, SCOPE_MISSING)
@@ -36,13 +39,14 @@ def _one_or_many(value: Any) -> Any:
 class Options(HttpOptions):
     """``rest_api_key``: the app's; ``client_secret`` where it is switched on; ``link``: a page of a registered domain.
 
-    ``to``: ``me``, or the uuids of friends.
+    ``to``: ``me``, or the uuids of friends. ``redirect_uri``: as it is registered in the app, for the login.
     """
 
     rest_api_key: SecretStr = Field(min_length=1)
     client_secret: SecretStr | None = None
     link: str = Field(min_length=1)
     to: Annotated[str | tuple[str, ...], BeforeValidator(_one_or_many)] = "me"
+    redirect_uri: ServerUrl = "http://localhost:8766/kakao"
     api: ServerUrl = "https://kapi.kakao.com"
     auth: ServerUrl = "https://kauth.kakao.com"
 
@@ -138,26 +142,62 @@ def _renewed(options: Options, memory: Memory) -> str:
     if not known.get("refresh_token"):
         raise ChannelError(f"nobody has logged in: {LOGIN}", "channel")
     refresh = SecretStr(str(known["refresh_token"]))
-    form = {
-        "grant_type": "refresh_token",
-        "client_id": options.rest_api_key.get_secret_value(),
-        "refresh_token": refresh.get_secret_value(),
-    }
-    secrets = [refresh, options.rest_api_key]
+    said = _tokens(options, {"grant_type": "refresh_token", "refresh_token": refresh.get_secret_value()}, refresh)
+    memory.save({**known, **_kept(said)})
+    return str(said["access_token"])
+
+
+def _tokens(options: Options, asked: Mapping[str, str], *secrets: SecretStr) -> dict[str, Any]:
+    form, hidden = {"client_id": options.rest_api_key.get_secret_value(), **asked}, [*secrets, options.rest_api_key]
     if options.client_secret is not None:
         form["client_secret"] = options.client_secret.get_secret_value()
-        secrets.append(options.client_secret)
-    url = f"{options.auth}/oauth/token"
-    said = exchange(options, Request(url, form=form, secrets=tuple(secrets)), _judged_tokens, whole=True)
-    memory.save(
-        {
-            **known,
-            "access_token": said["access_token"],
-            "expires_wall": time.time() + float(said.get("expires_in", 0)),
-            **({"refresh_token": said["refresh_token"]} if said.get("refresh_token") else {}),
-        }
-    )
-    return str(said["access_token"])
+        hidden.append(options.client_secret)
+    request = Request(f"{options.auth}/oauth/token", form=form, secrets=tuple(hidden))
+    return exchange(options, request, _judged_tokens, whole=True)
+
+
+def _kept(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of Kakao's answer what is to be remembered."""
+    now = time.time()
+    kept = {"access_token": said["access_token"], "expires_wall": now + float(said.get("expires_in", 0))}
+    new = {"refresh_token": said["refresh_token"]} if said.get("refresh_token") else {}
+    return {**kept, **new, "renewed_wall": now}
+
+
+def refresh(options: Options, memory: Memory, _: frozenset[str]) -> None:
+    """Renew the tokens once a week, with nothing to send: a login that is not used ends after two months."""
+    known = memory.load()
+    if known.get("refresh_token") and time.time() - known.get("renewed_wall", 0.0) > RENEWED_EVERY_S:
+        _renewed(options, memory)
+
+
+# The login
+
+
+def login_url(options: Options, state: str) -> str:
+    """The page on which its user logs in and agrees; it leads to ``redirect_uri``, with a code and this ``state``."""
+    asked = {
+        "client_id": options.rest_api_key.get_secret_value(),
+        "redirect_uri": options.redirect_uri,
+        "response_type": "code",
+        "scope": "talk_message" if options.to == "me" else "talk_message,friends",
+        "state": state,
+    }
+    return f"{options.auth}/oauth/authorize?{urlencode(asked)}"
+
+
+def log_in(options: Options, memory: Memory, address: str, state: str) -> None:
+    """Take the tokens for the code in the address that the login led to; a bare code will do. Raises ChannelError."""
+    told = dict(parse_qsl(urlsplit(address).query))
+    if "error" in told:
+        raise ChannelError(f"the login was refused: {told.get('error_description') or told['error']}", "channel")
+    if told.get("state", state) != state:
+        raise ChannelError("this address is of another login: open the one above", "channel")
+    code = SecretStr(told.get("code", "" if "/" in address else address))
+    if not code.get_secret_value():
+        raise ChannelError("there is no code in this address", "channel")
+    asked = {"grant_type": "authorization_code", "redirect_uri": options.redirect_uri, "code": code.get_secret_value()}
+    memory.save({**memory.load(), **_kept(_tokens(options, asked, code))})
 
 
 def _judged_tokens(answer: Answer) -> dict[str, Any]:
