@@ -28,7 +28,7 @@ def test_slack_gets_the_headline_in_bold_and_the_rest_between_fences(notificatio
     assert message["text"].startswith("💀 &lt;a&amp;b&gt; crashed on gpu01")
     first, second = (block["text"]["text"] for block in message["blocks"])
     assert first == f"*{message['text']}*"
-    assert second.startswith("```When: ")
+    assert second.startswith("```Why: ")
     assert second.endswith("```")
 
 
@@ -65,7 +65,7 @@ def test_a_mail_that_is_sent_again_is_the_same_mail(notification):
 def test_a_mail_says_the_headline_the_time_and_the_whole_text(notification):
     rendered = render(notification(), "ko")
     mail = sent(rendered)
-    assert mail["Subject"] == "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)"
+    assert mail["Subject"] == "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 강제 종료 (OOM)"
     assert mail["Date"].datetime.isoformat() == "2026-11-20T12:15:00+00:00"
     assert mail["From"].addresses[0].display_name == "플랫라인"
     assert mail.get_body(("plain",)).get_content().strip() == rendered.text

@@ -10,7 +10,7 @@ from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.wording import placeholders
 from epochwatchd.model import Kind
 
-TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
+TABLES = ("KINDS", "HEADLINES", "REASONS", "TIMES", "BRIEF", "CAUSES", "ADVICE", "LABELS", "DURATIONS")
 TEXTS = ("ON_HOST", "RANKED", "CORE_DUMPED", "STANDS")
 KINDS = typing.get_args(Kind)
 

@@ -1,8 +1,10 @@
 from datetime import timedelta, timezone
+from typing import get_args
 
 import pytest
 
 from epochwatchd.alerting.rendering import EVIDENCE_LINES, LINE_MAX, bare, payload, render
+from epochwatchd.model import CauseCode, Kind
 
 
 def first_line(notification):
@@ -15,8 +17,9 @@ def cause(code, evidence=(), **details):
 
 def test_a_crash_is_told_with_all_that_is_known(notification):
     assert render(notification(), "en").text.splitlines() == [
-        "💀 resnet50 crashed on gpu01: killed by SIGKILL: the kernel ran out of memory",
+        "💀 resnet50 crashed on gpu01: out of memory (OOM-killed)",
         "",
+        "Why: killed by SIGKILL: the kernel ran out of memory",
         "When: 2026-11-20 12:00:00 UTC, after 1 h 25 min",
         "Progress: epoch 12/90 · step 15,360 · loss 0.31 · acc 0.912",
         "Where: gpu01 · pid 4242 · run b71c09aa42d1 · user mina",
@@ -30,16 +33,17 @@ def test_a_crash_is_told_with_all_that_is_known(notification):
 
 def test_a_crash_is_told_in_korean(notification):
     assert render(notification(), "ko").text.splitlines() == [
-        "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)",
+        "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 강제 종료 (OOM)",
         "",
+        "원인: 메모리 부족으로 커널이 강제 종료함 (SIGKILL)",
         "시각: 2026-11-20 12:00:00 UTC, 실행 1시간 25분 만에",
-        "진행: 에폭 12/90 · 스텝 15,360 · 손실 0.31 · acc 0.912",
+        "진행: 에폭 12/90 · 스텝 15,360 · loss 0.31 · acc 0.912",
         "위치: gpu01 · pid 4242 · run b71c09aa42d1 · 사용자 mina",
         "",
-        "근거:",
+        "로그:",
         "  exit status -9",
         "",
-        "다음: DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",
+        "조치: DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",
     ]
 
 
@@ -132,12 +136,12 @@ def test_each_cause_is_one_sentence(notification, kind, given, sentence):
 
 
 HEADLINES = [
-    ({"kind": "silent", "cause": None}, "🔇 resnet50 has been silent for 15 min on gpu01"),
-    ({"kind": "silent", "cause": None, "host": ""}, "🔇 resnet50 has been silent for 15 min"),
-    ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) has been silent for 15 min on gpu01"),
-    ({"kind": "silent", "cause": None, "reason": "repeat"}, "🔇 Still: resnet50 has been silent for 15 min on gpu01"),
-    ({"kind": "stalled", "cause": None, "reason": "escalated"}, "🐌 Now worse: resnet50 has stalled on gpu01"),
-    ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 beats again on gpu01, after 15 min of silence"),
+    ({"kind": "silent", "cause": None}, "🔇 resnet50 is stuck on gpu01, no progress for 15 min"),
+    ({"kind": "silent", "cause": None, "host": ""}, "🔇 resnet50 is stuck, no progress for 15 min"),
+    ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) is stuck on gpu01, no progress for 15 min"),
+    ({"kind": "lost", "cause": None, "reason": "repeat"}, "📡 [still] lost contact with resnet50 on gpu01"),
+    ({"kind": "stalled", "cause": None, "reason": "escalated"}, "🐌 [now worse] resnet50 has stalled on gpu01"),
+    ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 is moving again on gpu01, after 15 min"),
     ({"kind": "overdue", "status": "resolved"}, "🟢 resnet50 is no longer overdue on gpu01, after 15 min"),
     ({"kind": "missing", "cause": None}, "👻 resnet50 never began on gpu01"),
     ({"kind": "missing", "status": "resolved"}, "🟢 resnet50 began after all on gpu01, 15 min late"),
@@ -263,17 +267,48 @@ def test_a_crash_has_no_time_to_go(notification):
 def test_a_failure_of_a_known_class_is_called_by_its_name_and_brings_its_advice(notification):
     known = cause("exception", type="torch.OutOfMemoryError", message="CUDA out of memory.", failure="cuda_oom")
     text = render(notification(cause=known), "en").text
-    assert text.splitlines()[0].endswith("the GPU ran out of memory: torch.OutOfMemoryError: CUDA out of memory.")
+    assert text.splitlines()[0].endswith("crashed on gpu01: the GPU ran out of memory")
+    assert "Why: the GPU ran out of memory: torch.OutOfMemoryError: CUDA out of memory." in text
     assert "Next: lower the batch size" in text
 
 
 def test_a_short_message_is_the_headline_and_what_to_do(notification):
     paragraphs = render(notification(), "en", style="short").text.split("\n\n")
     assert paragraphs[0].startswith("💀 resnet50 crashed on gpu01")
-    assert [p.partition(" ")[0] for p in paragraphs[1:]] == ["Next:"]
+    assert [p.partition(" ")[0] for p in paragraphs[1:]] == ["Why:", "Next:"]
 
 
 def test_where_words_break_a_few_plain_ones_are_left(notification):
     said = bare(notification())
     assert said.text == "resnet50: crashed (firing) oom_kill"
     assert said.cause["text"] == "oom_kill"
+
+
+DETAILS = dict.fromkeys(
+    ("type", "message", "signal", "core", "status", "reason", "epoch", "epochs", "step", "steps", "gpus", "child",
+     "child_pid", "child_signal", "at", "pid", "problem", "file", "channel", "run", "runs", "user", "times", "host"),
+    "ㄱ: 긴 이름 " * 60,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("details", [{}, DETAILS], ids=["nothing known", "everything at its longest"])
+@pytest.mark.parametrize("name", ["resnet50", "학습💀" * 128])
+def test_every_headline_is_eighty_characters_with_one_colon_and_the_cause_stands_whole(
+    notification, language, details, name
+):
+    for kind in get_args(Kind):
+        for code in get_args(CauseCode):
+            told = notification(kind=kind, job=name, host="gpu01", cause=cause(code, **details))
+            said = render(told, language)
+            headline = first_line(said)
+            assert len(headline) <= 80
+            assert headline.count(": ") <= 1
+            assert not set(headline) & set("{}")
+            assert said.cause["text"] in said.text
+            assert name[:10] in headline or kind in ("watchdog", "overdue")
+
+
+def test_of_a_long_name_both_ends_are_told(notification):
+    told = notification(job="sweep-" + "x" * 100 + "-lr-0.7", cause=None)
+    assert first_line(render(told, "en")) == "💀 sweep-xxxxxxxxxxx…xxxxxxxxxxx-lr-0.7 crashed on gpu01"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 EVIDENCE_LINES = 15
 LINE_MAX = 200
-HEADLINE_MAX = 400
+HEADLINE_MAX, HEADLINE_JOB = 80, 36
+"""A lock screen shows so many characters; of a name both ends are kept, which tell runs apart."""
 CAUSE_MAX = 300
 METRICS_MAX = 8
 METRIC_NAME_MAX = 40
@@ -46,10 +47,15 @@ def render(
     phrases = LANGUAGES[language]
     cause = _cause(notification, phrases)
     words = _words(notification, phrases, zone)
+    headline, is_whole = _headline(notification, cause, words, phrases)
     is_short, is_over = style == "short", notification.status == "resolved"
     paragraphs = [
-        [_headline(notification, cause, words, phrases)],
-        [*([] if is_short else _facts(notification, words, phrases)), *_reservations(notification, phrases)],
+        [headline],
+        [
+            *([] if cause is None or is_whole else [phrases.LABELS["cause"].format(text=cause["text"])]),
+            *([] if is_short else _facts(notification, words, phrases)),
+            *_reservations(notification, phrases),
+        ],
         [] if is_short or is_over else [*_evidence(cause, phrases)],
         [] if is_over else [*_advice(notification, words, phrases)],
     ]
@@ -149,15 +155,31 @@ def _details(cause: Mapping[str, Any], phrases: Phrases) -> dict[str, str]:
 
 def _headline(
     notification: Notification, cause: Mapping[str, Any] | None, words: Mapping[str, str], phrases: Phrases
-) -> str:
+) -> tuple[str, bool]:
+    """The first line: which job, what, where, and after its one colon why; and whether that is all of the cause."""
     status, kind = notification.status, notification.kind
-    sentence = phrases.HEADLINES.get(f"{status}.{kind}", phrases.HEADLINES[status]).format_map(words)
-    if cause and status != "resolved":
-        sentence = f"{sentence}: {cause['text']}"
+    said = {**words, "job": wording.middle_cut(words["job"], HEADLINE_JOB)}
+    sentence = phrases.HEADLINES.get(f"{status}.{kind}", phrases.HEADLINES[status]).format_map(said)
+    why = "" if cause is None or status == "resolved" else _brief(notification, cause, phrases)
+    told = f"{_without_colons(sentence)}: {_without_colons(why)}" if why else _without_colons(sentence)
     if notification.reason in phrases.REASONS:
-        sentence = phrases.REASONS[notification.reason].format(headline=sentence)
-    icon = "🟢" if status == "resolved" else VERDICTS[kind].icon
-    return wording.one_line(f"{icon} {sentence}", HEADLINE_MAX)
+        told = phrases.REASONS[notification.reason].format(headline=told)
+    line = f"{'🟢' if status == 'resolved' else VERDICTS[kind].icon} {told}"
+    cut = wording.one_line(line, HEADLINE_MAX)
+    return cut, not why or cut.endswith(f": {cause['text'] if cause else ''}")
+
+
+def _without_colons(text: str) -> str:
+    return text.replace(": ", " - ")
+
+
+def _brief(notification: Notification, cause: Mapping[str, Any], phrases: Phrases) -> str:
+    """The cause in few words."""
+    assert notification.cause is not None
+    failure = _failure(notification, phrases)
+    variants = _first(phrases.BRIEF, *_keys(notification.kind, notification.cause)) or ()
+    brief = failure[0] if failure else wording.say(variants, _details(notification.cause, phrases))
+    return brief or str(cause["text"])
 
 
 def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrases) -> Iterable[str]:

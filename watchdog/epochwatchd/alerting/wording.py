@@ -61,6 +61,14 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def middle_cut(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` characters, its middle left out."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    return f"{text[:head]}…{text[len(text) - (limit - 1 - head) :]}"
+
+
 def detail(name: str, value: Any, units: Mapping[str, str]) -> str:
     """A cause's detail as text, by the unit in its name: ``_s`` seconds, ``_mib`` memory; a list is enumerated."""
     if name.endswith("_s"):

@@ -21,6 +21,7 @@ class Phrases(Protocol):
     HEADLINES: dict[str, str]
     REASONS: dict[str, str]
     TIMES: dict[str, str]
+    BRIEF: dict[str, Variants]
     CAUSES: dict[str, Variants]
     ADVICE: dict[str, Variants]
     FAILURES: dict[str, tuple[str, str]]

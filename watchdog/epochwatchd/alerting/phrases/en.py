@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
 HEADLINES: dict[str, str] = {
     "firing": "{job} is {kind}{on_host}",
     "firing.crashed": "{job} crashed{on_host}",
-    "firing.silent": "{job} has been silent for {age}{on_host}",
+    "firing.silent": "{job} is stuck{on_host}, no progress for {age}",
     "firing.stalled": "{job} has stalled{on_host}",
     "firing.diverged": "{job} diverged{on_host}",
     "firing.lost": "lost contact with {job}{on_host}",
@@ -30,7 +30,7 @@ HEADLINES: dict[str, str] = {
     "firing.missing": "{job} never began{on_host}",
     "firing.watchdog": "the watchdog{on_host} needs help",
     "resolved": "{job} is no longer {kind}{on_host}, after {age}",
-    "resolved.silent": "{job} beats again{on_host}, after {age} of silence",
+    "resolved.silent": "{job} is moving again{on_host}, after {age}",
     "resolved.crashed": "{job} is running again{on_host}, after {age}",
     "resolved.diverged": "{job} no longer diverges{on_host}, after {age}",
     "resolved.lost": "{job} is back in contact{on_host}, after {age}",
@@ -43,9 +43,9 @@ HEADLINES: dict[str, str] = {
 }
 
 REASONS: dict[str, str] = {
-    "repeat": "Still: {headline}",
-    "escalated": "Now worse: {headline}",
-    "amended": "Now known: {headline}",
+    "repeat": "[still] {headline}",
+    "escalated": "[now worse] {headline}",
+    "amended": "[now known] {headline}",
 }
 
 TIMES: dict[str, str] = {
@@ -58,6 +58,13 @@ TIMES: dict[str, str] = {
     "notice.finished": "{since}, after {elapsed}",
     "notice.interrupted": "{since}, after {elapsed}",
 }
+
+BRIEF: dict[str, tuple[str, ...]] = {
+    "exception": ("{type}", "an exception"),
+    "oom_kill": ("out of memory (OOM-killed)",),
+    "gpu_lost": ("GPU {gpus} fell off the bus", "its GPU fell off the bus"),
+}
+"""For the headline, where the sentence of the cause is long; that stands below."""
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
@@ -301,6 +308,7 @@ LABELS: dict[str, str] = {
     "progress": "Progress: {text}",
     "place": "Where: {text}",
     "command": "Started as: {text}",
+    "cause": "Why: {text}",
     "evidence": "Evidence:",
     "evidence_cut": "Evidence (the last {count} lines):",
     "advice": "Next: {text}",

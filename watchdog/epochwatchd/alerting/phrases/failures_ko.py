@@ -71,7 +71,7 @@ FAILURES: dict[str, tuple[str, str]] = {
     ),
     "missing_file": (
         "파일이나 폴더가 없음",
-        "근거에 나온 경로가 이 서버와 현재 작업 폴더에서도 맞는지 확인하세요.",
+        "로그에 나온 경로가 이 서버와 현재 작업 폴더에서도 맞는지 확인하세요.",
     ),
     "missing_command": (
         "명령을 찾을 수 없음",
@@ -162,11 +162,11 @@ FAILURES: dict[str, tuple[str, str]] = {
         "`torch.autograd.set_detect_anomaly(True)`로 연산을 찾고, in-place 연산과 `detach`를 확인하세요.",
     ),
     "ddp_unused_parameters": (
-        "손실 계산에 쓰이지 않은 파라미터가 있음",
+        "loss 계산에 쓰이지 않은 파라미터가 있음",
         "모두 사용하거나 DDP에 `find_unused_parameters=True`를 지정하세요.",
     ),
     "nan_loss": (
-        "손실이나 기울기가 NaN 또는 무한대",
+        "loss나 gradient가 NaN 또는 무한대",
         "정상이던 마지막 체크포인트로 돌아가 학습률을 낮추고, 마지막 배치를 확인하세요.",
     ),
     "checkpoint_mismatch": (
@@ -179,11 +179,11 @@ FAILURES: dict[str, tuple[str, str]] = {
     ),
     "corrupt_data": (
         "데이터 파일을 읽을 수 없음",
-        "근거에 나온 파일을 찾아 다시 내려받거나 제외하세요.",
+        "로그에 나온 파일을 찾아 다시 내려받거나 제외하세요.",
     ),
     "config_error": (
         "설정이나 명령줄 인자가 잘못됨",
-        "근거에 나온 항목을 `--help`나 설정 스키마와 비교하세요.",
+        "로그에 나온 항목을 `--help`나 설정 스키마와 비교하세요.",
     ),
     "build_error": (
         "커널이나 확장 모듈 컴파일 실패",
@@ -191,7 +191,7 @@ FAILURES: dict[str, tuple[str, str]] = {
     ),
     "syntax_error": (
         "Python 문법 오류",
-        "근거에 나온 줄이나 그 앞줄을 확인하세요. Python 버전이 맞는지도 확인하세요.",
+        "로그에 나온 줄이나 그 앞줄을 확인하세요. Python 버전이 맞는지도 확인하세요.",
     ),
     "key_error": (
         "키가 없음",

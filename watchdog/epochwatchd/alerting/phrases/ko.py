@@ -11,8 +11,8 @@ KINDS: dict[str, str] = {
     "interrupted": "중단됨",
     "silent": "무응답",
     "stalled": "학습 정체",
-    "diverged": "손실 발산",
-    "lost": "연락 두절",
+    "diverged": "loss 발산",
+    "lost": "신호 끊김",
     "overdue": "예정 시간 초과",
     "missing": "미시작",
     "started": "시작",
@@ -22,17 +22,17 @@ KINDS: dict[str, str] = {
 HEADLINES: dict[str, str] = {
     "firing": "{on_host}{job} {kind}",
     "firing.crashed": "{on_host}{job} 비정상 종료",
-    "firing.silent": "{on_host}{job} {age}째 응답 없음",
+    "firing.silent": "{on_host}{job} {age}째 멈춰 있음",
     "firing.stalled": "{on_host}{job} 학습 정체",
-    "firing.diverged": "{on_host}{job} 손실 발산",
-    "firing.lost": "{on_host}{job} 연락 두절",
+    "firing.diverged": "{on_host}{job} loss 발산",
+    "firing.lost": "{on_host}{job} 신호 끊김",
     "firing.overdue": "{on_host}{job} 예정 시간 초과",
     "firing.missing": "{on_host}{job} 시작되지 않음",
     "firing.watchdog": "{on_host}감시 데몬 이상",
     "resolved": "{on_host}{job} {kind} 해소 ({age} 지속)",
-    "resolved.silent": "{on_host}{job} 응답 재개 ({age} 동안 무응답)",
+    "resolved.silent": "{on_host}{job} 다시 진행 중 ({age} 동안 멈춤)",
     "resolved.crashed": "{on_host}{job} 다시 실행 중 ({age} 만에)",
-    "resolved.diverged": "{on_host}{job} 손실 발산 해소 ({age} 지속)",
+    "resolved.diverged": "{on_host}{job} loss 발산 해소 ({age} 지속)",
     "resolved.lost": "{on_host}{job} 연락 복구 ({age} 만에)",
     "resolved.missing": "{on_host}{job} 뒤늦게 시작됨 ({age} 지연)",
     "resolved.watchdog": "{on_host}감시 데몬 정상화 ({age} 만에)",
@@ -58,6 +58,13 @@ TIMES: dict[str, str] = {
     "notice.finished": "{since}, 실행 시간 {elapsed}",
     "notice.interrupted": "{since}, 실행 시간 {elapsed}",
 }
+
+BRIEF: dict[str, tuple[str, ...]] = {
+    "exception": ("{type}", "예외"),
+    "oom_kill": ("메모리 부족으로 강제 종료 (OOM)",),
+    "gpu_lost": ("GPU {gpus} 인식 불가", "GPU 인식 불가"),
+}
+"""제목에 쓸 짧은 말. 자세한 원인은 그 아래에 적습니다."""
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "exception": ("{type}: {message}", "{type}", "처리되지 않은 예외"),
@@ -99,7 +106,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "stopped.prompt": ("프로세스가 프롬프트나 디버거에서 입력을 기다리는 중",),
     "deadlock": (
         "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
-        "프로세스가 CPU를 쓰지 않고 대기 중, 교착 상태로 보임",
+        "프로세스가 CPU를 쓰지 않고 대기 중, 데드락으로 보임",
     ),
     "busy": (
         "워커 프로세스 {child}: CPU는 쓰고 있지만 프로세스의 하트비트가 없음",
@@ -125,7 +132,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "GPU {gpus}: {idle_s}째 유휴 상태",
         "GPU 유휴 상태",
     ),
-    "gpu_lost": ("GPU {gpus}: 버스에서 이탈함", "GPU가 버스에서 이탈함"),
+    "gpu_lost": ("GPU {gpus} 인식 불가 (fallen off the bus)", "GPU 인식 불가 (fallen off the bus)"),
     "gpu_spin": ("GPU {gpus} 공회전, 사용률은 100%지만 실제 작업이 없음", "GPU 공회전: 실제 작업이 없음"),
     "gpu_error": ("GPU {gpus}: Xid {xid} 오류", "GPU {gpus}: 오류", "GPU 오류"),
     "gpu_error.hardware": ("GPU {gpus}: 하드웨어 고장 (Xid {xid})", "GPU {gpus}: 메모리 고장", "GPU 하드웨어 고장"),
@@ -138,9 +145,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "하트비트는 오지만 스텝 {step}에서 {stood_s}째 진행 없음",
         "하트비트는 오지만 스텝이 진행되지 않음",
     ),
-    "loss_nan": ("손실 값이 NaN",),
-    "loss_inf": ("손실 값이 무한대",),
-    "loss_exploded": ("손실 값이 평소보다 크게 폭증",),
+    "loss_nan": ("loss가 NaN",),
+    "loss_inf": ("loss가 무한대",),
+    "loss_exploded": ("loss가 평소보다 크게 폭증",),
     "unreachable": ("데이터그램이 끊김: 프로세스, 서버 또는 네트워크 장애",),
     "overdue": ("제한 시간 {limit_s} 초과", "예정된 시간을 초과함"),
     "past_estimate": ("초반 속도 기준 예상 소요 시간은 {estimate_s}", "초반 속도로 예상한 시간을 크게 초과함"),
@@ -200,7 +207,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`kill -9`, 스케줄러, 또는 메모리가 부족한 커널이 보낼 수 있습니다. 커널의 기록은 `journalctl -k`에 있습니다.",
     ),
     "oom_kill": ("DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",),
-    "terminated": ("누군가의 `kill`이나 스케줄러 때문일 수 있습니다. 어디에서 실행됐는지는 근거를 보세요.",),
+    "terminated": ("누군가의 `kill`이나 스케줄러 때문일 수 있습니다. 어디에서 실행됐는지는 아래 로그를 보세요.",),
     "reboot": ("`journalctl -b -1 -e`로 서버가 꺼지기 직전의 기록을 확인하세요.",),
     "crashed.unknown": ("작업 로그의 마지막 부분을 확인하세요. 커널이 종료했다면 `journalctl -k`에 기록이 남습니다.",),
     "stopped": (
@@ -272,7 +279,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
 PROGRESS: tuple[tuple[str, ...], ...] = (
     ("에폭 {epoch_shown}/{epochs}", "에폭 {epoch_shown}"),
     ("스텝 {step}/{steps}", "스텝 {step}"),
-    ("손실 {loss} (최저 {best_loss})", "손실 {loss}"),
+    ("loss {loss} (최저 {best_loss})", "loss {loss}"),
     ("{metrics}",),
     ("남은 시간 약 {eta_s}",),
 )
@@ -288,9 +295,10 @@ LABELS: dict[str, str] = {
     "progress": "진행: {text}",
     "place": "위치: {text}",
     "command": "명령: {text}",
-    "evidence": "근거:",
-    "evidence_cut": "근거 (마지막 {count}줄):",
-    "advice": "다음: {text}",
+    "cause": "원인: {text}",
+    "evidence": "로그:",
+    "evidence_cut": "로그 (마지막 {count}줄):",
+    "advice": "조치: {text}",
     "unverified": "미확인: 보낸 사람을 알 수 없는 데이터그램에 근거함.",
     "unstored": "메모리에서 전송: 저장소에 쓸 수 없어, 재시작 후 같은 알림이 다시 올 수 있음.",
 }
