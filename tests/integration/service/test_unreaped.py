@@ -85,7 +85,7 @@ def test_the_signal_is_told_when_it_is_known(watch, start):
 
     assert told(watch) == [("crashed", "first", "unknown"), ("crashed", "amended", "signal")]
     last = watch.messages()[-1]
-    assert (last.id, last.text.splitlines()[0]) == (first.id, "💀 Now known: digits crashed: killed by SIGKILL")
+    assert (last.id, last.text.splitlines()[0]) == (first.id, "💀 [now known] digits crashed: killed by SIGKILL")
     [after] = watch.rows()
     assert (before.cause, after.cause) == ("unknown", "signal")
     assert before.ended_wall - 5.0 < after.ended_wall <= before.ended_wall

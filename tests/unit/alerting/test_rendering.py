@@ -136,9 +136,9 @@ def test_each_cause_is_one_sentence(notification, kind, given, sentence):
 
 
 HEADLINES = [
-    ({"kind": "silent", "cause": None}, "🔇 resnet50 is stuck on gpu01, no progress for 15 min"),
-    ({"kind": "silent", "cause": None, "host": ""}, "🔇 resnet50 is stuck, no progress for 15 min"),
-    ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) is stuck on gpu01, no progress for 15 min"),
+    ({"kind": "silent", "cause": None}, "🔇 resnet50 is stuck on gpu01 for 15 min"),
+    ({"kind": "silent", "cause": None, "host": ""}, "🔇 resnet50 is stuck for 15 min"),
+    ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) is stuck on gpu01 for 15 min"),
     ({"kind": "lost", "cause": None, "reason": "repeat"}, "📡 [still] lost contact with resnet50 on gpu01"),
     ({"kind": "stalled", "cause": None, "reason": "escalated"}, "🐌 [now worse] resnet50 has stalled on gpu01"),
     ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 is moving again on gpu01, after 15 min"),

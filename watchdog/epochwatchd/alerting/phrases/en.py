@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
 HEADLINES: dict[str, str] = {
     "firing": "{job} is {kind}{on_host}",
     "firing.crashed": "{job} crashed{on_host}",
-    "firing.silent": "{job} is stuck{on_host}, no progress for {age}",
+    "firing.silent": "{job} is stuck{on_host} for {age}",
     "firing.stalled": "{job} has stalled{on_host}",
     "firing.diverged": "{job} diverged{on_host}",
     "firing.lost": "lost contact with {job}{on_host}",
@@ -63,6 +63,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "exception": ("{type}", "an exception"),
     "oom_kill": ("out of memory (OOM-killed)",),
     "gpu_lost": ("GPU {gpus} fell off the bus", "its GPU fell off the bus"),
+    "deadlock": ("waits at {at}", "waits, uses no CPU"),
+    "busy": ("busy at {at}", "uses the CPU, does not beat"),
+    "io_wait": ("waits for a disk at {at}", "waits for a disk or a network"),
 }
 """For the headline, where the sentence of the cause is long; that stands below."""
 

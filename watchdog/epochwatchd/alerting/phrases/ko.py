@@ -63,6 +63,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "exception": ("{type}", "예외"),
     "oom_kill": ("메모리 부족으로 강제 종료 (OOM)",),
     "gpu_lost": ("GPU {gpus} 인식 불가", "GPU 인식 불가"),
+    "deadlock": ("{at}에서 대기 중", "CPU를 쓰지 않고 대기 중"),
+    "busy": ("{at}에서 계산 중", "CPU는 쓰지만 진행 없음"),
+    "io_wait": ("{at}에서 디스크 대기 중", "디스크나 네트워크 대기 중"),
 }
 """제목에 쓸 짧은 말. 자세한 원인은 그 아래에 적습니다."""
 
