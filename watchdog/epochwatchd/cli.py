@@ -17,6 +17,7 @@ COMMANDS = {
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
     "login": ("log in to a channel that wants it: KakaoTalk", "epochwatchd login kakao"),
+    "messages": ("print an example of every message there is", "epochwatchd messages --language ko --style short"),
     "status": (
         "show the runs that go on or ended in the last day, their verdicts and progress",
         "epochwatchd status --json",
@@ -79,7 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=what, description=f"{what[0].upper()}{what[1:]}.", epilog=f"example: {example}"
         )
-        if name != "demo":
+        if name == "messages":
+            command.add_argument("--language", choices=("en", "ko"), default="en")
+            command.add_argument("--style", choices=("full", "short"), default="full")
+        if name not in ("demo", "messages"):
             command.add_argument(
                 "-c", "--config", metavar="FILE", help="the configuration (see README for the default)"
             )

@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from epochwatchd import config as configuration
+from epochwatchd.alerting.catalogue import catalogue
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.composing import stamp
 from epochwatchd.alerting.delivery import Channel
@@ -41,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
             from epochwatchd import demo  # noqa: PLC0415 - nobody else needs it
 
             return demo.run()
+        if arguments.command == "messages":
+            print("\n\n----\n\n".join(catalogue(arguments.language, arguments.style)))
+            return OK
         return _COMMANDS[arguments.command](_load(arguments.config), arguments)
     except ConfigError as e:
         print(e, file=sys.stderr)

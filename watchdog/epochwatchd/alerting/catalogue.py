@@ -1,0 +1,98 @@
+"""Every message that there is, as an example, so that a change of words is seen. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timezone
+from typing import Any
+
+from epochwatchd.alerting.rendering import render
+from epochwatchd.config.settings import Language, Style
+from epochwatchd.model import CauseCode, Kind, Notification
+from epochwatchd.verdicts import VERDICTS
+
+_GPU = {"gpus": [2], "idle_s": 960.0, "memory_mib": 39936.0, "xid": 79, "waiting_s": 60.0}
+_HANG = {"at": "train.py:212 in train_step"}
+_EARLY = {"epoch": 41, "epochs": 90}
+
+EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
+    "exception": ("crashed", {"type": "ValueError", "message": "batch 1041 is empty"}),
+    "exit_code": ("crashed", {"status": 3}),
+    "signal": ("crashed", {"signal": "SIGSEGV", "core": True}),
+    "oom_kill": ("crashed", {"signal": "SIGKILL"}),
+    "reboot": ("crashed", {}),
+    "reported": ("crashed", {"reason": "validation failed"}),
+    "unseen_status": ("finished", _EARLY),
+    "unknown": ("crashed", {}),
+    "terminated": ("interrupted", {"signal": "SIGTERM"}),
+    "keyboard_interrupt": ("interrupted", _EARLY),
+    "preempted": ("interrupted", {}),
+    "time_limit": ("interrupted", {}),
+    "shutdown": ("interrupted", {}),
+    "hangup": ("interrupted", {}),
+    "stopped_early": ("finished", _EARLY),
+    "too_fast": ("finished", {"least_s": 600.0}),
+    "exec": ("silent", {"program": "bash upload.sh"}),
+    "retried": ("finished", {"times": 2}),
+    "error_in_output": ("crashed", {}),
+    "still_there": ("finished", {"gpus": [2]}),
+    "deadlock": ("silent", _HANG),
+    "busy": ("silent", _HANG),
+    "io_wait": ("silent", {}),
+    "stopped": ("silent", {}),
+    "gpu_spin": ("silent", _GPU),
+    "step_frozen": ("stalled", {"step": 480, "stood_s": 1260.0}),
+    "unreachable": ("lost", {}),
+    "gpu_idle": ("stalled", _GPU),
+    "gpu_lost": ("stalled", _GPU),
+    "gpu_error": ("stalled", _GPU),
+    "gpu_driver": ("stalled", _GPU),
+    "loss_nan": ("diverged", {}),
+    "loss_inf": ("diverged", {}),
+    "loss_exploded": ("diverged", {}),
+    "overdue": ("overdue", {"limit_s": 172_800.0}),
+    "past_estimate": ("overdue", {"estimate_s": 20_220.0}),
+    "not_begun": ("missing", {"within_s": 900.0}),
+    "run_set_aside": ("watchdog", {"run": "resnet50 (run b71c09aa42d1)"}),
+    "too_many_runs": ("watchdog", {"user": "mina"}),
+    "store_unwritable": ("watchdog", {"problem": "/var/lib/epochwatch is full"}),
+    "store_replaced": ("watchdog", {"file": "epochwatch.db.damaged-1"}),
+    "config_refused": ("watchdog", {}),
+    "channel_parked": ("watchdog", {"channel": "team"}),
+    "test": ("started", {}),
+}
+"""Of each cause a verdict that it is told with, and details as they may be."""
+
+_RUN = Notification(
+    id="6f1c2d", kind="crashed", status="firing", reason="first", severity="critical", job="resnet50",
+    run="b71c09aa42d1", host="gpu01", user="mina", pid=4242, rank=None, since="2026-11-20T02:00:00.000Z",
+    detected_at="2026-11-20T02:16:00.000Z", cause=None,
+    progress={"epoch": 41, "epochs": 90, "step": 15360, "loss": 0.313, "best_loss": 0.298}, elapsed_s=20_220.0,
+    argv=["python", "train.py", "--lr", "0.1"], cwd="/home/mina/resnet",
+)  # fmt: skip
+
+
+def example(kind: Kind, code: CauseCode | None, *, resolved: bool = False) -> Notification:
+    """A notification of this verdict with this cause, not yet in words."""
+    verdict = VERDICTS[kind]
+    details = dict(EXAMPLES[code][1]) if code else {}
+    cause = {"code": code, "details": details, "evidence": ["…"]} if code else None
+    status = "resolved" if resolved else "notice" if verdict.is_notice else "firing"
+    about = replace(_RUN, kind=kind, status=status, reason="resolved" if resolved else "first", cause=cause)
+    return replace(about, job=None, run=None, pid=None, progress={}, argv=()) if kind == "watchdog" else about
+
+
+def catalogue(language: Language, style: Style = "full") -> Iterator[str]:
+    """Every message, in words: each cause with a verdict of its own, then each fault as it ends."""
+    for code, (kind, _) in EXAMPLES.items():
+        yield _said(example(kind, code), language, style)
+    for kind in ("started", "finished"):
+        yield _said(example(kind, None), language, style)
+    for kind, verdict in VERDICTS.items():
+        if verdict.is_alert and not verdict.is_notice:
+            yield _said(example(kind, None, resolved=True), language, style)
+
+
+def _said(notification: Notification, language: Language, style: Style) -> str:
+    return render(notification, language, timezone.utc, style).text
