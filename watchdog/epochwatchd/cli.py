@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("-v", "--verbose", action="store_true", help="log every step")
         if name == "test-alert":
             command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
+            command.add_argument("--kind", metavar="KIND", help="send an example of this verdict, crashed for one")
+            command.add_argument("--render", action="store_true", help="print what each would get, send nothing")
         if name == "login":
             command.add_argument("channel", nargs="?", metavar="CHANNEL", help="its name in the configuration")
         if name == "status":

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,21 @@ from typing import Any
 from pydantic import BaseModel
 
 from epochwatchd import config as configuration
-from epochwatchd.alerting.catalogue import catalogue
+from epochwatchd.alerting.catalogue import catalogue, example, typical
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.composing import stamp
 from epochwatchd.alerting.delivery import Channel
 from epochwatchd.config import Config, ConfigError
-from epochwatchd.model import ChannelError, EpochwatchError, Message, Notification
+from epochwatchd.model import ChannelError, EpochwatchError, Kind, Message, Notification
 from epochwatchd.service.bootstrap import serve
 from epochwatchd.service.connecting import connected, notes
 from epochwatchd.service.login import awaited
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
+from epochwatchd.verdicts import VERDICTS
 
 OK, FAILURE, MISTAKE = 0, 1, 2
+EXAMPLE_AGE_S = 960.0
 LOG_S = 0.5
 """At the end, the last lines of the log get so long."""
 
@@ -113,8 +116,14 @@ def _test_alert(config: Config, arguments: argparse.Namespace) -> int:
         known = ", ".join(config.channels) or "none"
         print(f"epochwatchd: no channel {unknown[0] if unknown else 'at all'}; configured: {known}", file=sys.stderr)
         return MISTAKE
-    notification = _test_notification()
+    if arguments.kind is not None and arguments.kind not in VERDICTS:
+        print(f"epochwatchd: no kind {arguments.kind}; known: {', '.join(VERDICTS)}", file=sys.stderr)
+        return MISTAKE
+    notification = _test_notification(arguments.kind)
     names, made = arguments.channels or list(config.channels), connected(config, os.environ)
+    if arguments.render:
+        print("\n\n".join(f"[{name}]\n{made[name].say(notification).text}" for name in names))
+        return OK
     with ThreadPoolExecutor(len(names)) as pool:
         answers = list(pool.map(lambda name: _answer(made[name], notification), names))
     width = max(map(len, names))
@@ -130,25 +139,21 @@ def _answer(channel: Channel, notification: Notification) -> tuple[bool, str]:
         return False, str(e)
 
 
-def _test_notification() -> Notification:
-    now = stamp(time.time())
-    return Notification(
+def _test_notification(kind: Kind | None) -> Notification:
+    """A message that says that it is a test; of this kind if one is given, with a cause as it may be."""
+    now = time.time()
+    plain = {"code": "test", "details": {}, "evidence": []}
+    told = replace(example("started", None), severity="info", progress={}, argv=(), cwd=None, cause=plain)
+    return replace(
+        told if kind is None else example(kind, typical(kind)),
         id=f"test-{time.time_ns():x}",
-        kind="started",
-        status="notice",
-        reason="first",
-        severity="info",
         job="epochwatchd test-alert",
         run="test",
         host=socket.gethostname(),
         user=os.environ.get("USER", ""),
         pid=os.getpid(),
-        rank=None,
-        since=now,
-        detected_at=now,
-        cause={"code": "test", "details": {}, "evidence": []},
-        progress={},
-        elapsed_s=0.0,
+        since=stamp(now if kind is None else now - EXAMPLE_AGE_S),
+        detected_at=stamp(now),
     )
 
 

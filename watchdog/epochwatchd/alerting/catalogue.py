@@ -9,7 +9,7 @@ from typing import Any
 
 from epochwatchd.alerting.rendering import render
 from epochwatchd.config.settings import Language, Style
-from epochwatchd.model import CauseCode, Kind, Notification
+from epochwatchd.model import CauseCode, Kind, Notification, Status
 from epochwatchd.verdicts import VERDICTS
 
 _GPU = {"gpus": [2], "idle_s": 960.0, "memory_mib": 39936.0, "xid": 79, "waiting_s": 60.0}
@@ -33,11 +33,11 @@ EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
     "hangup": ("interrupted", {}),
     "stopped_early": ("finished", _EARLY),
     "too_fast": ("finished", {"least_s": 600.0}),
-    "exec": ("silent", {"program": "bash upload.sh"}),
     "retried": ("finished", {"times": 2}),
     "error_in_output": ("crashed", {}),
     "still_there": ("finished", {"gpus": [2]}),
     "deadlock": ("silent", _HANG),
+    "exec": ("silent", {"program": "bash upload.sh"}),
     "busy": ("silent", _HANG),
     "io_wait": ("silent", {}),
     "stopped": ("silent", {}),
@@ -78,9 +78,14 @@ def example(kind: Kind, code: CauseCode | None, *, resolved: bool = False) -> No
     verdict = VERDICTS[kind]
     details = dict(EXAMPLES[code][1]) if code else {}
     cause = {"code": code, "details": details, "evidence": ["…"]} if code else None
-    status = "resolved" if resolved else "notice" if verdict.is_notice else "firing"
+    status: Status = "resolved" if resolved else "notice" if verdict.is_notice else "firing"
     about = replace(_RUN, kind=kind, status=status, reason="resolved" if resolved else "first", cause=cause)
     return replace(about, job=None, run=None, pid=None, progress={}, argv=()) if kind == "watchdog" else about
+
+
+def typical(kind: Kind) -> CauseCode | None:
+    """The first cause that this verdict has an example with."""
+    return next((code for code, (of, _) in EXAMPLES.items() if of == kind), None)
 
 
 def catalogue(language: Language, style: Style = "full") -> Iterator[str]:
