@@ -12,7 +12,7 @@ from epochwatchd import config
 from epochwatchd.alerting.channels import KINDS
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(language):
@@ -72,7 +72,7 @@ def test_shell_lines_run(daemon, line):
 
 @pytest.mark.parametrize(("way", "verified"), [("/dev/udp", False), ("nc -uU", True)])
 def test_the_json_datagrams_of_the_readme_are_runs(daemon, way, verified):
-    [line] = [p.values[0] for p in shell_lines() if "README" in p.id and way in p.values[0]]
+    [line] = [p.values[0] for p in shell_lines() if "README.md" in p.id and way in p.values[0]]
     daemon.run("bash", "-c", here(line, daemon))
     started = daemon.wait_until_watched("resnet50")
     assert (started["progress"]["loss"], started["verified"]) == (0.21, verified)
