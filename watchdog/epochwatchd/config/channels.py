@@ -49,7 +49,7 @@ def read_channels(given: Any, document: Document, kinds: Kinds, surroundings: Su
         every = {key: options.pop(key) for key in ChannelSection.model_fields if key in options}
         common, checked = validated(ChannelSection, every, document, loc), validated(model, options, document, loc)
         if common and checked:
-            found[name] = ChannelConfig(kind, checked, common.language, common.style)
+            found[name] = ChannelConfig(kind, checked, common.language, common.style, common.template)
     return found
 
 

@@ -63,7 +63,11 @@ def _after(seconds: float) -> str:
 
 def _channel(channel: ChannelConfig) -> str:
     options = channel.options.model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    own = {"language": channel.language, "style": None if channel.style == "full" else channel.style}
+    own = {
+        "language": channel.language,
+        "style": None if channel.style == "full" else channel.style,
+        "template": "of its own" if channel.template else None,
+    }
     told = {**options, **{name: value for name, value in own.items() if value is not None}}
     return ", ".join([channel.kind, *(f"{name} {_option(value)}" for name, value in told.items())])
 

@@ -144,6 +144,7 @@ class ChannelSection(Section):
 
     language: Language | None = None
     style: Style = "full"
+    template: Text | None = None
 
 
 class MatchSection(Section):

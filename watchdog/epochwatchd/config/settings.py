@@ -103,12 +103,14 @@ class ChannelConfig:
     """A channel's kind, and its options as the kind's own model has checked them.
 
     ``language`` of its messages: None is the configuration's. ``style``: all that is known, or the headline and advice.
+    ``template``: words of one's own instead.
     """
 
     kind: str
     options: BaseModel
     language: Language | None = None
     style: Style = "full"
+    template: str | None = None
 
 
 @dataclass(frozen=True)

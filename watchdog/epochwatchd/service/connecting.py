@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.delivery import Channel
 from epochwatchd.alerting.rendering import render
+from epochwatchd.alerting.templates import Words, faults
 from epochwatchd.config import Config
 from epochwatchd.config.settings import ChannelConfig
+from epochwatchd.model import Notification
 from epochwatchd.service.channel_memory import FileMemory
 from epochwatchd.service.paths import memory_path
+
+Say = Callable[[Notification], Notification]
+
+log = logging.getLogger("epochwatchd")
 
 
 def connected(config: Config, env: Mapping[str, str]) -> dict[str, Channel]:
@@ -22,13 +29,24 @@ def connected(config: Config, env: Mapping[str, str]) -> dict[str, Channel]:
 def _channel(name: str, channel: ChannelConfig, config: Config, env: Mapping[str, str]) -> Channel:
     kind = KINDS[channel.kind]
     refresh = getattr(kind, "refresh", None)
+    say = partial(render, language=channel.language or config.language, zone=None, style=channel.style)
     return Channel(
         send=partial(kind.send, channel.options),
-        say=partial(render, language=channel.language or config.language, zone=None, style=channel.style),
+        say=say if channel.template is None else _in_own_words(name, channel.template, say),
         limits=kind.LIMITS,
         memory=FileMemory(memory_path(name, config.store.path, env)),
         refresh=None if refresh is None else partial(refresh, channel.options),
     )
+
+
+def _in_own_words(name: str, template: str, say: Say) -> Say:
+    """What says a notification by the channel's template; by ``say`` alone where that is none."""
+    try:
+        words = Words(template)
+    except (ValueError, ImportError) as e:
+        log.error("channel %s: the template cannot be used, the built-in words are sent: %s", name, e)  # noqa: TRY400
+        return say
+    return lambda notification: words.say(say(notification))
 
 
 def notes(config: Config) -> list[str]:
@@ -38,6 +56,10 @@ def notes(config: Config) -> list[str]:
         for name, channel in config.channels.items()
         for note in getattr(KINDS[channel.kind], "notes", _nothing)(channel.options)
     ]
+    for name, channel in config.channels.items():
+        if channel.template is not None:
+            language = channel.language or config.language
+            found += [f"channel {name}: template: {fault}" for fault in faults(channel.template, language)]
     for at, route in enumerate(config.routes, 1):
         silent = [name for name in route.to if not KINDS[config.channels[name].kind].LIMITS.rings]
         takes_critical = route.match.severity is None or "critical" in route.match.severity
