@@ -27,7 +27,7 @@ from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import ChannelError, EpochwatchError, Kind, Message, Notification
 from epochwatchd.service.bootstrap import serve
 from epochwatchd.service.connecting import connected, notes
-from epochwatchd.service.login import awaited
+from epochwatchd.service.login import expected
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
 from epochwatchd.verdicts import VERDICTS
@@ -167,10 +167,11 @@ def _login(config: Config, arguments: argparse.Namespace) -> int:
     kind: Any = KINDS[config.channels[name].kind]
     options: Any = config.channels[name].options
     state = secrets.token_urlsafe(16)
-    print(f"1. Open this page in a browser, log in and agree:\n\n   {kind.login_url(options, state)}\n")
-    print(f"2. The browser then goes to {options.redirect_uri}?code=… If that page does not open, copy its address")
-    print("   and paste it here:", flush=True)
-    kind.log_in(options, connected(config, os.environ)[name].memory, awaited(options.redirect_uri, sys.stdin), state)
+    with expected(options.redirect_uri) as address:
+        print(f"1. Open this page in a browser, log in and agree:\n\n   {kind.login_url(options, state)}\n")
+        print(f"2. The browser then goes to {options.redirect_uri}?code=… If that page does not open, copy its address")
+        print("   and paste it here:", flush=True)
+        kind.log_in(options, connected(config, os.environ)[name].memory, address(sys.stdin), state)
     print(f"ok  {name}: logged in. Try it: epochwatchd test-alert {name}")
     return OK
 

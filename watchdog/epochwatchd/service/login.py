@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import select
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, TextIO
 from urllib.parse import urlsplit
@@ -19,28 +21,35 @@ class LoginError(EpochwatchError):
     """Nobody logged in; the text says why."""
 
 
-def awaited(redirect_uri: str, lines: TextIO) -> str:
+@contextmanager
+def expected(redirect_uri: str) -> Iterator[Callable[[TextIO], str]]:
+    """What waits for the address; a browser may come from the beginning of the block on."""
+    server = _listening(redirect_uri)
+    try:
+        yield partial(_awaited, server)
+    finally:
+        if server is not None:
+            server.server_close()
+
+
+def _awaited(server: _Server | None, lines: TextIO) -> str:
     """The first address with an answer that a browser asks this machine for, or the first line that is pasted.
 
     Raises LoginError where neither can come any more.
     """
-    with ExitStack() as stack:
-        server = _listening(redirect_uri)
-        if server is not None:
-            stack.callback(server.server_close)
-        waiting: list[Any] = [lines, *([server] if server else [])]
-        while waiting:
-            ready, _, _ = select.select(waiting, [], [])
-            if server in ready and server is not None:
-                server.handle_request()
-                if server.asked:
-                    return server.asked
-            if lines in ready:
-                line = lines.readline()
-                if line.strip():
-                    return line.strip()
-                if not line:
-                    waiting.remove(lines)
+    waiting: list[Any] = [lines, *([server] if server else [])]
+    while waiting:
+        ready, _, _ = select.select(waiting, [], [])
+        if server in ready and server is not None:
+            server.handle_request()
+            if server.asked:
+                return server.asked
+        if lines in ready:
+            line = lines.readline()
+            if line.strip():
+                return line.strip()
+            if not line:
+                waiting.remove(lines)
     raise LoginError("nothing was pasted, and no browser can come here: try again in a terminal")
 
 
