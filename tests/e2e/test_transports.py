@@ -138,6 +138,8 @@ def test_the_end_of_a_wrapped_commands_output_is_in_the_message(daemon):
 @pytest.mark.parametrize("code", ["", "; raise KeyError('x')"])
 def test_a_wrapped_run_by_datagram_is_one_run(network, code):
     daemon, env = network
+    # By number: a name is looked up beside the training, and one that ends at once does not wait for it for long.
+    env = {**env, "EPOCHWATCH_UDP": env["EPOCHWATCH_UDP"].replace("localhost", "127.0.0.1")}
     inside = f"from epochwatch import agent; agent.beat(3, 0.5){code}"
     daemon.run("epochwatch", "run", "--job", "wrapped", "--", "python", "-c", inside, env={**daemon.env, **env})
     told = daemon.wait_for(job="wrapped")
