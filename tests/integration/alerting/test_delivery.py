@@ -426,6 +426,23 @@ def test_a_mirror_is_refreshed_each_minute_with_what_is_open():
     asyncio.run(story())
 
 
+def test_a_refresh_that_goes_well_does_not_say_that_messages_are_taken(post):
+    async def story():
+        now, outbox, refreshed = [100.0], ListOutbox(post(1)), []
+        peer = Peer(*[ChannelError("answered 403 -402", "channel")] * 9)
+        talk = channel(peer, refresh=lambda *_: refreshed.append(1))
+        async with delivering(outbox, channels={"team": talk}, clock=lambda: now[0]) as deliverer:
+            await outbox.until(lambda: outbox.failed)
+            while len(refreshed) < 3:
+                now[0] += REFRESH_EVERY_S
+                deliverer.wake()
+                await asyncio.sleep(0.001)  # the refresh happens in a thread, and nothing comes of it
+            assert deliverer.parked() == {"team": "answered 403 -402"}
+        assert (peer.got, outbox.dead) == (["1"], [])
+
+    asyncio.run(story())
+
+
 def test_no_thread_a_message(post):
     async def story():
         outbox, names = ListOutbox(*(post(n, f"incident {n}") for n in range(1, 30))), set()

@@ -33,10 +33,7 @@ def said(status, body=None, headers=None):
 
 
 class Vendor:
-    """What all of them do: ``answers`` come first, one each, then the vendor's own judgement.
-
-    silent: takes a message and says nothing more.
-    """
+    """What all of them do: ``answers`` come first, one each, then the vendor's own judgement."""
 
     REFUSALS = {}
 

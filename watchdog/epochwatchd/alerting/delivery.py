@@ -28,8 +28,8 @@ BACK_OFF_MOST_S = 300.0
 RETRY_AFTER_MOST_S = 3600.0
 """What a peer asks for is obeyed up to this: a mistaken header must not silence a channel for days."""
 PARKED_S, PROBED_S = 86400.0, 60.0
-"""A channel that takes nothing as it is configured gets the same message again so often; and another one, if there is
-one, so much later: it may have been the message, and nobody's message must silence the channel for the others."""
+"""A channel that takes nothing as it is configured gets the same message again so often. Another message is tried soon,
+and then at most so often: it may have been the message, and nobody's message must silence the channel for others."""
 REFRESH_EVERY_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -220,7 +220,7 @@ class Deliverer:
             _log_failure(lane, result)
             lane.failures += 1
             lane.parked = str(result) if result.refusal == "channel" else lane.parked
-        else:
+        elif not lane.doubted:  # that it could be refreshed does not say that it takes messages
             self._well(lane)
 
     async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
@@ -296,7 +296,8 @@ class Deliverer:
     def _park(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
         """It takes nothing as it is configured, or nothing before a time: a quota's end."""
         now, is_quota = self._clock(), error.refusal == "until"
-        lane.closed_until = now + (error.wait_s or PARKED_S if is_quota else PROBED_S)
+        probed_s = min(PROBED_S, retry_after(lane.failures + 1))
+        lane.closed_until = now + (error.wait_s or PARKED_S if is_quota else probed_s)
         lane.turns.put_off(delivery.id, lane.closed_until if is_quota else now + PARKED_S, in_outage=True)
         if not is_quota:
             lane.doubted.add(delivery.id)

@@ -41,6 +41,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _T = TypeVar("_T")
 
+log = logging.getLogger(__name__)
+
 # At its debug level urllib3 logs the path of every request, and in a webhook's path is its token.
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
@@ -256,8 +258,8 @@ def _answer(response: requests.Response, secrets: list[str], limit: int) -> Answ
             body += more
             if not more or limit == FIRST_BYTES:
                 break
-    except (HTTPError, OSError):
-        pass
+    except (HTTPError, OSError):  # it broke off, or the time is over: what came is judged
+        log.debug("an answer broke off after %d bytes", len(body))
     line = body.decode("utf-8", "replace").strip().partition("\n")[0]
     said = redact(f"{response.status_code} {''.join(c for c in line if c.isprintable())}".strip(), secrets)
     wait_s = retry_after_s(response.headers.get("Retry-After"), time.time())

@@ -52,8 +52,8 @@ def send(options: Options, message: Message) -> Taken:
         "starts": known["starts"] if known else notification.since,
         "until": now + ENDS_SHOWN_S if VERDICTS[notification.kind].is_end else None,
     }
-    if notification.status == "resolved":
-        answer = _post(options, [_alert(entry, now)])
+    if notification.status == "resolved":  # by the labels that it was shown with
+        answer = _post(options, [_alert(known or entry, now)])
     else:
         answer = _post(options, [_alert(entry, now + SHOWN_S)])
         shown = within_limits({**shown, notification.id: entry})

@@ -5,6 +5,7 @@ Its exit status says what became of it: 0, done; anything else, to be tried agai
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -72,10 +73,8 @@ def send(options: Options, message: Message) -> Taken:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of it behind that is still there: it leads a session of its own."""
-    try:
-        if process.returncode is None:
+    """Kill it with all that it started, if it is not done: it leads a session of its own."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):  # it has just left by itself
             os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

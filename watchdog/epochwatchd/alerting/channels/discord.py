@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -27,10 +28,8 @@ class Options(HttpOptions):
 def send(options: Options, message: Message) -> Taken:
     """Post the message, or correct the first of its incident. Raises ChannelError."""
     if message.before is not None and message.is_correction:
-        try:
+        with contextlib.suppress(GoneError):  # then it is sent anew
             return _ask(options, message, "PATCH", f"/messages/{message.before}")
-        except GoneError:
-            pass
     return _ask(options, message, "POST", "")
 
 
