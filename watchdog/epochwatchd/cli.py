@@ -13,6 +13,7 @@ DESCRIPTION = (
     "The watchdog: watches the trainings of this machine and alerts when one dies, hangs, starves or finishes."
 )
 COMMANDS = {
+    "setup": ("choose where alerts go, try each channel, write the configuration", "epochwatchd setup"),
     "serve": ("run the daemon in the foreground", "epochwatchd serve -c /etc/epochwatch/config.yaml"),
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),

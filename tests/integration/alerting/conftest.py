@@ -1,14 +1,12 @@
 """Real servers on loopback for channels to talk to."""
 
 import socket
-import threading
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from telling import told
-from vendors import Asked
+from vendors import serving
 
 from epochwatchd.alerting.rendering import render
 from epochwatchd.model import Notification
@@ -64,19 +62,9 @@ class Receiver:
 
 @pytest.fixture
 def serve_http():
-    """What starts a server whose answers come from ``answer(asked)``, and gives its URL."""
-    servers = []
-
-    def serve(answer):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer))
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """See vendors.serving."""
+    with serving() as serve:
+        yield serve
 
 
 @pytest.fixture
@@ -84,26 +72,6 @@ def receiver(serve_http):
     receiver = Receiver("")
     receiver.url = serve_http(receiver.answer)
     return receiver
-
-
-def _handler(answer):
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            status, headers, said = answer(Asked(self.command, self.path, headers, body))
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(said)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_PATCH = do_GET = do_POST  # noqa: N815 - the base class asks for them
-
-        def log_message(self, *_):
-            pass
-
-    return Handler
 
 
 @pytest.fixture

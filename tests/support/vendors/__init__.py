@@ -6,6 +6,9 @@ a message: later, this message, this channel, until a time.
 """
 
 import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 
@@ -46,3 +49,42 @@ class Vendor:
         """The answer to a request."""
         self.asked.append(asked)
         return self.answers.pop(0) if self.answers else self.judge(asked)
+
+
+@contextmanager
+def serving():
+    """What starts a server whose answers come from ``answer(asked)``, and gives its URL; they go with the block."""
+    servers = []
+
+    def serve(answer):
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    try:
+        yield serve
+    finally:
+        for server in servers:
+            server.shutdown()
+            server.server_close()
+
+
+def _handler(answer):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            status, headers, said = answer(Asked(self.command, self.path, headers, body))
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(said)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_PATCH = do_GET = do_POST  # noqa: N815 - the base class asks for them
+
+        def log_message(self, *_):
+            pass
+
+    return Handler

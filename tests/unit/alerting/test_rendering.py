@@ -149,7 +149,7 @@ HEADLINES = [
     ({"kind": "started", "status": "notice", "cause": None}, "🚀 resnet50 started on gpu01"),
     (
         {"kind": "running", "status": "notice", "cause": cause("test")},
-        "🔔 resnet50 is running on gpu01: this is a test, the channel works",
+        "🔔 resnet50 is running on gpu01: this channel works",
     ),
     ({"kind": "diverged", "cause": cause("loss_nan")}, "📈 resnet50 diverged on gpu01: the loss is NaN"),
     ({"job": "{evil} %s\nname", "cause": None}, "💀 {evil} %s name crashed on gpu01"),

@@ -159,7 +159,9 @@ def _headline(
     """The first line: which job, what, where, and after its one colon why; and whether that is all of the cause."""
     status, kind = notification.status, notification.kind
     said = {**words, "job": wording.middle_cut(words["job"], HEADLINE_JOB)}
-    sentence = phrases.HEADLINES.get(f"{status}.{kind}", phrases.HEADLINES[status]).format_map(said)
+    code = cause["code"] if cause else None
+    sentence = _first(phrases.HEADLINES, f"{status}.{kind}.{code}", f"{status}.{kind}", status) or ""
+    sentence = sentence.format_map(said)
     why = "" if cause is None or status == "resolved" else _brief(notification, cause, phrases)
     told = f"{_without_colons(sentence)}: {_without_colons(why)}" if why else _without_colons(sentence)
     if notification.reason in phrases.REASONS:

@@ -21,6 +21,7 @@ from epochwatchd.config.settings import (
     Match,
     Route,
     StoreConfig,
+    Unsaved,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "Problem",
     "Route",
     "StoreConfig",
+    "Unsaved",
     "describe",
     "find",
     "format_duration",

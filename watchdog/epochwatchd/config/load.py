@@ -7,29 +7,41 @@ from dataclasses import replace
 from pathlib import Path
 
 from epochwatchd.config.channels import Kinds, channel_names, read_channels
+from epochwatchd.config.document import read_document
 from epochwatchd.config.glance import read
 from epochwatchd.config.problems import ConfigError
 from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
 from epochwatchd.config.secrets import Surroundings, expand
-from epochwatchd.config.settings import ChannelConfig, Config, Expected, Heartbeats, JobRule, Match, Route, StoreConfig
+from epochwatchd.config.settings import (
+    ChannelConfig,
+    Config,
+    Expected,
+    Heartbeats,
+    JobRule,
+    Match,
+    Route,
+    StoreConfig,
+    Unsaved,
+)
 from epochwatchd.config.validation import validated
 from epochwatchd.model import Policy
 
 
-def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str]) -> Config:
+def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str], unsaved: Unsaved | None = None) -> Config:
     """The configuration in ``path``; None: the built-in defaults.
 
     Args:
         path: The YAML file.
+        unsaved: What it will hold, to be read in its place.
         kinds: Each kind of channel with the pydantic model of its options; secrets are SecretStr fields.
         env: The environment, for ``${NAME}``, ``CREDENTIALS_DIRECTORY`` and ``HOME``.
 
     Raises:
         ConfigError: with every mistake, in the order of their lines.
     """
-    document = read(path)
+    document = read(path) if unsaved is None else read_document(unsaved.text.encode(), str(path))
     expand(document, env)
-    surroundings = Surroundings(env, path.parent if path else Path())
+    surroundings = Surroundings(env, path.parent if path else Path(), unsaved.secrets if unsaved else {})
     data = document.value if isinstance(document.value, dict) else {}
     channels = read_channels(data.get("channels"), document, kinds, surroundings)
     context = {"surroundings": surroundings, "channels": channel_names(data.get("channels"))}

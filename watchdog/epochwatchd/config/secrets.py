@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,14 @@ _CERTAINLY_A_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a configuration may refer to: the environment, and the folder that relative names start from."""
+    """What a configuration may refer to: the environment, and the folder that relative names start from.
+
+    ``unsaved``: what secret files will hold, by the names that the configuration gives them.
+    """
 
     env: Mapping[str, str]
     base: Path
+    unsaved: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def path(self, text: str) -> Path:
         """The path that ``text`` means: ``~/`` is the user's home, relative names start beside the configuration."""
@@ -41,6 +45,8 @@ class Surroundings:
         """
         if not isinstance(text, str) or not text or "://" in text:
             raise BadValueError("takes the name of a file", "leave out _file to give the value itself")
+        if text in self.unsaved:
+            return self.unsaved[text]
         credentials = self.env.get("CREDENTIALS_DIRECTORY")
         places = [Path(credentials) / text] if credentials else []
         path = next((place for place in places if os.path.exists(place)), self.path(text))  # noqa: PTH110 - never raises

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from epochwatchd.config.crontab import Crontab
 from epochwatchd.config.problems import masked
@@ -119,6 +119,13 @@ class StoreConfig:
 
     path: Path | None = None
     keep_s: float = 90 * 86_400.0
+
+
+class Unsaved(NamedTuple):
+    """What a file will hold, and the secret files beside it by their names."""
+
+    text: str
+    secrets: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+
+from pydantic import BaseModel
 
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.delivery import Channel
@@ -19,6 +21,26 @@ from epochwatchd.service.paths import memory_path
 Say = Callable[[Notification], Notification]
 
 log = logging.getLogger("epochwatchd")
+
+
+class _Options(Mapping[str, type[BaseModel]]):
+    """The options of each kind of channel; its module is imported only where it is configured."""
+
+    def __getitem__(self, kind: str) -> type[BaseModel]:
+        model: type[BaseModel] = KINDS[kind].Options
+        return model
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in KINDS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(KINDS)
+
+    def __len__(self) -> int:
+        return len(KINDS)
+
+
+OPTIONS: Mapping[str, type[BaseModel]] = _Options()
 
 
 def connected(config: Config, env: Mapping[str, str]) -> dict[str, Channel]:

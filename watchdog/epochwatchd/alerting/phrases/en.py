@@ -40,6 +40,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{job} finished{on_host} after {elapsed}",
     "notice.interrupted": "{job} was interrupted{on_host}",
     "notice.started": "{job} started{on_host}",
+    "notice.started.test": "a test of epochwatch{on_host}",
 }
 
 REASONS: dict[str, str] = {
@@ -194,7 +195,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "{reason} (stopped early at step {step} of {steps})",
         "{reason}",
     ),
-    "test": ("this is a test, the channel works",),
+    "test": ("this channel works",),
     "unknown": ("the cause is not known",),
 }
 

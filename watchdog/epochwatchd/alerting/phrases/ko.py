@@ -40,6 +40,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{on_host}{job} 학습 완료 (소요 시간 {elapsed})",
     "notice.interrupted": "{on_host}{job} 중단됨",
     "notice.started": "{on_host}{job} 학습 시작",
+    "notice.started.test": "{on_host}epochwatch 시험 메시지",
 }
 
 REASONS: dict[str, str] = {
@@ -184,7 +185,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "{reason} (계획보다 일찍 종료됨: 스텝 {step}/{steps})",
         "{reason}",
     ),
-    "test": ("테스트 메시지입니다. 이 채널은 정상 동작합니다",),
+    "test": ("이 채널은 정상 동작합니다",),
     "unknown": ("원인을 알 수 없음",),
 }
 
