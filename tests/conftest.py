@@ -9,6 +9,9 @@ def pytest_configure():
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):  # commands speak the terminal's language
+        os.environ.pop(name, None)
+    os.environ["LANG"] = "C.UTF-8"
 
 
 def pytest_xdist_auto_num_workers():

@@ -136,7 +136,7 @@ def test_a_faulty_configuration_is_left_alone(tmp_path, sit_down):
     path.write_text("channels: {team: {kind: slak}}\n")
     terminal = sit_down(path)
     assert terminal.end() == 2
-    assert ("did you mean slack" in terminal.text, path.read_text()) == (True, "channels: {team: {kind: slak}}\n")
+    assert ("혹시 slack?" in terminal.text, path.read_text()) == (True, "channels: {team: {kind: slak}}\n")
 
 
 @pytest.mark.parametrize(("lang", "word"), [("ko_KR.UTF-8", "터미널"), ("en_US.UTF-8", "terminal")])

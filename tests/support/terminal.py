@@ -61,6 +61,7 @@ class Terminal:
     def choose(self, title: str) -> None:
         """Go down to the line with this title, and take it."""
         lines = len(self.screen.display)
+        self.see("»")  # whatever is typed before it asks is lost
         self.see(title)
         for _ in range(lines):
             if any(title in line and "»" in line for line in self.screen.display):

@@ -13,8 +13,10 @@ from pathlib import Path
 
 from epochwatchd import config as configuration
 from epochwatchd.alerting.catalogue import catalogue
+from epochwatchd.alerting.phrases import LANGUAGES
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import EpochwatchError
+from epochwatchd.phrase import Phrase, say
 from epochwatchd.service.bootstrap import serve
 from epochwatchd.service.connecting import OPTIONS, connected, notes
 from epochwatchd.service.logs import Aside, OneLine
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             return _WITHOUT_CONFIG[arguments.command](arguments)
         return _COMMANDS[arguments.command](_load(arguments.config), arguments)
     except ConfigError as e:
-        print(e, file=sys.stderr)
+        print(e.said(LANGUAGES[configuration.spoken(e.language, os.environ)].LINES), file=sys.stderr)
         return MISTAKE
     except EpochwatchError as e:
         print(f"epochwatchd: {e}", file=sys.stderr)
@@ -81,17 +83,16 @@ def _serve(_: Config, arguments: argparse.Namespace) -> int:
 
 
 def _check(config: Config, _: argparse.Namespace) -> int:
-    said = [config.shown(f"note: {note}") for note in notes(config)]
-    print("\n".join([*configuration.describe(config), *said, *_next_due(config, time.time())]))
+    wrong = [Phrase("note: {note}", note=note) for note in notes(config)]
+    for line in [*configuration.describe(config), *wrong, *_next_due(config, time.time())]:
+        print(config.shown(say(line, LANGUAGES[config.language].LINES)))
     return OK
 
 
-def _next_due(config: Config, now: float) -> list[str]:
-    expected = [(config.shown(rule.match), rule.expected.at) for rule in config.jobs if rule.expected is not None]
-    return [
-        f"next due: {match} at {datetime.fromtimestamp(next_due(at, now).last_wall).astimezone():%Y-%m-%d %H:%M %Z}"
-        for match, at in expected
-    ]
+def _next_due(config: Config, now: float) -> list[Phrase]:
+    expected = [(rule.match, rule.expected.at) for rule in config.jobs if rule.expected is not None]
+    times = [(match, datetime.fromtimestamp(next_due(at, now).last_wall).astimezone()) for match, at in expected]
+    return [Phrase("next due: {match} at {time}", match=match, time=f"{at:%Y-%m-%d %H:%M %Z}") for match, at in times]
 
 
 def _test_alert(config: Config, arguments: argparse.Namespace) -> int:

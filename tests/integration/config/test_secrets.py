@@ -204,3 +204,13 @@ def test_a_secret_is_in_no_error_of_a_configuration(read):
         read("channels: {a: {kind: hook, url: x, secret: [hunter2]}}")
     assert SECRET not in f"{told.value!r} {told.value} {told.value.__cause__!r}"
     assert told.value.__suppress_context__ or told.value.__context__ is None
+
+
+def test_check_speaks_the_configured_language(check):
+    status, text = check("language: ko\nchannels: {out: {kind: console}}\njobs: [{match: a, max_runtime: 2h}]\n")
+    assert (status, "채널 out: console" in text, "실행 시간 2h까지" in text) == (0, True, True)
+
+
+def test_so_do_its_mistakes(check):
+    status, text = check("language: ko\nchannels: {out: {kind: consol}}\ndefaults: {silent_after: 5}\n")
+    assert (status, "모르는 채널 종류입니다 (혹시 console?" in text, "단위가 없습니다" in text) == (2, True, True)

@@ -162,3 +162,35 @@ def test_what_was_not_delivered_is_listed(store, shown):
     assert told[0].endswith("): answered 404 no_service")
     assert "\x1b" not in told[0]
     assert not [line for line in shown(json=True)[1] if "channel " in line]
+
+
+def test_it_speaks_the_configured_language(store, shown, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"language: ko\n{config.read_text()}")
+    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
+    store.mark(store.pending("team")[0].id, "pending", "answered 503", (), None)
+    _, [titles, row, letters], _ = shown()
+    assert titles.split() == [
+        "작업",
+        "실행",
+        "판정",
+        "원인",
+        "에폭",
+        "스텝",
+        "LOSS",
+        "남은",
+        "시간",
+        "경과",
+        "사용자",
+        "PID",
+    ]
+    assert "실행 중" in row
+    assert letters.startswith("채널 team: 기다리는 메시지 1개 (마지막: digits ")
+    assert json.loads("\n".join(shown(json=True)[1]))[0]["verdict"] == "running"
+
+
+@pytest.mark.parametrize(("lang", "word"), [("ko_KR.UTF-8", "데몬"), ("en_US.UTF-8", "watchdog")])
+def test_where_none_can_be_read_it_speaks_the_terminals(shown, monkeypatch, lang, word):
+    monkeypatch.setenv("LANG", lang)
+    _, _, [error] = shown(config=None)
+    assert word in error

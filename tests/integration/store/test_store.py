@@ -8,6 +8,7 @@ from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
 from epochwatchd.model import Cause, Pace, Rhythm, Windows
+from epochwatchd.phrase import Phrase, say
 from epochwatchd.store import Letters, Record, Store, StoreRefused, read_letters
 
 
@@ -58,10 +59,12 @@ def test_until_when_it_was_watched_is_told_by_what_was_stored_last(store):
 
 def test_a_cause_survives_with_its_details_and_evidence(store):
     made = incident()
-    made = replace(made, finding=replace(made.finding, cause=Cause("signal", {"signal": "SIGKILL"}, ("a", "b"))))
+    evidence = ("a", Phrase("exit status {status}", status=3))
+    made = replace(made, finding=replace(made.finding, cause=Cause("signal", {"signal": "SIGKILL"}, evidence)))
     store.record([Record(ROW, opened=[made])], NOW)
     [(_, _, [restored])], [] = store.unfinished(NOW)
     assert restored.finding.cause == made.finding.cause
+    assert say(restored.finding.cause.evidence[1], {"exit status {status}": "종료 코드 {status}"}) == "종료 코드 3"
 
 
 def test_a_closed_incident_and_an_ended_run_are_not_taken_up_again(store):

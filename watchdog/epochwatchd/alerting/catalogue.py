@@ -10,6 +10,7 @@ from typing import Any
 from epochwatchd.alerting.rendering import render
 from epochwatchd.config.settings import Language, Style
 from epochwatchd.model import CauseCode, Kind, Notification, Status
+from epochwatchd.phrase import Phrase, kept
 from epochwatchd.verdicts import VERDICTS
 
 _GPU = {"gpus": [2], "idle_s": 960.0, "memory_mib": 39936.0, "xid": 79, "waiting_s": 60.0}
@@ -64,6 +65,40 @@ EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
 }
 """Of each cause a verdict that it is told with, and details as they may be."""
 
+_PROOFS: Mapping[CauseCode, tuple[str, ...]] = {
+    "exception": ('  File "train.py", line 212, in train_step', "ValueError: batch 1041 is empty"),
+    "exit_code": (Phrase("exit status {status}", status=3),),
+    "signal": (Phrase("killed by signal {number} {name} (core dumped)", number=11, name="SIGSEGV"),),
+    "oom_kill": (
+        "Out of memory: Killed process 4242 (python) total-vm:71303168kB, anon-rss:62914560kB",
+        Phrase("the machine had {mib:.0f} MiB available", mib=212.0),
+    ),
+    "terminated": (
+        Phrase("it ran in Slurm's job {id}: `sacct -j {id}` tells of a time limit, preemption or scancel", id="88123"),
+    ),
+    "deadlock": (
+        Phrase(
+            "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
+            silent_s=960.0,
+            longest_s=41.0,
+        ),
+        Phrase("process state {state}, waiting in {wchan}", state="S", wchan="futex_wait_queue"),
+        Phrase("main thread: {at}", at="train.py:212 in train_step"),
+    ),
+    "gpu_idle": (
+        Phrase(
+            "GPU {gpu} {name}: {figures}",
+            gpu=2,
+            name="NVIDIA H100",
+            figures=[Phrase("{pct:.0f} % used", pct=0.0), Phrase("{mib:.0f} MiB held", mib=39936.0)],
+        ),
+    ),
+    "loss_exploded": (
+        Phrase("loss = {loss:.4g}; usual is {mean:.4g} ± {deviation:.2g}", loss=912.4, mean=2.31, deviation=0.12),
+    ),
+}
+"""What is shown of some, as it may be."""
+
 _RUN = Notification(
     id="6f1c2d", kind="crashed", status="firing", reason="first", severity="critical", job="resnet50",
     run="b71c09aa42d1", host="gpu01", user="mina", pid=4242, rank=None, since="2026-11-20T02:00:00.000Z",
@@ -77,7 +112,7 @@ def example(kind: Kind, code: CauseCode | None, *, resolved: bool = False) -> No
     """A notification of this verdict with this cause, not yet in words."""
     verdict = VERDICTS[kind]
     details = dict(EXAMPLES[code][1]) if code else {}
-    cause = {"code": code, "details": details, "evidence": ["…"]} if code else None
+    cause = {"code": code, "details": details, "evidence": [*map(kept, _PROOFS.get(code, ()))]} if code else None
     status: Status = "resolved" if resolved else "notice" if verdict.is_notice else "firing"
     about = replace(_RUN, kind=kind, status=status, reason="resolved" if resolved else "first", cause=cause)
     return replace(about, job=None, run=None, pid=None, progress={}, argv=()) if kind == "watchdog" else about

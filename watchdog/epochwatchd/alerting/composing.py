@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from epochwatchd.detection.observing import eta_s
 from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.model import Cause, Incident, Kind, Moment, Notification, Reason, Status, Worker
+from epochwatchd.phrase import kept
 from epochwatchd.verdicts import VERDICTS
 
 WORDS_MAX, WORD_MAX, TAGS_MAX = 100, 300, 32
@@ -99,7 +100,7 @@ def _until(incident: Incident, worker: Worker, moment: Moment) -> float:
 def _cause(cause: Cause | None) -> dict[str, Any] | None:
     if cause is None:
         return None
-    return {"code": cause.code, "details": dict(cause.details), "evidence": list(cause.evidence)}
+    return {"code": cause.code, "details": dict(cause.details), "evidence": list(map(kept, cause.evidence))}
 
 
 def _plain(value: float | None, *, keep_float: bool = False) -> float | int | str | None:

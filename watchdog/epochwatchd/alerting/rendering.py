@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from epochwatchd.alerting import wording
 from epochwatchd.alerting.phrases import LANGUAGES, Phrases
 from epochwatchd.config.settings import Language, Style
+from epochwatchd.phrase import restored_phrase, say
 from epochwatchd.verdicts import VERDICTS
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _cause(notification: Notification, phrases: Phrases) -> dict[str, Any] | Non
         "code": code,
         **({"failure": proven} if proven else {}),
         "text": wording.one_line(sentence, CAUSE_MAX),
-        "evidence": list(notification.cause.get("evidence", ())),
+        "evidence": [say(restored_phrase(line), phrases.LINES) for line in notification.cause.get("evidence", ())],
     }
 
 

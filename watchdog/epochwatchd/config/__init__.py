@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochwatchd.config.crontab import Crontab
 from epochwatchd.config.durations import format_duration, parse_duration
-from epochwatchd.config.glance import find
+from epochwatchd.config.glance import find, spoken
 from epochwatchd.config.problems import ConfigError, Problem
 from epochwatchd.config.settings import (
     Address,
@@ -48,6 +48,7 @@ __all__ = [
     "format_duration",
     "load",
     "parse_duration",
+    "spoken",
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from epochwatchd.config.problems import BadValueError
 from epochwatchd.config.settings import Address
+from epochwatchd.phrase import Phrase
 
 PORT_MAX = 65_535
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<host>[\w.-]+)):(?P<port>[0-9]{1,5})")
@@ -20,7 +21,7 @@ def parse_address(value: Any) -> Address:
     if match is None:
         raise BadValueError("not an address with a port", _HINT)
     if int(match["port"]) > PORT_MAX:
-        raise BadValueError("not a port", f"ports end at {PORT_MAX}")
+        raise BadValueError("not a port", Phrase("ports end at {most}", most=PORT_MAX))
     if match["ipv6"] and not _is_ip(match["ipv6"]):
         raise BadValueError("not an IPv6 address", _HINT)
     return Address(match["ipv6"] or match["host"], int(match["port"]))

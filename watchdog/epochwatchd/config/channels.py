@@ -13,6 +13,7 @@ from epochwatchd.config.schema import ChannelSection
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.config.validation import paths_of, secret_mappings_of, secrets_of, validated
+from epochwatchd.phrase import Phrase
 
 Kinds = Mapping[str, type[BaseModel]]
 
@@ -42,8 +43,8 @@ def read_channels(given: Any, document: Document, kinds: Kinds, surroundings: Su
             document.report((*loc, "kind"), e.message, e.hint)
             continue
         except ImportError as e:
-            needed = f"needs the package {e.name}, which is not installed"
-            document.report((*loc, "kind"), needed, f"python -m pip install {e.name}")
+            needed = Phrase("needs the package {name}, which is not installed", name=e.name)
+            document.report((*loc, "kind"), needed, Phrase("python -m pip install {name}", name=e.name))
             continue
         _complete(options, model, document, loc, surroundings)
         every = {key: options.pop(key) for key in ChannelSection.model_fields if key in options}
@@ -59,11 +60,11 @@ def _split(given: Any, kinds: Kinds) -> tuple[str, dict[str, Any]]:
         raise BadValueError("is missing", "write NAME: {kind: KIND}")
     kind = given.get("kind")
     if kind is None:
-        raise BadValueError("is missing", f"known: {', '.join(kinds)}")
+        raise BadValueError("is missing", Phrase("known: {words}", words=[*kinds]))
     if not isinstance(kind, str) or kind not in kinds:
-        guess = did_you_mean(str(kind), list(kinds))
-        known = f"known: {', '.join(kinds)}"
-        raise BadValueError("unknown kind of channel", f"{guess}; {known}" if guess.startswith("did") else known)
+        guess, known = did_you_mean(str(kind), list(kinds)), Phrase("known: {words}", words=[*kinds])
+        both = Phrase("{guess}; {known}", guess=guess, known=known)
+        raise BadValueError("unknown kind of channel", both if guess.startswith("did") else known)
     return kind, {key: value for key, value in given.items() if key != "kind"}
 
 
@@ -105,7 +106,9 @@ def _take_file(values: dict[str, Any], name: str, document: Document, loc: Loc, 
     file, place = values.pop(f"{name}_file"), (*loc, f"{name}_file")
     document.lines.setdefault((*loc, name), document.lines[place])
     if name in values:
-        document.report(place, f"given besides {name}", f"leave out {name} or {name}_file")
+        document.report(
+            place, Phrase("given besides {name}", name=name), Phrase("leave out {name} or {name}_file", name=name)
+        )
         return
     values[name] = UNREADABLE
     try:

@@ -6,6 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from epochwatchd.config.problems import BadValueError
+from epochwatchd.phrase import Phrase
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -78,7 +79,8 @@ def _range(part: str, field: _Field) -> range:
     match = _PART.fullmatch(part)
     if match is None or (match["step"] and match["first"] and not match["last"]):
         raise BadValueError(
-            f"the {field.name} is none that cron knows", "write *, 5, 1-5, */15, 0-30/10 or a list: 1,3"
+            Phrase("the {field} is none that cron knows", field=Phrase(field.name)),
+            "write *, 5, 1-5, */15, 0-30/10 or a list: 1,3",
         )
     first = field.low if match["first"] is None else _value(match["first"], field)
     last = field.high if match["first"] is None else _value(match["last"] or match["first"], field)
@@ -86,7 +88,7 @@ def _range(part: str, field: _Field) -> range:
         last = field.high
     step = int(match["step"] or 1)
     if first > last or step == 0:
-        raise BadValueError(f"the {field.name} has no value", _HINT)
+        raise BadValueError(Phrase("the {field} has no value", field=Phrase(field.name)), _HINT)
     return range(first, last + 1, step)
 
 
@@ -95,10 +97,14 @@ def _value(text: str, field: _Field) -> int:
         return field.low + field.names.index(text)
     if not text.isdigit():
         raise BadValueError(
-            f"the {field.name} is neither a number nor a name", f"{_names(field)}{field.low}-{field.high}"
+            Phrase("the {field} is neither a number nor a name", field=Phrase(field.name)),
+            f"{_names(field)}{field.low}-{field.high}",
         )
     if not field.low <= int(text) <= field.high:
-        raise BadValueError(f"the {field.name} is not within {field.low}-{field.high}", _HINT)
+        raise BadValueError(
+            Phrase("the {field} is not within {low}-{high}", field=Phrase(field.name), low=field.low, high=field.high),
+            _HINT,
+        )
     return int(text)
 
 

@@ -11,65 +11,87 @@ from epochwatchd.config.durations import format_duration
 from epochwatchd.config.problems import shown_key
 from epochwatchd.config.settings import ChannelConfig, Config, JobRule, Match, Route
 from epochwatchd.model import Policy
+from epochwatchd.phrase import Phrase
 
 
-def describe(config: Config) -> list[str]:
-    """Lines for people: every setting as it was understood, then what looks unintended. Secrets are masked."""
-    return list(map(config.shown, _lines(config)))
+def describe(config: Config) -> list[Phrase]:
+    """Lines for people: every setting as it was understood, then what looks unintended.
+
+    Secrets are masked where they are said: see ``Config.shown``.
+    """
+    return [*_lines(config)]
 
 
-def _lines(config: Config) -> list[str]:
+def _lines(config: Config) -> Iterator[Phrase]:
     heartbeats, store = config.heartbeats, config.store
-    places = ", ".join(["the default places", *map(str, heartbeats.directories)])
-    key = "sealed with a key" if heartbeats.key else "without a key"
-    return [
-        f"configuration: {config.source or 'built-in defaults'}",
-        f"heartbeat files: {places}",
-        f"datagrams: {f'{heartbeats.udp}, {key}' if heartbeats.udp else 'off'}",
-        f"datagrams of known senders: {_socket(heartbeats.socket)}",
-        f"every job: {_policy(config.defaults)}",
-        *(f"jobs {rule.match}: {_policy(rule.over(config.defaults))}{_expected(rule)}" for rule in config.jobs),
-        *(f"channel {name}: {_channel(channel)}" for name, channel in config.channels.items()),
-        *(f"route {at}: {_route(route)}" for at, route in enumerate(config.routes, 1)),
-        f"store: {store.path or 'in the state folder'}, kept {format_duration(store.keep_s)}",
-        f"language: {config.language}",
-        *(f"note: {note}" for note in _notes(config)),
-    ]
+    source = str(config.source) if config.source else Phrase("built-in defaults")
+    places = [Phrase("the default places"), *map(str, heartbeats.directories)]
+    where = str(store.path) if store.path else Phrase("in the state folder")
+    yield Phrase("configuration: {source}", source=source)
+    yield Phrase("heartbeat files: {places}", places=places)
+    yield Phrase("datagrams: {udp}", udp=_udp(config))
+    yield Phrase("datagrams of known senders: {socket}", socket=_socket(heartbeats.socket))
+    yield Phrase("every job: {policy}", policy=_policy(config.defaults))
+    for rule in config.jobs:
+        policy = _policy(rule.over(config.defaults))
+        yield Phrase("jobs {match}: {policy}", match=rule.match, policy=[*policy, *_expected(rule)])
+    for name, channel in config.channels.items():
+        yield Phrase("channel {name}: {options}", name=name, options=_channel(channel))
+    for at, route in enumerate(config.routes, 1):
+        yield Phrase(
+            "route {at}: {match} to {to}{then}", at=at, match=_match(route.match), to=_to(route), then=_then(route)
+        )
+    yield Phrase("store: {where}, kept {kept}", where=where, kept=format_duration(store.keep_s))
+    yield Phrase("language: {language}", language=config.language)
+    for note in _notes(config):
+        yield Phrase("note: {note}", note=note)
 
 
-def _socket(path: Path | str | None) -> str:
-    return "in the runtime folder" if path == "auto" else str(path or "off")
-
-
-def _policy(policy: Policy) -> str:
-    silent = "learned from the rhythm" if policy.silent_after_s is None else _after(policy.silent_after_s)
-    longest = "any" if policy.max_runtime_s is None else format_duration(policy.max_runtime_s)
-    shortest = f", at least {format_duration(policy.min_runtime_s)}" if policy.min_runtime_s else ""
-    return (
-        f"silent {silent}, first beat within {format_duration(policy.first_beat_within_s)}, "
-        f"GPU stalled {_after(policy.gpu_stalled_after_s)}, runtime {longest}{shortest}"
+def _udp(config: Config) -> str:
+    udp = config.heartbeats.udp
+    if udp is None:
+        return Phrase("off")
+    return Phrase(
+        "{address}, sealed with a key" if config.heartbeats.key else "{address}, without a key", address=str(udp)
     )
 
 
-def _expected(rule: JobRule) -> str:
+def _socket(path: Path | str | None) -> str:
+    return Phrase("in the runtime folder") if path == "auto" else str(path) if path else Phrase("off")
+
+
+def _policy(policy: Policy) -> list[Phrase]:
+    silent, longest = policy.silent_after_s, policy.max_runtime_s
+    told = [
+        Phrase("silent learned from the rhythm")
+        if silent is None
+        else Phrase("silent after {time}", time=_time(silent)),
+        Phrase("first beat within {time}", time=_time(policy.first_beat_within_s)),
+        Phrase("GPU stalled after {time}", time=_time(policy.gpu_stalled_after_s)),
+        Phrase("runtime any") if longest is None else Phrase("runtime {time}", time=_time(longest)),
+    ]
+    if policy.min_runtime_s:
+        told.append(Phrase("at least {time}", time=_time(policy.min_runtime_s)))
+    return told
+
+
+def _expected(rule: JobRule) -> list[Phrase]:
     if rule.expected is None:
-        return ""
-    return f', expected at "{rule.expected.at.text}", missing {_after(rule.expected.within_s)}'
+        return []
+    missing = Phrase("missing after {time}", time=_time(rule.expected.within_s))
+    return [Phrase('expected at "{crontab}"', crontab=rule.expected.at.text), missing]
 
 
-def _after(seconds: float) -> str:
-    return f"after {format_duration(seconds)}"
+def _time(seconds: float) -> str:
+    return format_duration(seconds)
 
 
-def _channel(channel: ChannelConfig) -> str:
+def _channel(channel: ChannelConfig) -> list[str]:
     options = channel.options.model_dump(by_alias=True, exclude_defaults=True, mode="json")
-    own = {
-        "language": channel.language,
-        "style": None if channel.style == "full" else channel.style,
-        "template": "of its own" if channel.template else None,
-    }
+    own = {"language": channel.language, "style": None if channel.style == "full" else channel.style}
     told = {**options, **{name: value for name, value in own.items() if value is not None}}
-    return ", ".join([channel.kind, *(f"{name} {_option(value)}" for name, value in told.items())])
+    template = [Phrase("template of its own")] if channel.template else []
+    return [channel.kind, *(f"{name} {_option(value)}" for name, value in told.items()), *template]
 
 
 def _option(value: Any) -> str:
@@ -78,27 +100,35 @@ def _option(value: Any) -> str:
     return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _route(route: Route) -> str:
-    repeat = f", repeated every {format_duration(route.repeat_every_s)}" if route.repeat_every_s else ""
-    later = ", then the next routes" if route.continue_ else ""
-    return f"{_match(route.match)} to {', '.join(route.to) or 'nobody'}{repeat}{later}"
+def _to(route: Route) -> str | list[str]:
+    return list(route.to) or Phrase("nobody")
+
+
+def _then(route: Route) -> str:
+    every = Phrase(", repeated every {time}", time=_time(route.repeat_every_s)) if route.repeat_every_s else ""
+    later = Phrase(", then the next routes") if route.continue_ else ""
+    return Phrase("{every}{later}", every=every, later=later)
 
 
 def _match(match: Match) -> str:
-    conditions = (f"{name} {' or '.join(values)}" for name, values in asdict(match).items() if values is not None)
-    return " and ".join(conditions) or "everything"
+    conditions = [f"{name} {'|'.join(values)}" for name, values in asdict(match).items() if values is not None]
+    return " & ".join(conditions) or Phrase("everything")
 
 
-def _notes(config: Config) -> Iterator[str]:
+def _notes(config: Config) -> Iterator[Phrase]:
     """What can never take effect. Only what is certain: whether two shell patterns overlap is not asked."""
     if not config.channels:
-        yield "there is no channel: nobody will be told anything"
+        yield Phrase("there is no channel: nobody will be told anything")
     for at, route in enumerate(config.routes[:-1], 1):
         if route.match == Match() and not route.continue_:
-            yield f"the routes after route {at} are never reached: it takes everything"
+            yield Phrase("the routes after route {at} are never reached: it takes everything", at=at)
             break
     patterns = [rule.match for rule in config.jobs]
     for at, pattern in enumerate(patterns):
         only_expects = config.jobs[at].expected is not None and not config.jobs[at].overrides
         if (earlier := {pattern, "*"}.intersection(patterns[:at])) and not only_expects:
-            yield f"the rule for jobs {pattern} is never reached: an earlier one for {earlier.pop()} takes them"
+            yield Phrase(
+                "the rule for jobs {pattern} is never reached: an earlier one for {earlier} takes them",
+                pattern=pattern,
+                earlier=earlier.pop(),
+            )

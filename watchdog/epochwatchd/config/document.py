@@ -15,6 +15,7 @@ from typing import Any, cast
 import yaml
 
 from epochwatchd.config.problems import ConfigError, Loc, Problem, masked, path_of
+from epochwatchd.phrase import Phrase
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _NAMED = re.compile(r"(alias|anchor|tag handle) ['\"].*['\"]")
@@ -99,7 +100,9 @@ def read_document(data: bytes, file: str) -> Document:
     except UnicodeDecodeError as e:
         raise _unreadable(file, data.count(b"\n", 0, e.start), "not UTF-8", "save the file as UTF-8") from None
     except yaml.reader.ReaderError as e:
-        raise _unreadable(file, text.count("\n", 0, e.position), f"a control character (U+{e.character:04X})") from None
+        raise _unreadable(
+            file, text.count("\n", 0, e.position), Phrase("a control character (U+{code:04X})", code=e.character)
+        ) from None
     except yaml.MarkedYAMLError as e:
         raise _not_yaml(file, e) from None
     document.value = _value(document, node, ()) if node else None
@@ -162,7 +165,7 @@ def _mapping(document: Document, node: yaml.MappingNode, loc: Loc) -> dict[str, 
             document.report(loc, "a key must be a text", "write NAME: VALUE")
         elif key.value in values:
             first = document.line_of((*loc, key.value))
-            document.report((*loc, key.value), "given twice", f"first on line {first}", line)
+            document.report((*loc, key.value), "given twice", Phrase("first on line {line}", line=first), line)
         else:
             values[key.value] = _at_line(document, line, child, (*loc, key.value))
     return values

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast, get_args
 
 from epochwatchd.config.document import Document, read_document
 from epochwatchd.config.problems import BadValueError, ConfigError, Problem
 from epochwatchd.config.secrets import Surroundings, expand, read_file
+from epochwatchd.config.settings import Language
 
 FILE_MAX_BYTES = 1024 * 1024
 
@@ -21,6 +23,14 @@ def find(env: Mapping[str, str], home: Path) -> Path | None:
     return next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - never raises
 
 
+def spoken(configured: object, env: Mapping[str, str]) -> Language:
+    """The language that is configured; where none is, or it is not known, that of the terminal."""
+    if configured in get_args(Language):
+        return cast("Language", configured)
+    chosen = next(filter(None, (env.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
+    return "ko" if chosen.startswith("ko") else "en"
+
+
 def read(path: Path | None) -> Document:
     """What is written in ``path``; None: nothing. Raises ConfigError."""
     if path is None:
@@ -29,6 +39,15 @@ def read(path: Path | None) -> Document:
         return read_document(read_file(path, FILE_MAX_BYTES), str(path))
     except BadValueError as e:
         raise ConfigError([Problem(str(path), 1, "", e.message, e.hint)]) from None
+
+
+def language(path: Path | None, env: Mapping[str, str]) -> Language:
+    """The language of the configuration in ``path``; of one that is not for us, that of the terminal."""
+    try:
+        value = read(path).value
+    except ConfigError:
+        value = None
+    return spoken(value.get("language") if isinstance(value, dict) else None, env)
 
 
 def store_path(path: Path | None, env: Mapping[str, str]) -> Path | None:

@@ -47,7 +47,9 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str], unsaved: Un
     context = {"surroundings": surroundings, "channels": channel_names(data.get("channels"))}
     file = validated(FileSection, {} if document.value is None else document.value, document, (), context)
     if file is None or document.problems:
-        raise ConfigError(document.problems.values())
+        error = ConfigError(document.problems.values())
+        error.language = data.get("language")
+        raise error
     return replace(_config(file, channels, path), hidden=document.hidden)
 
 

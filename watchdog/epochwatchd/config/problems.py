@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from epochwatchd.model import EpochwatchError
+from epochwatchd.phrase import Phrase, Table, say
 
 Loc = tuple[str | int, ...]
 """Where a value stands: the keys and list positions that lead to it."""
@@ -33,17 +34,30 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
+        return self.said({})
+
+    def said(self, table: Table) -> str:
+        """It in a language: all of its words are ours."""
         path = f"{self.path}: " if self.path else ""
-        hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.file}:{self.line}: {path}{self.message}{hint}"
+        message, hint = (_said(text, table) for text in (self.message, self.hint))
+        return f"{self.file}:{self.line}: {path}{message}{f' ({hint})' if hint else ''}"
 
 
 class ConfigError(EpochwatchError):
-    """A configuration that cannot be used, with everything that is wrong with it."""
+    """A configuration that cannot be used, with everything that is wrong with it.
+
+    language: of the configuration, where that is known.
+    """
+
+    language: str | None = None
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(map(str, self.problems)))
+
+    def said(self, table: Table) -> str:
+        """It in a language, a line each."""
+        return "\n".join(problem.said(table) for problem in self.problems)
 
 
 class BadValueError(ValueError):
@@ -75,8 +89,16 @@ def is_channel_name(name: str) -> bool:
     return _CHANNEL.fullmatch(name) is not None
 
 
+def _said(text: str, table: Table) -> str:
+    """A message or hint in the words of a table; one without values is its own template."""
+    return say(text, table) if isinstance(text, Phrase) else table.get(text, text)
+
+
 def masked(text: str, hidden: Mapping[str, str]) -> str:
     """``text`` with each of the hidden texts replaced by what may be shown instead, the longest first."""
+    if isinstance(text, Phrase):
+        values = {name: masked(v, hidden) if isinstance(v, str) else v for name, v in text.values.items()}
+        return Phrase(text.template, **values)
     for secret in sorted(hidden, key=len, reverse=True):
         text = text.replace(secret, hidden[secret])
     return text
@@ -86,5 +108,5 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     """A hint for a word that is not among those known: the nearest one, or all of them."""
     near = get_close_matches(word, known, n=1)
     if near:
-        return f"did you mean {near[0]}?"
-    return f"known: {', '.join(sorted(known))}" if known else ""
+        return Phrase("did you mean {word}?", word=near[0])
+    return Phrase("known: {words}", words=sorted(known)) if known else ""

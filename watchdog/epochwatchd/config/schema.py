@@ -15,6 +15,7 @@ from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_
 from epochwatchd.config.secrets import Surroundings
 from epochwatchd.config.settings import Address, Language, StoreConfig, Style
 from epochwatchd.model import Kind, Policy, Severity, Status
+from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import VERDICTS
 
 SOCKET_PATH_MAX = 107
@@ -35,7 +36,11 @@ def _silent_after(value: Any) -> float | None:
     try:
         return _auto_or_duration(value)
     except BadValueError as e:
-        raise BadValueError(e.message, f"{e.hint}, or auto") from None
+        raise BadValueError(e.message, Phrase("{hint}, or auto", hint=_phrase(e.hint))) from None
+
+
+def _phrase(hint: str) -> Phrase:
+    return hint if isinstance(hint, Phrase) else Phrase(hint)
 
 
 def _one_or_many(value: Any) -> Any:
@@ -61,7 +66,7 @@ def _udp(value: Any, info: ValidationInfo) -> Address | None:
     try:
         address = parse_address(value)
     except BadValueError as e:
-        raise BadValueError(e.message, f"{e.hint}, or off") from None
+        raise BadValueError(e.message, Phrase("{hint}, or off", hint=_phrase(e.hint))) from None
     if info.data.get("key_file", b"unreadable") is None and not is_loopback(address):
         raise BadValueError("others can reach this address", "give a key_file, or listen on 127.0.0.1")
     return address
@@ -73,7 +78,9 @@ def _socket(value: Any, info: ValidationInfo) -> Any:
         return None
     path = value if value == "auto" else _path(value, info)
     if len(os.fsencode(str(path))) > SOCKET_PATH_MAX:
-        raise BadValueError("the path is too long", f"the kernel takes {SOCKET_PATH_MAX} bytes; or off")
+        raise BadValueError(
+            "the path is too long", Phrase("the kernel takes {most} bytes; or off", most=SOCKET_PATH_MAX)
+        )
     return path
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from epochwatchd.config.document import Document
 from epochwatchd.config.problems import BadValueError, Loc
+from epochwatchd.phrase import Phrase
 
 SECRET_MAX_BYTES = 64 * 1024
 LOOKED_FOR = "a relative name is looked for in $CREDENTIALS_DIRECTORY, then beside the configuration"
@@ -62,11 +63,11 @@ def read_file(path: Path, limit: int, hint: str = "") -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as e:
-        raise BadValueError(f"the file cannot be read: {e.strerror}", hint) from None
+        raise BadValueError(Phrase("the file cannot be read: {why}", why=e.strerror), hint) from None
     except ValueError:
         raise BadValueError("not the name of a file") from None
     if len(content) > limit:
-        raise BadValueError(f"the file is longer than {limit} bytes")
+        raise BadValueError(Phrase("the file is longer than {limit} bytes", limit=limit))
     return content
 
 
@@ -96,8 +97,10 @@ def _variable(document: Document, reference: re.Match[str], loc: Loc, env: Mappi
     if not reference["end"] or not _NAME.fullmatch(name):
         document.report(loc, "${ begins no name of a variable", "write $${ for the text ${")
     elif name not in env:
-        shown = f" {name}" if _CERTAINLY_A_NAME.fullmatch(name) else ""
-        document.report(loc, f"the environment variable{shown} is not set", "write $${ for the text ${")
+        unset = Phrase("the environment variable is not set")
+        if _CERTAINLY_A_NAME.fullmatch(name):
+            unset = Phrase("the environment variable {name} is not set", name=name)
+        document.report(loc, unset, "write $${ for the text ${")
     else:
         document.hide(env[name], f"${{{name}}}")
     return env.get(name, "")

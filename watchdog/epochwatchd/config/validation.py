@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from epochwatchd.config.document import HIDDEN_MIN, Document
 from epochwatchd.config.problems import BadValueError, Loc, did_you_mean, masked
+from epochwatchd.phrase import Phrase
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -84,7 +85,11 @@ def _report(document: Document, base: Loc, error: ErrorDetails, model: type[Base
     elif kind == "missing":
         document.report((*base, *loc), "is missing", _missing_hint(model, loc))
     elif kind == "literal_error":
-        document.report(_place(document, (*base, *loc)), f"must be {error['ctx']['expected']}", _nearest(error))
+        document.report(
+            _place(document, (*base, *loc)),
+            Phrase("must be {expected}", expected=error["ctx"]["expected"]),
+            _nearest(error),
+        )
     else:
         message, hint = _words(error)
         document.report(_place(document, (*base, *loc)), message, hint)
@@ -117,7 +122,7 @@ def _nearest(error: ErrorDetails) -> str:
 
 def _missing_hint(model: type[BaseModel], loc: Loc) -> str:
     name = str(loc[-1])
-    return f"or give {name}_file" if name in secrets_of(_model_at(model, loc[:-1])) else ""
+    return Phrase("or give {name}_file", name=name) if name in secrets_of(_model_at(model, loc[:-1])) else ""
 
 
 def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:

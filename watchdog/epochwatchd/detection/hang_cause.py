@@ -8,9 +8,15 @@ from typing import Any, TypeAlias
 from epochwatchd.detection.signals import BY_REQUEST, signal_name
 from epochwatchd.detection.timeout import WORKING_WITHIN_S
 from epochwatchd.model import CauseCode, Child, Process
+from epochwatchd.phrase import Phrase
 
 STOPPED = ("T", "t")
-_FATES = {"R": "uses the CPU", "T": "is stopped", "t": "is stopped by a debugger", "D": "waits in the kernel (state D)"}
+_FATES = {
+    "R": Phrase("uses the CPU"),
+    "T": Phrase("is stopped"),
+    "t": Phrase("is stopped by a debugger"),
+    "D": Phrase("waits in the kernel (state D)"),
+}
 
 Reason: TypeAlias = tuple[CauseCode, dict[str, Any]]
 """A cause's code, and the details that its sentence needs."""
@@ -65,16 +71,25 @@ def _named(child: Child) -> dict[str, Any]:
 
 def lines(process: Process) -> Iterator[str]:
     """What was seen of it, as evidence."""
-    where = f", waiting in {process.wchan}" if process.wchan else ""
-    yield f"process state {process.state}{where}"
+    yield Phrase(
+        "process state {state}, waiting in {wchan}" if process.wchan else "process state {state}",
+        state=process.state,
+        wchan=process.wchan,
+    )
     for child in process.below:
-        kind = "worker process" if child.is_worker else "process below it:"
-        yield f"{kind} {child.pid} ({child.name}) {_FATES.get(child.state) or _end(child)}"
+        yield Phrase(
+            "worker process {pid} ({name}) {fate}" if child.is_worker else "process below it: {pid} ({name}) {fate}",
+            pid=child.pid,
+            name=child.name,
+            fate=_FATES.get(child.state) or _end(child),
+        )
     if process.stack:
         yield from process.stack.lines
 
 
 def _end(child: Child) -> str:
     if child.status is None:
-        return "has ended, and was not reaped"
-    return f"was killed by {signal_name(-child.status)}" if child.status < 0 else f"ended with status {child.status}"
+        return Phrase("has ended, and was not reaped")
+    if child.status < 0:
+        return Phrase("was killed by {signal}", signal=signal_name(-child.status))
+    return Phrase("ended with status {status}", status=child.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from epochwatchd.model import Cause, Finding, Moment
+from epochwatchd.phrase import Phrase
 
 EARLY_S = 60.0
 """A run that began so much before its time counts: the clocks of two machines, or a scheduler's haste."""
@@ -29,14 +30,11 @@ def missing(due: Due, crontab: str, within_s: float, began_wall: float | None, m
     if moment.wall < due.last_wall + within_s or (began_wall is not None and due.is_met_by(began_wall)):
         return None
     since = moment.mono - (moment.wall - due.last_wall)
-    last = (
-        "no such run is known yet"
-        if began_wall is None
-        else f"the last one began {_hours(due.last_wall - began_wall)} before"
-    )
-    evidence = (f'expected at "{crontab}"; {last}',)
+    evidence = (Phrase('expected at "{crontab}"; {last}', crontab=crontab, last=_last(due, began_wall)),)
     return Finding("missing", "critical", since, Cause("not_begun", {"within_s": within_s}, evidence))
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600.0:,.1f} h"
+def _last(due: Due, began_wall: float | None) -> Phrase:
+    if began_wall is None:
+        return Phrase("no such run is known yet")
+    return Phrase("the last one began {hours:,.1f} h before", hours=(due.last_wall - began_wall) / 3600.0)

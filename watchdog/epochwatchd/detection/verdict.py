@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from epochwatch.wire import RUNNING
 from epochwatchd.detection.detectors import Detector
 from epochwatchd.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, Policy, Worker
+from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import ENDS, RANK
 
 RANKS_NAMED = 4
@@ -21,7 +22,7 @@ OUTLIVED_S = 2.0
 """Those inside a launcher that ended mostly end with it, a moment later."""
 SETTLES_S = 0.5
 """One that falls is not always the first to be dead: the kernel closes its files before, and so the others are told."""
-_RUNNING = "running"
+_RUNNING = Phrase("running")
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
 _WAITING = ("deadlock", "gpu_spin", "unknown")
 """Causes of a silence that waiting for another rank has too."""
@@ -131,7 +132,7 @@ def _outlived(command: Worker, end: Finding, living: Sequence[Worker], now: floa
     if not _is_bad_end(end) or now - end.since < OUTLIVED_S:
         return []
     pids = ", ".join(str(w.body.pid) for w in living[:PIDS_NAMED]) + (", …" if len(living) > PIDS_NAMED else "")
-    told = f"{len(living)} processes of the run live on: {pids}"
+    told = Phrase("{count} processes of the run live on: {pids}", count=len(living), pids=pids)
     cause = end.cause or Cause("unknown")
     return [(replace(end, cause=replace(cause, evidence=(*cause.evidence, told))), command)]
 
@@ -198,30 +199,35 @@ def _with_others(
         w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
     }
     finding, worker = said[0]
-    looks: dict[str, list[Worker]] = defaultdict(list)
+    looks: dict[Phrase, list[Worker]] = defaultdict(list)
     for other in workers:
         if other.key != worker.key:
             looks[_look(worst[other.key], other)].append(other)
     by_number = sorted(looks.items(), key=lambda look: -len(look[1]))
-    said_of = [f"{len(who)} {look}{_whose(who, look)}" for look, who in by_number]
-    line = f"the other processes of the run: {', '.join(said_of)}"
+    said_of = [_of_others(who, look) for look, who in by_number]
+    line = Phrase("the other processes of the run: {looks}", looks=said_of)
     cause = finding.cause or Cause("unknown")
     if finding.kind == "finished":
         return said
     return [(replace(finding, cause=replace(cause, evidence=(*cause.evidence, line))), worker), *said[1:]]
 
 
-def _whose(workers: Sequence[Worker], look: str) -> str:
-    """Which ranks they are, where they are few and not just running."""
+def _of_others(workers: Sequence[Worker], look: Phrase) -> Phrase:
+    """How many look so, and which ranks they are, where they are few and not just running."""
     ranks = [str(w.body.rank) for w in workers if w.body.rank is not None]
-    return f" (rank {', '.join(ranks)})" if look != _RUNNING and 0 < len(ranks) <= RANKS_NAMED else ""
+    if look == _RUNNING or not 0 < len(ranks) <= RANKS_NAMED:
+        return Phrase("{count} {look}", count=len(workers), look=look)
+    return Phrase("{count} {look} (rank {ranks})", count=len(workers), look=look, ranks=ranks)
 
 
-def _look(finding: Finding | None, worker: Worker) -> str:
+def _look(finding: Finding | None, worker: Worker) -> Phrase:
     if finding is None:
         return _RUNNING
-    at = f" at step {worker.head.step}" if finding.kind == "silent" and worker.head.step is not None else ""
-    return (f"{finding.kind} ({finding.cause.code})" if finding.cause else finding.kind) + at
+    kind = Phrase(finding.kind)
+    told = Phrase("{kind} ({code})", kind=kind, code=finding.cause.code) if finding.cause else kind
+    if finding.kind != "silent" or worker.head.step is None:
+        return told
+    return Phrase("{look} at step {step}", look=told, step=worker.head.step)
 
 
 def _command_end(
@@ -247,14 +253,16 @@ def _hidden_end(command: Worker, inside: Sequence[Worker], end: Finding, falls: 
     if last is None:
         cause = Cause("retried", {"times": len(falls)}, tuple(_fell_before(fall) for fall in falls[-RANKS_NAMED:]))
         return replace(end, cause=cause), max(inside, key=lambda w: w.started_at)
-    told = f"the command around it left with 0: {' '.join(command.body.argv)[:LINE_MAX]}"
+    told = Phrase("the command around it left with 0: {argv}", argv=" ".join(command.body.argv)[:LINE_MAX])
     cause = last.end.cause or Cause("unknown")
     return replace(last.end, cause=replace(cause, evidence=(*cause.evidence, told))), last.worker
 
 
 def _fell_before(fall: Fall) -> str:
     code = fall.end.cause.code if fall.end.cause else "unknown"
-    return f"process {fall.worker.body.pid} {fall.end.kind} before ({code})"
+    return Phrase(
+        "process {pid} {kind} before ({code})", pid=fall.worker.body.pid, kind=Phrase(fall.end.kind), code=code
+    )
 
 
 def _says_why(inside: Finding, end: Finding) -> bool:

@@ -15,6 +15,7 @@ from epochwatchd.alerting.templates import Words, faults
 from epochwatchd.config import Config
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.model import Notification
+from epochwatchd.phrase import Phrase
 from epochwatchd.service.channel_memory import FileMemory
 from epochwatchd.service.paths import memory_path
 
@@ -71,22 +72,27 @@ def _in_own_words(name: str, template: str, say: Say) -> Say:
     return lambda notification: words.say(say(notification))
 
 
-def notes(config: Config) -> list[str]:
+def notes(config: Config) -> list[Phrase]:
     """What cannot work as it is configured, a line each."""
     found = [
-        f"channel {name}: {note}"
+        Phrase("channel {name}: {note}", name=name, note=note)
         for name, channel in config.channels.items()
         for note in getattr(KINDS[channel.kind], "notes", _nothing)(channel.options)
     ]
     for name, channel in config.channels.items():
         if channel.template is not None:
             language = channel.language or config.language
-            found += [f"channel {name}: template: {fault}" for fault in faults(channel.template, language)]
+            wrong = faults(channel.template, language)
+            found += [Phrase("channel {name}: template: {fault}", name=name, fault=fault) for fault in wrong]
     for at, route in enumerate(config.routes, 1):
         silent = [name for name in route.to if not KINDS[config.channels[name].kind].LIMITS.rings]
         takes_critical = route.match.severity is None or "critical" in route.match.severity
         if takes_critical and route.to and len(silent) == len(route.to) and not route.continue_:
-            found.append(f"route {at} tells what is critical only to {', '.join(silent)}, which rings no phone")
+            found.append(
+                Phrase(
+                    "route {at} tells what is critical only to {channels}, which rings no phone", at=at, channels=silent
+                )
+            )
     return found
 
 

@@ -10,6 +10,7 @@ from epochwatchd.inputs.oom.watch import KILLED_BELOW, OomWatch, OomWatcher
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.process.supervisor import going_down
 from epochwatchd.model import SHELL_SIGNAL, Exit, Moment, Worker
+from epochwatchd.phrase import Phrase
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGXCPU)
 """Signals that others send: people, schedulers, the kernel."""
@@ -40,7 +41,7 @@ def explained(
 def _own_fault(seen: Exit, oom: OomWatch | None, now: float) -> tuple[str, ...]:
     """What the kernel's log says of a process that ended by a signal of its own making."""
     remark = oom.remark(now) if oom and seen.status is not None and seen.status < 0 else None
-    return () if remark is None else (f"kernel log: {remark}",)
+    return () if remark is None else (Phrase("kernel log: {remark}", remark=remark),)
 
 
 def _evidence(status: int | None, oom: OomWatch | None, supervisor: str | None, now: float) -> tuple[str, ...]:
@@ -56,7 +57,11 @@ def unseen(worker: Worker, end: Exit, oom: OomWatcher, moment: Moment) -> Exit:
     pid = procfs.outer_pid(worker.body) if end.status in _KILLS else None
     cause = None if pid is None else oom.past_verdict(pid, end.at)
     since, until = (datetime.fromtimestamp(wall).astimezone() for wall in (moment.wall_of(end.at), moment.wall))
-    told = f"it ended between {since:{_SECOND}} and {until:{_SECOND} %Z}, while nobody watched"
+    told = Phrase(
+        "it ended between {since} and {until}, while nobody watched",
+        since=f"{since:{_SECOND}}",
+        until=f"{until:{_SECOND} %Z}",
+    )
     rebooted = worker.body.boot not in (None, procfs.boot_id())
     return replace(end, oom=cause, rebooted=rebooted, evidence=(*end.evidence, told))
 

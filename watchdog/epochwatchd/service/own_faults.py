@@ -17,6 +17,7 @@ from epochwatchd.alerting.composing import stamp
 from epochwatchd.config import Config
 from epochwatchd.detection.observing import meet
 from epochwatchd.model import Cause, Finding, Moment, Policy, Severity, Worker
+from epochwatchd.phrase import Phrase
 from epochwatchd.service.bulkheads import Broken
 from epochwatchd.service.identify import user_name
 from epochwatchd.service.judging import Judgement, judgement
@@ -122,7 +123,8 @@ def set_aside(broken: Iterable[Broken], runs: Mapping[str, Run]) -> dict[str, Ow
 def _set_aside(user: str, broken: Sequence[Broken], runs: Mapping[str, Run]) -> OwnFault:
     lines = [f"{b.title}: {b.step}: {b.fault}" for b in broken]
     if len(lines) > EVIDENCE_MAX:
-        lines = [*lines[:EVIDENCE_MAX], f"and {len(lines) - EVIDENCE_MAX} more: see the watchdog's log"]
+        more = Phrase("and {count} more: see the watchdog's log", count=len(lines) - EVIDENCE_MAX)
+        lines = [*lines[:EVIDENCE_MAX], more]
     meant = [runs[key] for key in dict.fromkeys(b.key for b in broken)]
     if len(meant) == 1:
         return OwnFault(Cause("run_set_aside", {"run": meant[0].title}, tuple(lines)), user=user or None, run=meant[0])

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, get_args
 
 from epochwatchd.alerting import catalogue
+from epochwatchd.alerting.phrases import LANGUAGES
 from epochwatchd.alerting.rendering import render
-from epochwatchd.config import Config, ConfigError, Language, load
+from epochwatchd.config import Config, ConfigError, Language, load, spoken
 from epochwatchd.model import EpochwatchError
+from epochwatchd.phrase import Table, say
 from epochwatchd.service.connecting import OPTIONS, connected, notes
 from epochwatchd.service.trying import log_in, trial, tried, wants_login
 from epochwatchd.setup.draft import Draft, Style, Wants
@@ -51,7 +53,7 @@ class Talk:
         self._draft = draft
         self._path = path
         self._env = env
-        self.language: Language = draft.language or _of_environment(env)
+        self.language: Language = spoken(draft.language, env)
 
     def begin(self) -> bool:
         """Ask until it is to be saved (True) or forgotten (False)."""
@@ -199,7 +201,7 @@ class Talk:
             self._ask.say(self._t("sending", name=name))
             is_taken, said = tried(connected(config, self._env)[name], trial())
         except EpochwatchError as e:
-            is_taken, said = False, _problems(e)
+            is_taken, said = False, _problems(e, LANGUAGES[self.language].LINES)
         self._ask.say(self._t("sent" if is_taken else "failed", name=name, said=said))
         return is_taken
 
@@ -211,18 +213,12 @@ class Talk:
         try:
             config = self._config()
         except ConfigError as e:
-            self._ask.say(str(e))
+            self._ask.say(e.said(LANGUAGES[self.language].LINES))
             return
         for note in notes(config):
-            self._ask.say(self._t("note", note=config.shown(note)))
+            self._ask.say(self._t("note", note=config.shown(say(note, LANGUAGES[self.language].LINES))))
         for name in config.channels.keys() - {name for route in config.routes for name in route.to}:
             self._ask.say(self._t("unrouted", name=name, path=self._path))
-
-
-def _of_environment(env: Mapping[str, str]) -> Language:
-    """The language of a terminal, as the C library finds it."""
-    chosen = next(filter(None, (env.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
-    return "ko" if chosen.startswith("ko") else "en"
 
 
 def _service_of(channel: Mapping[str, Any]) -> Service | None:
@@ -248,18 +244,16 @@ def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, Iterable) and not isinstance(value, str) else str(value)
 
 
-def _problems(error: EpochwatchError) -> str:
-    """What is wrong, without places in a file that is not written yet."""
+def _problems(error: EpochwatchError, table: Table) -> str:
+    """What is wrong, without the file: it is not written yet."""
     if not isinstance(error, ConfigError):
         return str(error)
-    return "; ".join(
-        f"{problem.path}: {problem.message}{problem.hint and f' ({problem.hint})'}" for problem in error.problems
-    )
+    return "; ".join(problem.said(table).removeprefix(f"{problem.file}:{problem.line}: ") for problem in error.problems)
 
 
 def example(path: Path, env: Mapping[str, str]) -> str:
     """What to write where nobody can be asked."""
-    language = _of_environment(env)
+    language = spoken(None, env)
     draft = Draft("")
     draft.language = language
     draft.put("slack", "slack", {}, {"url": "-"})

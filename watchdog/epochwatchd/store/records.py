@@ -11,6 +11,7 @@ from typing import Any
 from epochwatch.wire import Body
 from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import Cause, Finding, Incident, Kind, Moment, Notification, Worker
+from epochwatchd.phrase import kept, restored_phrase
 from epochwatchd.store.codec import restored
 
 
@@ -94,14 +95,14 @@ def incident_from(row: Mapping[str, Any], moment: Moment) -> Incident:
     """The incident of a row of the table."""
     cause = Cause(**json.loads(row["cause"])) if row["cause"] else None
     if cause is not None:
-        cause = replace(cause, evidence=tuple(cause.evidence))
+        cause = replace(cause, evidence=tuple(map(restored_phrase, cause.evidence)))
     finding = Finding(row["kind"], row["severity"], _mono(row["since_wall"], moment), cause)
     return Incident(row["id"], row["run_key"], finding, row["opened_wall"], notified_wall=json.loads(row["notified"]))
 
 
 def cause_json(cause: Cause | None) -> str | None:
     """A cause as JSON."""
-    return None if cause is None else to_json(asdict(cause))
+    return None if cause is None else to_json({**asdict(cause), "evidence": list(map(kept, cause.evidence))})
 
 
 def notification_json(notification: Notification) -> str:

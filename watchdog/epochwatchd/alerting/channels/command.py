@@ -20,6 +20,7 @@ from epochwatchd.alerting.rendering import payload
 from epochwatchd.alerting.wording import one_line
 from epochwatchd.config.durations import parse_duration
 from epochwatchd.model import ChannelError, Limits, Message, Taken
+from epochwatchd.phrase import Phrase
 
 LIMITS = Limits(every_s=0.0)
 SAID_BYTES, SAID_CHARACTERS = 512, 120
@@ -43,8 +44,10 @@ def notes(options: Options) -> list[str]:
     """Whether the program is there."""
     program = options.run[0]
     if "/" in program and not os.access(program, os.X_OK):
-        return [f"{program} is not there, or may not be executed"]
-    return [] if "/" in program else [f"{program} is looked for in the daemon's PATH: a whole path is safer"]
+        return [Phrase("{program} is not there, or may not be executed", program=program)]
+    if "/" in program:
+        return []
+    return [Phrase("{program} is looked for in the daemon's PATH: a whole path is safer", program=program)]
 
 
 def send(options: Options, message: Message) -> Taken:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from epochwatchd.alerting.cutting import fit
 from epochwatchd.alerting.wording import one_line
 from epochwatchd.model import ChannelError, Limits, Message, Taken
+from epochwatchd.phrase import Phrase
 
 LIMITS = Limits(text=1000, every_s=0.0)
 URGENCIES = {"info": "low", "warning": "normal", "critical": "critical"}
@@ -27,11 +28,11 @@ class Options(BaseModel):
 
 def notes(_: Options) -> list[str]:
     """What is missing for it."""
-    found = []
+    found: list[str] = []
     if os.geteuid() == 0 or not os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        found.append("works only for a daemon that you start in your own desktop session, not for the service")
+        found.append(Phrase("works only for a daemon that you start in your own desktop session, not for the service"))
     if shutil.which(PROGRAM) is None:
-        found.append(f"{PROGRAM} is missing: sudo apt install libnotify-bin")
+        found.append(Phrase("{program} is missing: sudo apt install libnotify-bin", program=PROGRAM))
     return found
 
 

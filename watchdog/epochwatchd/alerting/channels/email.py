@@ -29,6 +29,7 @@ from pydantic import (
 from epochwatchd.alerting.channels import _deadline
 from epochwatchd.alerting.wording import moment, one_line
 from epochwatchd.model import ChannelError, Limits, Message, Refusal, Taken
+from epochwatchd.phrase import Phrase
 
 LIMITS = Limits(text=100_000, every_s=0.5)
 SUBJECT_MAX = 200
@@ -147,7 +148,9 @@ class _TlsSmtp(smtplib.SMTP_SSL, _Smtp):
 def notes(options: Options) -> list[str]:
     """What cannot work: Microsoft takes no passwords."""
     if options.password is not None and any(options.host.endswith(domain) for domain in MICROSOFT):
-        return ["Microsoft's mail takes no password any more (personal accounts since 2024): use another mailbox"]
+        return [
+            Phrase("Microsoft's mail takes no password any more (personal accounts since 2024): use another mailbox")
+        ]
     return []
 
 

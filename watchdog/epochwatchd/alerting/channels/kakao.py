@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from epochwatchd.alerting.channels._http import Answer, HttpOptions, Request, ServerUrl, exchange, meaning_of
 from epochwatchd.alerting.cutting import fit
 from epochwatchd.model import ChannelError, Limits, Memory, Message, Refusal, Taken
+from epochwatchd.phrase import Phrase
 
 LIMITS = Limits(text=200, rings=False)
 RECIPIENTS_MAX = 5
@@ -54,8 +55,9 @@ class Options(HttpOptions):
 def notes(options: Options) -> list[str]:
     """What does not work as one may think."""
     if options.to == "me":
-        return ["a memo to yourself rings no phone"]
-    return [f"at most {RECIPIENTS_MAX} friends get a message"] if len(options.to) > RECIPIENTS_MAX else []
+        return [Phrase("a memo to yourself rings no phone")]
+    too_many = len(options.to) > RECIPIENTS_MAX
+    return [Phrase("at most {most} friends get a message", most=RECIPIENTS_MAX)] if too_many else []
 
 
 def send(options: Options, message: Message) -> Taken:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from epochwatchd.alerting.wording import one_line
 from epochwatchd.model import ChannelError, Limits, Message, Severity, Taken
+from epochwatchd.phrase import Phrase
 
 LIMITS = Limits(every_s=0.0)
 PLAYERS = ("pw-play", "paplay", "aplay")
@@ -38,13 +39,13 @@ class Options(BaseModel):
 
 def notes(options: Options) -> list[str]:
     """What is missing for it."""
-    found = []
+    found: list[str] = []
     if os.geteuid() == 0:
-        found.append("works only for a daemon that you start in your own desktop session, not for the service")
+        found.append(Phrase("works only for a daemon that you start in your own desktop session, not for the service"))
     if _player() is None:
-        found.append("no player is installed: sudo apt install alsa-utils")
+        found.append(Phrase("no player is installed: sudo apt install alsa-utils"))
     if options.file is not None and not options.file.exists():
-        found.append(f"{options.file} is not there")
+        found.append(Phrase("{file} is not there", file=str(options.file)))
     return found
 
 

@@ -32,6 +32,7 @@ class Phrases(Protocol):
     RANKED: str
     CORE_DUMPED: str
     STANDS: str
+    LINES: dict[str, str]
     LABELS: dict[str, str]
     DURATIONS: dict[str, str]
 

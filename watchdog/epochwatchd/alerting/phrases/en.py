@@ -307,6 +307,9 @@ RANKED = "{job} (rank {rank})"
 CORE_DUMPED = "core dumped"
 STANDS = "{sentence}; its main thread is in {at}"
 
+LINES: dict[str, str] = {}
+"""Our own lines of evidence are English where they are made."""
+
 LABELS: dict[str, str] = {
     "when": "When: {text}",
     "progress": "Progress: {text}",

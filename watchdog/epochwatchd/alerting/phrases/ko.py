@@ -1,6 +1,6 @@
 """Korean. Sentences end in nouns and names come first, so that no particle depends on how a name is pronounced."""
 
-from epochwatchd.alerting.phrases import failures_ko
+from epochwatchd.alerting.phrases import failures_ko, lines_ko
 
 FAILURES: dict[str, tuple[str, str]] = failures_ko.FAILURES
 
@@ -293,6 +293,8 @@ ON_HOST = "[{host}] "
 RANKED = "{job} (랭크 {rank})"
 CORE_DUMPED = "코어 덤프 저장됨"
 STANDS = "{sentence} (메인 스레드 위치: {at})"
+
+LINES: dict[str, str] = {**KINDS, **lines_ko.LINES}
 
 LABELS: dict[str, str] = {
     "when": "시각: {text}",

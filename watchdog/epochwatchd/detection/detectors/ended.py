@@ -13,6 +13,7 @@ from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.detection.signals import BY_REQUEST, passed_on, signal_name
 from epochwatchd.model import SHELL_SIGNAL, Cause, CauseCode, Exit, Facts, Fallen, Finding, Policy, Worker
+from epochwatchd.phrase import Phrase
 
 TRACEBACK_LINES = 30
 LEFT_NAMED = 8
@@ -52,7 +53,7 @@ def _fell(worker: Worker, since: float, cause: Cause) -> Finding:
 
 def _of_sibling(fallen: Fallen) -> Cause:
     """The launcher ends all when one of them falls."""
-    told = f"process {fallen.pid}, a rank that sends no beats, fell; then the launcher ended this one"
+    told = Phrase("process {pid}, a rank that sends no beats, fell; then the launcher ended this one", pid=fallen.pid)
     return by_status(fallen.status, core_dumped=False, evidence=(told,))
 
 
@@ -62,7 +63,11 @@ def _with_left(worker: Worker, cause: Cause) -> Cause:
     if not left:
         return cause
     pids = " ".join(map(str, left[:LEFT_NAMED]))
-    told = f"{len(left)} of the processes that it started are still there; this ends them: kill {pids}"
+    told = Phrase(
+        "{count} of the processes that it started are still there; this ends them: kill {pids}",
+        count=len(left),
+        pids=pids,
+    )
     return replace(cause, details={**cause.details, "left": pids}, evidence=(*cause.evidence, told))
 
 
@@ -72,7 +77,10 @@ def _left_in_order(worker: Worker, policy: Policy, since: float) -> Finding:
     if code is None or plan_is_reached(worker):
         return _finished(worker, policy, since)
     name = signal_name(worker.body.signal or 0)
-    evidence = (f"it handled {name}, and left in order", *(worker.exit.evidence if worker.exit else ()))
+    evidence = (
+        Phrase("it handled {signal}, and left in order", signal=name),
+        *(worker.exit.evidence if worker.exit else ()),
+    )
     return _interrupted(since, Cause(code, {"type": "orderly", "signal": name, **_stopped_early(worker)}, evidence))
 
 
@@ -101,8 +109,10 @@ def _finished(worker: Worker, policy: Policy, since: float) -> Finding:
     end = worker.exit if worker.head.state == EXITING else None
     unseen = end is not None and end.status is None
     if policy.min_runtime_s is not None and took_s < policy.min_runtime_s:
-        said = [f"its last word: {note}"] if note else ["its exit status was not seen"] if unseen else []
-        evidence = (f"it took {took_s:,.1f} s", *said)
+        said = (
+            [Phrase("its last word: {note}", note=note)] if note else [Phrase("its exit status was not seen")] * unseen
+        )
+        evidence = (Phrase("it took {took_s:,.1f} s", took_s=took_s), *said)
         return Finding("finished", "warning", since, Cause("too_fast", {"least_s": policy.min_runtime_s}, evidence))
     hidden = _hidden_failure(worker)
     if hidden is not None:
@@ -187,13 +197,16 @@ def _by_its_exit(end: Exit) -> Cause:
     if end.oom is not None:
         return end.oom
     if end.rebooted:
-        return Cause("reboot", {}, ("the machine has been started anew since the last beat", *end.evidence))
+        return Cause("reboot", {}, (Phrase("the machine has been started anew since the last beat"), *end.evidence))
     if end.unreaped_by is not None:
-        told = f"the process is dead, and its parent, process {end.unreaped_by}, has not asked yet how it ended"
+        told = Phrase(
+            "the process is dead, and its parent, process {parent}, has not asked yet how it ended",
+            parent=end.unreaped_by,
+        )
         return Cause("unknown", {"status": "unreaped"}, (told, *end.evidence))
     if end.status is None:
-        return Cause("unknown", {}, ("the process is gone; how it ended could not be learned", *end.evidence))
-    became = () if end.program is None else (f"it had become another program: {end.program}",)
+        return Cause("unknown", {}, (Phrase("the process is gone; how it ended could not be learned"), *end.evidence))
+    became = () if end.program is None else (Phrase("it had become another program: {program}", program=end.program),)
     return by_status(end.status, core_dumped=end.core_dumped, evidence=(*end.evidence, *became))
 
 
@@ -201,18 +214,31 @@ def by_status(status: int, *, core_dumped: bool, evidence: tuple[str, ...]) -> C
     """The cause that a return code tells (negative: a signal, as ``subprocess`` has it)."""
     number = passed_on(status)
     if number is not None:
-        told = f"exit status {status} = 256 - {number}: a child was killed by signal {number} {signal_name(number)}"
+        told = Phrase(
+            "exit status {status} = 256 - {number}: a child was killed by signal {number} {name}",
+            status=status,
+            number=number,
+            name=signal_name(number),
+        )
         return Cause("signal", {"signal": signal_name(number)}, (*evidence, told))
     if status >= 0:
         return Cause("exit_code", {"status": status}, (*evidence, _exit_status(status)))
     name = signal_name(-status)
     code: CauseCode = "terminated" if -status in BY_REQUEST else "signal"
-    dumped = " (core dumped)" if core_dumped else ""
-    return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, f"killed by signal {-status} {name}{dumped}"))
+    told = Phrase(
+        "killed by signal {number} {name} (core dumped)" if core_dumped else "killed by signal {number} {name}",
+        number=-status,
+        name=name,
+    )
+    return Cause(code, {"signal": name, "core": core_dumped}, (*evidence, told))
 
 
 def _exit_status(status: int) -> str:
     """An exit status in words; shells return 128 + n for a program that a signal ended."""
     number = status - SHELL_SIGNAL
     known = number in set(signal.Signals)
-    return f"exit status {status} = 128 + {number}, {signal_name(number)}" if known else f"exit status {status}"
+    if not known:
+        return Phrase("exit status {status}", status=status)
+    return Phrase(
+        "exit status {status} = 128 + {number}, {name}", status=status, number=number, name=signal_name(number)
+    )

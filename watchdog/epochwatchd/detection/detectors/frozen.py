@@ -7,6 +7,7 @@ from epochwatchd.detection import silence
 from epochwatchd.detection.observing import life_of
 from epochwatchd.detection.silence import PAUSE_S
 from epochwatchd.model import Cause, Facts, Finding, Policy, Worker
+from epochwatchd.phrase import Phrase
 
 STEP_FACTOR = 3.0
 """``silent_after`` is a word about beats. A step is given more: an evaluation that beats is no silence."""
@@ -22,9 +23,12 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     if head.state != RUNNING or worker.exit is not None or not _is_frozen(worker, stood_at, policy):
         return None
     stood_s = worker.beat_at - stood_at
+    before = _longest(worker)
     evidence = (
-        f"step {head.step} for {stood_s:,.0f} s, and beats came; {_longest(worker)}",
-        f"loss and metrics did not change for {_calm_s(worker, stood_at):,.0f} s",
+        Phrase(
+            "step {step} for {stood_s:,.0f} s, and beats came; {before}", step=head.step, stood_s=stood_s, before=before
+        ),
+        Phrase("loss and metrics did not change for {calm_s:,.0f} s", calm_s=_calm_s(worker, stood_at)),
     )
     cause = Cause("step_frozen", {"step": head.step, "stood_s": stood_s}, evidence)
     return Finding("stalled", "critical", stood_at, cause)
@@ -60,4 +64,6 @@ def _limit_s(worker: Worker, policy: Policy) -> float:
 
 def _longest(worker: Worker) -> str:
     stands = worker.history.stands
-    return f"the longest before was {stands.longest_s:,.0f} s" if stands.seen else f"never {PAUSE_S:.0f} s before"
+    if not stands.seen:
+        return Phrase("never {pause_s:.0f} s before", pause_s=PAUSE_S)
+    return Phrase("the longest before was {longest_s:,.0f} s", longest_s=stands.longest_s)

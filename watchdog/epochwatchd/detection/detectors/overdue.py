@@ -5,11 +5,13 @@ from __future__ import annotations
 from epochwatchd.detection.observing import eta_s
 from epochwatchd.detection.progress import progress_of
 from epochwatchd.model import Cause, Facts, Finding, Policy, Worker
+from epochwatchd.phrase import Phrase
 
 FACTOR = 2.0
 """Trainings slow down by half and more: a loaded machine, larger images later on, evaluations that begin late."""
 SLACK_S = 1800.0
 """And a short run may be late by this much before it is worth a word."""
+_HOUR_S = 3600.0
 NEAR_FACTOR = 1.1
 """A run that will be done at so many times that limit is near its end, and nobody is to be bothered."""
 
@@ -37,12 +39,17 @@ def _past(estimate_s: float, worker: Worker, from_at: float, now: float) -> Find
     if now - from_at < limit_s or worker.beat_at - from_at + left_s < NEAR_FACTOR * limit_s:
         return None
     evidence = (
-        f"by the pace of the first fifth {_hours(estimate_s)} in all; so far {_hours(now - from_at)}",
-        f"{progress.done:,.4g} of {progress.planned:,.10g} done; at the pace so far about {_hours(left_s)} to go",
+        Phrase(
+            "by the pace of the first fifth {all_h:,.1f} h in all; so far {so_far_h:,.1f} h",
+            all_h=estimate_s / _HOUR_S,
+            so_far_h=(now - from_at) / _HOUR_S,
+        ),
+        Phrase(
+            "{done:,.4g} of {planned:,.10g} done; at the pace so far about {left_h:,.1f} h to go",
+            done=progress.done,
+            planned=progress.planned,
+            left_h=left_s / _HOUR_S,
+        ),
     )
     cause = Cause("past_estimate", {"estimate_s": estimate_s}, evidence)
     return Finding("overdue", "warning", from_at + limit_s, cause)
-
-
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600.0:,.1f} h"

@@ -9,6 +9,7 @@ from epochwatchd.detection.gpu.health import label, lines, spins
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.timeout import WORKING_WITHIN_S, silent_from
 from epochwatchd.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
+from epochwatchd.phrase import Phrase
 
 LOOK_WITHIN_S = 15.0
 """A look at a suspect is taken within seconds, also where there are hundreds; without one in that time it is told."""
@@ -65,8 +66,12 @@ def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
 
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     silent_s = now - worker.beat_at
-    usual = f"no beat for {silent_s:,.0f} s; the longest gap before was {worker.rhythm.longest_s:,.1f} s"
-    phase = (f"in phase {worker.head.phase!r}",) if worker.head.phase else ()
+    usual = Phrase(
+        "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
+        silent_s=silent_s,
+        longest_s=worker.rhythm.longest_s,
+    )
+    phase = (Phrase("in phase {phase!r}", phase=worker.head.phase),) if worker.head.phase else ()
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
     code, more = hang_cause.reason(process, now)

@@ -9,6 +9,7 @@ from epochwatchd.detection.gpu.health import idle_limit_s, label, lines
 from epochwatchd.detection.gpu.xids import XIDS, Blame
 from epochwatchd.detection.timeout import is_suspect
 from epochwatchd.model import Cause, CauseCode, Facts, Finding, Gpu, GpuFault, Policy, Severity, Worker
+from epochwatchd.phrase import Phrase
 
 UNANSWERED_S = 120.0
 """A driver that is busy (an initialisation, a reset) can take a minute to answer."""
@@ -68,7 +69,7 @@ def _unanswered(gpus: Collection[Gpu], now: float) -> Finding | None:
     if since is None or now - since < UNANSWERED_S:
         return None
     details = {"gpus": [label(gpu) for gpu in gpus], "waiting_s": now - since}
-    evidence = tuple(f"before that: {line}" for gpu in gpus for line in lines(gpu))
+    evidence = tuple(Phrase("before that: {line}", line=line) for gpu in gpus for line in lines(gpu))
     return Finding("stalled", "warning", since, Cause("gpu_driver", details, evidence))
 
 

@@ -31,6 +31,7 @@ from epochwatchd.detection.failures.patterns import (
     cued,
 )
 from epochwatchd.model import SHELL_SIGNAL
+from epochwatchd.phrase import Phrase
 
 _LAST_LINES, _ERROR_LINES, _EXCEPTIONS, _LAST_WORDS = 50, 8, 8, 2
 _TEXT_CHARS, _SAID_CHARS = 1200, 400
@@ -248,5 +249,7 @@ def _signal_number(exit_status: int | None) -> int:
 
 def _of_signal(number: int) -> list[_Proof]:
     code, strength = _SIGNALS.get(number, ("", 0))
-    told = f"killed by signal {number} {signal.Signals(number).name}" if code else ""
-    return [_Proof(strength, _LAST, Failure(code, told))] if code else []
+    if not code:
+        return []
+    told = Phrase("killed by signal {number} {name}", number=number, name=signal.Signals(number).name)
+    return [_Proof(strength, _LAST, Failure(code, told))]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from epochwatchd.detection.gpu.baseline import LATELY_LOOKS
 from epochwatchd.detection.gpu.xids import XIDS
 from epochwatchd.model import Gpu, GpuFault, GpuLoad
+from epochwatchd.phrase import Phrase
 
 ENOUGH_LOOKS = 24
 """Two minutes of looks while beats came: what was usual is known."""
@@ -72,27 +73,33 @@ def idle_limit_s(gpu: Gpu, floor_s: float) -> float:
 def lines(gpu: Gpu) -> Iterator[str]:
     """The GPU as measured, ``GPU 0 NVIDIA H100: 0 % used, 40000 MiB held, 71 W``, and a line for each of its faults."""
     figures = [
-        "lost" if gpu.lost else None,
-        None if gpu.utilization_pct is None or gpu.lost else f"{gpu.utilization_pct:.0f} % used",
-        None if gpu.memory_mib is None else f"{gpu.memory_mib:.0f} MiB held",
-        None if gpu.power_w is None or gpu.lost else f"{gpu.power_w:.0f} W{_usually(gpu)}",
+        Phrase("lost") if gpu.lost else None,
+        None if gpu.utilization_pct is None or gpu.lost else Phrase("{pct:.0f} % used", pct=gpu.utilization_pct),
+        None if gpu.memory_mib is None else Phrase("{mib:.0f} MiB held", mib=gpu.memory_mib),
+        None if gpu.power_w is None or gpu.lost else _power(gpu, gpu.power_w),
         *gpu.notes,
     ]
-    yield f"GPU {label(gpu)} {gpu.name}: " + ", ".join(figure for figure in figures if figure)
+    known = [figure for figure in figures if figure]
+    yield Phrase("GPU {gpu} {name}: {figures}", gpu=label(gpu), name=gpu.name, figures=known)
     for fault in gpu.faults:
-        yield f"GPU {label(gpu)}: {meaning(fault)}"
+        yield Phrase("GPU {gpu}: {meaning}", gpu=label(gpu), meaning=meaning(fault))
 
 
-def _usually(gpu: Gpu) -> str:
+def _power(gpu: Gpu, power_w: float) -> Phrase:
     usual = gpu.usual
-    return "" if usual is None or usual.looks < ENOUGH_LOOKS else f" (usually {usual.power_w:.0f} W)"
+    if usual is None or usual.looks < ENOUGH_LOOKS:
+        return Phrase("{power_w:.0f} W", power_w=power_w)
+    return Phrase("{power_w:.0f} W (usually {usual_w:.0f} W)", power_w=power_w, usual_w=usual.power_w)
 
 
-def meaning(fault: GpuFault) -> str:
+def meaning(fault: GpuFault) -> Phrase:
     """A fault in words: ``Xid 79: the GPU has fallen off the bus``."""
     if fault.what == "ecc":
-        return f"{fault.number} more memory error{'s' if fault.number > 1 else ''} that ECC could not correct"
+        if fault.number == 1:
+            return Phrase("1 more memory error that ECC could not correct")
+        return Phrase("{count} more memory errors that ECC could not correct", count=fault.number)
     if fault.what == "remap":
-        return "a bad memory row could not be replaced"
+        return Phrase("a bad memory row could not be replaced")
     known = XIDS.get(fault.number)
-    return f"Xid {fault.number}: {known.meaning if known else 'see the Xid catalogue of NVIDIA'}"
+    told = Phrase(known.meaning) if known else Phrase("see the Xid catalogue of NVIDIA")
+    return Phrase("Xid {number}: {meaning}", number=fault.number, meaning=told)

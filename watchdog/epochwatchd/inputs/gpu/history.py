@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from epochwatchd.detection.gpu.baseline import Baseline, learn
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample, total
 from epochwatchd.model import Gpu, GpuFault, GpuLoad
+from epochwatchd.phrase import Phrase
 
 UNWATCHED_AFTER_S = 30.0
 """A longer gap between two looks is time nobody watched, and is not held against anybody: poll more often than this."""
@@ -192,8 +193,10 @@ def _as_fact(gpu: WatchedGpu, holders: Mapping[int, Holder], unwatched_s: float,
 
 def _notes(gpu: GpuSample) -> Iterator[str]:
     if gpu.slowed:
-        yield gpu.slowed + (f" ({gpu.temperature_c} °C)" if gpu.temperature_c is not None else "")
+        why = gpu.slowed
+        hot = gpu.temperature_c is not None
+        yield Phrase("{why} ({celsius} °C)", why=why, celsius=gpu.temperature_c) if hot else why
     if gpu.remap_failed:
-        yield "bad memory rows that could not be replaced"
+        yield Phrase("bad memory rows that could not be replaced")
     elif gpu.remap_pending:
-        yield "bad memory rows that a reset will replace"
+        yield Phrase("bad memory rows that a reset will replace")

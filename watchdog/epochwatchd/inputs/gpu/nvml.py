@@ -8,15 +8,16 @@ from importlib import import_module
 from typing import Any
 
 from epochwatchd.inputs.gpu.xid_events import XidEvent
+from epochwatchd.phrase import Phrase
 
 STAMP_OVERLAP_US = 2_000_000
 """The driver enters the uses of different processes in bursts and out of order: ask again for the last moments."""
 PERCENT_MAX = 100
 MIB = 2**20
 _SLOWED = {
-    0x20 | 0x40: "slowed down: too hot",
-    0x80: "slowed down: the power supply asks for it",
-    0x08: "slowed down by the hardware",
+    0x20 | 0x40: Phrase("slowed down: too hot"),
+    0x80: Phrase("slowed down: the power supply asks for it"),
+    0x08: Phrase("slowed down by the hardware"),
 }
 """By bits of ``nvmlClocksEventReason`` (nvml.h), the most telling first. Its own power limit slows every GPU in full
 work down, and is no news."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from epochwatchd.model import Cause
+from epochwatchd.phrase import Phrase
 
 
 class LastSeen(NamedTuple):
@@ -57,7 +58,13 @@ def judge_kill(seen: KillEvidence) -> Cause | None:
         return None
     if seen.kills <= seen.others:
         return None
-    return _cause(seen, (f"the kernel counted {_kills(seen.kills)} in {seen.counter} as the process died",))
+    return _cause(seen, (Phrase(_COUNTED[seen.kills == 1], kills=seen.kills, group=seen.counter),))
+
+
+_COUNTED = {
+    True: "the kernel counted 1 out-of-memory kill in {group} as the process died",
+    False: "the kernel counted {kills} out-of-memory kills in {group} as the process died",
+}
 
 
 def _cause(seen: KillEvidence, evidence: tuple[str, ...]) -> Cause:
@@ -66,21 +73,27 @@ def _cause(seen: KillEvidence, evidence: tuple[str, ...]) -> Cause:
     return Cause("oom_kill", known, (*evidence, *last_seen(seen.sizes)))
 
 
-def _kills(count: int) -> str:
-    return "1 out-of-memory kill" if count == 1 else f"{count} out-of-memory kills"
-
-
-def _when(sizes: LastSeen) -> str:
-    ago = "" if sizes.ago_s is None else f", {max(0.0, sizes.ago_s):.0f} s before its end"
-    return ago + ("" if sizes.own_peak_mib is None else f" (at most {sizes.own_peak_mib:.0f} MiB)")
-
-
 def last_seen(sizes: LastSeen) -> tuple[str, ...]:
     """Sizes as lines of evidence."""
     lines = (
-        (sizes.rss_mib, f"it was last seen holding {{0:.0f}} MiB{_when(sizes)}"),
-        (sizes.peak_mib, "{1} has held up to {0:.0f} MiB"),
-        (sizes.limit_mib, "{1} may use {0:.0f} MiB"),
-        (sizes.available_mib, "the machine had {0:.0f} MiB available"),
+        (sizes.rss_mib, _HELD[sizes.ago_s is not None, sizes.own_peak_mib is not None]),
+        (sizes.peak_mib, _SIZES["peak"]),
+        (sizes.limit_mib, _SIZES["limit"]),
+        (sizes.available_mib, _SIZES["available"]),
     )
-    return tuple(line.format(size, sizes.counter) for size, line in lines if size is not None)
+    known = {"group": sizes.counter, "ago_s": max(0.0, sizes.ago_s or 0.0), "peak_mib": sizes.own_peak_mib}
+    return tuple(Phrase(line, mib=size, **known) for size, line in lines if size is not None)
+
+
+_HELD = {
+    (False, False): "it was last seen holding {mib:.0f} MiB",
+    (True, False): "it was last seen holding {mib:.0f} MiB, {ago_s:.0f} s before its end",
+    (False, True): "it was last seen holding {mib:.0f} MiB (at most {peak_mib:.0f} MiB)",
+    (True, True): "it was last seen holding {mib:.0f} MiB, {ago_s:.0f} s before its end (at most {peak_mib:.0f} MiB)",
+}
+"""Whether it is known when that was, and how much it has held at most."""
+_SIZES = {
+    "peak": "{group} has held up to {mib:.0f} MiB",
+    "limit": "{group} may use {mib:.0f} MiB",
+    "available": "the machine had {mib:.0f} MiB available",
+}

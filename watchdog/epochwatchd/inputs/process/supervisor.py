@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from epochwatchd.inputs.oom import cgroups
+from epochwatchd.phrase import Phrase
 
 _GOING_DOWN = (Path("/run/systemd/shutdown/scheduled"), Path("/run/nologin"))
 """``shutdown`` with a time; what systemd makes when a shutdown begins, or five minutes before a scheduled one."""
@@ -19,14 +20,17 @@ _GOING_DOWN = (Path("/run/systemd/shutdown/scheduled"), Path("/run/nologin"))
 _SUPERVISORS = (
     (
         r"/slurm.*/job_(\d+)(?:/|$)",
-        "it ran in Slurm's job {0}: `sacct -j {0}` tells of a time limit, preemption or scancel",
+        "it ran in Slurm's job {id}: `sacct -j {id}` tells of a time limit, preemption or scancel",
     ),
-    (r"/kubepods.*[/-]pod([0-9a-f_-]{36})", "it ran in Kubernetes' pod {0}: `kubectl get events` tells of an eviction"),
-    (r"/docker[-/]([0-9a-f]{12})", "it ran in Docker's container {0}: `docker inspect {0}`"),
-    (r"/libpod-([0-9a-f]{12})", "it ran in Podman's container {0}: `podman inspect {0}`"),
-    (r"/session-(\w+)\.scope(?:/|$)", "it ran in login session {0}, with which systemd may end it"),
-    (r".*/(?!user@)([^/\n]+\.service)(?:/|$)", "it ran in systemd's unit {0}: `systemctl status {0}`"),
-    (r".*/([^/\n]+\.scope)(?:/|$)", "it ran in systemd's unit {0}: `systemctl status {0}`"),
+    (
+        r"/kubepods.*[/-]pod([0-9a-f_-]{36})",
+        "it ran in Kubernetes' pod {id}: `kubectl get events` tells of an eviction",
+    ),
+    (r"/docker[-/]([0-9a-f]{12})", "it ran in Docker's container {id}: `docker inspect {id}`"),
+    (r"/libpod-([0-9a-f]{12})", "it ran in Podman's container {id}: `podman inspect {id}`"),
+    (r"/session-(\w+)\.scope(?:/|$)", "it ran in login session {id}, with which systemd may end it"),
+    (r".*/(?!user@)([^/\n]+\.service)(?:/|$)", "it ran in systemd's unit {id}: `systemctl status {id}`"),
+    (r".*/([^/\n]+\.scope)(?:/|$)", "it ran in systemd's unit {id}: `systemctl status {id}`"),
 )
 """Slurm's cgroups of both versions; kubelet's, with the cgroupfs driver or systemd's; the innermost unit of systemd."""
 
@@ -42,11 +46,11 @@ def supervisor(memberships: str) -> str | None:
     for pattern, line in _SUPERVISORS:
         found = re.search(rf"^\d+:[^:]*:.*?{pattern}", memberships, re.MULTILINE)
         if found:
-            return line.format(found[1])
+            return Phrase(line, id=found[1])
     return None
 
 
 def going_down() -> str | None:
     """A line of evidence if the machine is about to shut down."""
     sign = next((path for path in _GOING_DOWN if os.path.exists(path)), None)  # noqa: PTH110 - that of Path raises
-    return f"the machine is about to go down: {sign} is there" if sign else None
+    return Phrase("the machine is about to go down: {sign} is there", sign=str(sign)) if sign else None

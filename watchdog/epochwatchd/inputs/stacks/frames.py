@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from epochwatch.wire import clean
 from epochwatchd.model import Stack
+from epochwatchd.phrase import Phrase
 
 LINES_MAX, INNER, OUTER = 10, 5, 2
 """Lines of evidence in all; of a longer stack, the frames shown of its inner and of its outer end."""
@@ -71,8 +72,11 @@ def stack(threads: Iterable[Thread]) -> Stack:
     frames = [str(frame) for frame in main]
     shown = frames if len(frames) <= INNER + OUTER + 1 else [*frames[:INNER], "…", *frames[-OUTER:]]
     others = Counter(", from ".join(map(str, thread.frames[:2])) for thread in known if not thread.is_main)
-    lines = [f"main thread: {shown[0]}", *(f"    {frame}" for frame in shown[1:])]
-    lines += [f"{n} other threads: {at}" if n > 1 else f"another thread: {at}" for at, n in others.items()]
+    lines: list[str] = [Phrase("main thread: {at}", at=shown[0]), *(f"    {frame}" for frame in shown[1:])]
+    lines += [
+        Phrase("{count} other threads: {at}" if n > 1 else "another thread: {at}", count=n, at=at)
+        for at, n in others.items()
+    ]
     return Stack(tuple(lines[:LINES_MAX]), _place(main), _is_prompt(main))
 
 
