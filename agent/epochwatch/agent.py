@@ -21,7 +21,7 @@ from epochwatch.run import Run, current, entered
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Run", "beat", "fail", "finish", "phase", "run", "start", "watched"]
+__all__ = ["Run", "beat", "checkpoint", "fail", "finish", "phase", "run", "start", "watched"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,6 +79,11 @@ def phase(name: str, within: Union[float, str, None] = None) -> AbstractContextM
     A phase in a phase interrupts it.
     """
     return _run().phase(name, within)
+
+
+def checkpoint(path: Any = None) -> None:
+    """Say that a checkpoint was saved just now: messages tell how old the last one is, and where it lies."""
+    _run().checkpoint(path)
 
 
 def finish(note: Any = None) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from epochwatch.transport import Transport
 
 NOTE_MAX = 2000
+PATH_MAX = 1000
 _DRAIN_S = 0.5
 
 current: ContextVar[Optional[Run]] = ContextVar("epochwatch_run", default=None)
@@ -124,6 +125,12 @@ class Run:
             self.recorder.update(fields)
             if self._may_speak():
                 self.recorder.flush()
+
+    def checkpoint(self, path: Any = None) -> None:
+        """Say that a checkpoint was saved just now, as ``agent.checkpoint``."""
+        with guarded():
+            where = "" if path is None else scalars.text(os.fspath(path), PATH_MAX)
+            self.update(checkpoint=where, checkpoint_ns=time.time_ns())
 
     def finish(self, note: Any = None) -> None:
         """End the run by word."""

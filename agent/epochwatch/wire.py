@@ -84,6 +84,7 @@ class Body(NamedTuple):
     its descriptor ``stack_fd``; upon the next higher one it does so even out of C code (see ``epochwatch.stacks``).
     ``cwd`` is the folder it was started in. ``signal``: one that it handled before it left.
     ``names_run``: it wraps a command, and its job is the run's name, whatever those inside call theirs.
+    ``checkpoint``: the last that was saved, and when, by the wall clock (``checkpoint_ns``).
     ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
@@ -119,6 +120,8 @@ class Body(NamedTuple):
     signal: Optional[int] = None
     watched: bool = False
     names_run: bool = False
+    checkpoint: Optional[str] = None
+    checkpoint_ns: Optional[int] = None
     unknown: Tuple[str, ...] = ()
 
 
@@ -313,6 +316,8 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "signal": _whole(1, 64),
     "watched": checks.flag,
     "names_run": checks.flag,
+    "checkpoint": _text(1024),
+    "checkpoint_ns": _whole(0, checks.INT_MAX),
 }
 
 

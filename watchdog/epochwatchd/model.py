@@ -113,6 +113,7 @@ class Exit:
     parent: the name of the program that started it.
     goes_down: the machine was about to be shut down.
     fell_first: who of the same launch fell before it.
+    peak_mib, limit_mib: the most memory that it was seen to hold, and what its group may use, if that is limited.
     left: processes below it that are still there without it.
     """
 
@@ -129,6 +130,8 @@ class Exit:
     goes_down: bool = False
     fell_first: Fallen | None = None
     left: tuple[int, ...] = ()
+    peak_mib: float | None = None
+    limit_mib: float | None = None
 
 
 class Rhythm(NamedTuple):
@@ -432,6 +435,8 @@ class Notification:
 
     job, run, user: None where no run is meant.
     differs: what tells the run from others of its job.
+    checkpoint: the last one's ``path`` and when it was saved (``at``), where the run tells of them.
+    memory: of one that has ended, the most it was seen to hold (``peak_mib``), and what it might (``limit_mib``).
     verified: who sent the beats is known.
     stored: it was in the store before it was sent; one that was not may be told again after a restart.
     text: its rendering, headline first.
@@ -459,6 +464,8 @@ class Notification:
     differs: str | None = None
     verified: bool = True
     stored: bool = True
+    checkpoint: Mapping[str, Any] | None = None
+    memory: Mapping[str, Any] | None = None
     text: str = ""
     version: int = 1
 

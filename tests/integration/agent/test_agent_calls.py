@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import pytest
 
@@ -310,3 +311,33 @@ def test_importing_loads_nothing_but_the_standard_library_and_hardly_that(traini
     assert not {"epochwatch.wire", "json", "socket"} & set(bare)
     assert not {"socket", "asyncio", "logging", "threading", "traceback", "inspect", "multiprocessing"} & set(agent)
     assert not {"numpy", "torch", "epochwatchd"} & set(agent)
+
+
+def test_a_checkpoint_is_told_with_its_path_and_time(training):
+    training.run(
+        "import pathlib, time; agent.beat(1); agent.checkpoint(pathlib.Path('runs/ckpt-1.pt')); print(time.time())"
+    )
+    body = training.beat().body
+    assert (body.checkpoint, abs(body.checkpoint_ns / 1e9 - time.time()) < 60.0) == ("runs/ckpt-1.pt", True)
+
+
+@pytest.mark.parametrize("path", ["None", "''", "object()", "'x' * 10**6", "b'\\xff'", "'\\ud800'"])
+def test_whatever_is_called_a_path_the_training_goes_on(training, path):
+    done = training.run(f"agent.checkpoint({path}); agent.beat(7)", EPOCHWATCH_DEBUG=None)
+    assert (done.returncode, training.beat().head.epoch) == (0, 7)
+
+
+def test_a_forked_child_has_saved_nothing_itself(training):
+    training.run(
+        """
+        import os
+        agent.beat(1)
+        agent.checkpoint("a")
+        if os.fork() == 0:
+            agent.beat(2)
+            os._exit(0)
+        os.wait()
+        """
+    )
+    told = {beat.head.epoch: beat.body.checkpoint for beat in training.beats()}
+    assert told == {1: "a", 2: None}

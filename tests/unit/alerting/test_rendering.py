@@ -220,6 +220,45 @@ def test_progress_tells_what_is_known(notification, given, line):
     assert line in render(notification(progress=given), "en").text.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("best_at", "told"),
+    [
+        ({"epoch": 37, "epoch_shown": 38, "step": 9}, "loss 0.3 (best 0.2 at epoch 38)"),
+        ({"epoch": None, "step": 1400}, "loss 0.3 (best 0.2 at step 1,400)"),
+        (None, "loss 0.3 (best 0.2)"),
+    ],
+)
+def test_the_best_loss_is_told_with_its_place(notification, best_at, told):
+    given = {"loss": 0.3, "best_loss": 0.2, "best_at": best_at}
+    assert f"Progress: {told}" in render(notification(progress=given), "en").text
+
+
+@pytest.mark.parametrize(
+    ("kind", "age"),
+    [("crashed", "Checkpoint: 10 min old · runs/ckpt.pt"), ("diverged", "Checkpoint: 26 min old · runs/ckpt.pt")],
+)
+def test_a_checkpoint_is_as_old_as_at_the_end_or_now(notification, kind, age):
+    times = {"since": "2026-11-20T12:00:00Z", "detected_at": "2026-11-20T12:16:00Z"}
+    saved = {"path": "runs/ckpt.pt", "at": "2026-11-20T11:50:00Z"}
+    assert age in render(notification(kind=kind, checkpoint=saved, **times), "en").text
+
+
+def test_one_saved_by_a_clock_that_goes_wrong_is_not_of_the_future(notification):
+    saved = {"path": None, "at": "2036-11-20T11:50:00Z"}
+    assert "Checkpoint: 0 s old\n" in render(notification(checkpoint=saved), "en").text
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        ({"peak_mib": 61440.0, "limit_mib": 65536.0}, "Memory: peak 60.0 GiB of 64.0 GiB"),
+        ({"peak_mib": 512.0, "limit_mib": None}, "Memory: peak 512 MiB"),
+    ],
+)
+def test_the_most_memory_it_held_is_told(notification, memory, told):
+    assert told in render(notification(memory=memory), "en").text
+
+
 def test_without_progress_nothing_is_said_of_it(notification):
     assert "Progress" not in render(notification(progress={"epoch": None, "metrics": {}}), "en").text
 
@@ -236,7 +275,7 @@ def test_the_payload_is_the_contracts_object(notification):
     assert rendered.keys() == {
         *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
         *("since", "detected_at", "cause", "progress", "elapsed_s", "verified", "stored", "text"),
-        *("argv", "cwd", "tags", "differs"),
+        *("argv", "cwd", "tags", "differs", "checkpoint", "memory"),
     }
 
 

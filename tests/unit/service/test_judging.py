@@ -110,7 +110,7 @@ def test_a_message_tells_how_far_the_run_has_come():
     assert (message.job, message.run, message.pid, message.host, message.user) == ("digits", "r1", 42, "gpu01", "mina")
     assert message.progress == {
         "epoch": 1, "epoch_shown": 2, "epochs": 10, "step": None, "steps": None, "fraction": 0.2,
-        "loss": 0.25, "best_loss": 0.25, "best_at": {"epoch": 1, "step": None},
+        "loss": 0.25, "best_loss": 0.25, "best_at": {"epoch": 1, "epoch_shown": 2, "step": None},
         "metrics": {"acc": 0.5, "bad": "NaN"}, "eta_s": 480.0,
     }  # fmt: skip
     assert (message.since, message.elapsed_s) == ("2027-01-15T08:01:00.000Z", 120.0)

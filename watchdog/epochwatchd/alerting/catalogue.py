@@ -103,7 +103,8 @@ _RUN = Notification(
     id="6f1c2d", kind="crashed", status="firing", reason="first", severity="critical", job="resnet50",
     run="b71c09aa42d1", host="gpu01", user="mina", pid=4242, rank=None, since="2026-11-20T02:00:00.000Z",
     detected_at="2026-11-20T02:16:00.000Z", cause=None,
-    progress={"epoch": 41, "epochs": 90, "step": 15360, "loss": 0.313, "best_loss": 0.298}, elapsed_s=20_220.0,
+    progress={"epoch": 41, "epochs": 90, "step": 15360, "loss": 0.313, "best_loss": 0.298, "best_at": {"epoch": 38}},
+    checkpoint={"path": "runs/ckpt-40.pt", "at": "2026-11-20T01:48:00.000Z"}, elapsed_s=20_220.0,
     argv=["python", "train.py", "--lr", "0.1"], cwd="/home/mina/resnet",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from epochwatchd.detection.observing import eta_s
 from epochwatchd.detection.progress import epoch_shown, progress_of
-from epochwatchd.model import Cause, Incident, Kind, Moment, Notification, Reason, Status, Worker
+from epochwatchd.model import Best, Cause, Exit, Incident, Kind, Moment, Notification, Reason, Status, Worker
 from epochwatchd.phrase import kept
 from epochwatchd.verdicts import VERDICTS
 
@@ -17,12 +17,20 @@ WORDS_MAX, WORD_MAX, TAGS_MAX = 100, 300, 32
 """Of a command line and of tags so much is told: a message is no place for more."""
 
 
+class Checkpoint(NamedTuple):
+    """When a checkpoint was saved, by the sender's wall clock in ns, and where; an empty path is not known."""
+
+    at_ns: int
+    path: str
+
+
 class Named(NamedTuple):
-    """A run's name, what tells it from the others of its job, and the job's name."""
+    """A run's name, what tells it from the others of its job, the job's name, and the last checkpoint of any rank."""
 
     run: str
     differs: str | None = None
     job: str = ""
+    checkpoint: Checkpoint | None = None
 
 
 def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, moment: Moment) -> Notification:
@@ -49,6 +57,8 @@ def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, m
         cwd=body.cwd,
         tags=tags_of(worker, run.job),
         differs=run.differs,
+        checkpoint=_checkpoint(run.checkpoint),
+        memory=_memory(worker.exit) if VERDICTS[finding.kind].is_end else None,
         verified=worker.uid is not None or VERDICTS[finding.kind].is_ours,
     )
 
@@ -76,10 +86,27 @@ def progress(worker: Worker) -> dict[str, Any]:
         "fraction": None if done is None else round(done.fraction, 4),
         "loss": _plain(head.loss, keep_float=True),
         "best_loss": None if best is None else best.loss,
-        "best_at": None if best is None else {"epoch": _plain(best.epoch), "step": best.step},
+        "best_at": None if best is None else _place(worker, best),
         "metrics": {name: _plain(value, keep_float=True) for name, value in (body.metrics or {}).items()},
         "eta_s": _rounded(eta_s(worker)),
     }
+
+
+def _place(worker: Worker, best: Best) -> dict[str, Any]:
+    """Where the best loss was; ``epoch_shown`` is its epoch as people count."""
+    shown = epoch_shown(worker.counting, worker.head._replace(epoch=best.epoch))
+    return {"epoch": _plain(best.epoch), "epoch_shown": _plain(shown), "step": best.step}
+
+
+def _checkpoint(last: Checkpoint | None) -> dict[str, Any] | None:
+    return None if last is None else {"path": last.path or None, "at": stamp(last.at_ns / 1e9)}
+
+
+def _memory(end: Exit | None) -> dict[str, Any] | None:
+    """In MiB; of one that has ended, where it was seen."""
+    if end is None or end.peak_mib is None:
+        return None
+    return {"peak_mib": round(end.peak_mib, 1), "limit_mib": None if end.limit_mib is None else round(end.limit_mib, 1)}
 
 
 def _status(kind: Kind, reason: Reason) -> Status:

@@ -193,6 +193,8 @@ def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrase
         return
     for label, parts, known in (
         ("progress", phrases.PROGRESS, _progress(notification, phrases)),
+        ("checkpoint", phrases.CHECKPOINT, _checkpoint(notification, phrases)),
+        ("memory", phrases.MEMORY, _memory(notification)),
         ("place", phrases.PLACE, words),
         ("command", phrases.COMMAND, _command(notification)),
     ):
@@ -217,16 +219,36 @@ def _progress(notification: Notification, phrases: Phrases) -> dict[str, str]:
         "steps": lambda n: f"{n:,}",
         "loss": wording.figure,
         "best_loss": wording.figure,
+        "best_epoch": lambda n: f"{n:.4g}",
+        "best_step": lambda n: f"{n:,}",
         "metrics": _metrics,
         "eta_s": lambda s: wording.duration(s, phrases.DURATIONS),
     }
-    told = {"epoch_shown": notification.progress.get("epoch"), **notification.progress}
+    place = notification.progress.get("best_at") or {}
+    best = {"best_epoch": place.get("epoch_shown", place.get("epoch")), "best_step": place.get("step")}
+    told = {"epoch_shown": notification.progress.get("epoch"), **best, **notification.progress}
     known = {name: value for name, value in told.items() if name in formats and value is not None}
     if notification.kind not in GOES_ON:
         known.pop("eta_s", None)
     if known.get("best_loss") == known.get("loss"):
         known.pop("best_loss", None)
     return {name: said for name, value in known.items() if (said := formats[name](value))}
+
+
+def _checkpoint(notification: Notification, phrases: Phrases) -> dict[str, str]:
+    """How old the last checkpoint is: at the end of a run that has ended, else now."""
+    if notification.checkpoint is None:
+        return {}
+    until = notification.since if VERDICTS[notification.kind].is_end else notification.detected_at
+    age_s = (wording.moment(until) - wording.moment(notification.checkpoint["at"])).total_seconds()
+    told = {"ckpt_age": wording.duration(max(0.0, age_s), phrases.DURATIONS)}
+    path = notification.checkpoint.get("path")
+    return {**told, "ckpt": wording.one_line(path, LINE_MAX)} if path else told
+
+
+def _memory(notification: Notification) -> dict[str, str]:
+    known = notification.memory or {}
+    return {name: wording.memory(mib) for name, mib in known.items() if mib is not None}
 
 
 def _command(notification: Notification) -> dict[str, str]:

@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from datetime import datetime
 
+from epochwatchd.inputs.oom.decide import UNSEEN
 from epochwatchd.inputs.oom.watch import KILLED_BELOW, OomWatch, OomWatcher
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.process.supervisor import going_down
@@ -29,13 +30,16 @@ def explained(
         seen = replace(seen, goes_down=going_down() is not None)
         status = seen.status if seen.unreaped_by is None else -signal.SIGKILL
         cause = oom.verdict(replace(seen, status=status), now) if oom else None
+        sizes = oom.sizes(now) if oom else UNSEEN
+        seen = replace(seen, peak_mib=sizes.own_peak_mib, limit_mib=sizes.limit_mib)
         if_killed = replace(seen, oom=cause, evidence=_evidence(status, oom, supervisor, now))
     if seen.unreaped_by is not None:
         return replace(seen, evidence=if_killed.evidence), if_killed
     is_from_outside = _may_come_from_outside(seen.status)
     cause = if_killed.oom if seen.status in _KILLS else None
     evidence = if_killed.evidence if is_from_outside else _own_fault(seen, oom, now)
-    return replace(seen, oom=cause, evidence=evidence, goes_down=if_killed.goes_down), None
+    told = replace(seen, peak_mib=if_killed.peak_mib, limit_mib=if_killed.limit_mib, goes_down=if_killed.goes_down)
+    return replace(told, oom=cause, evidence=evidence), None
 
 
 def _own_fault(seen: Exit, oom: OomWatch | None, now: float) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from epochwatch.wire import RUNNING, clean
-from epochwatchd.alerting.composing import Named, progress, stamp, tags_of
+from epochwatchd.alerting.composing import Checkpoint, Named, progress, stamp, tags_of
 from epochwatchd.detection.pending import pending
 from epochwatchd.detection.telling_apart import differs, words_of
 from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
@@ -43,9 +43,11 @@ class Run:
 
     @property
     def named(self) -> Named:
-        """Its name, and what tells it from the others of its job."""
-        body = self.speaker.body
-        return Named(self.run, differs(words_of(body.argv, body.tags), self.others()), self.job)
+        """Its name, what tells it from the others of its job, and how far it is safe."""
+        body, bodies = self.speaker.body, [watch.worker.body for watch in self.watches.values()]
+        saved = [Checkpoint(b.checkpoint_ns, b.checkpoint or "") for b in bodies if b.checkpoint_ns is not None]
+        others = differs(words_of(body.argv, body.tags), self.others())
+        return Named(self.run, others, self.job, max(saved, default=None))
 
     @property
     def job(self) -> str:

@@ -26,6 +26,8 @@ class Phrases(Protocol):
     ADVICE: dict[str, Variants]
     FAILURES: dict[str, tuple[str, str]]
     PROGRESS: tuple[Variants, ...]
+    CHECKPOINT: tuple[Variants, ...]
+    MEMORY: tuple[Variants, ...]
     PLACE: tuple[Variants, ...]
     COMMAND: tuple[Variants, ...]
     ON_HOST: str

@@ -296,10 +296,17 @@ ADVICE: dict[str, tuple[str, ...]] = {
 PROGRESS: tuple[tuple[str, ...], ...] = (
     ("epoch {epoch_shown}/{epochs}", "epoch {epoch_shown}"),
     ("step {step}/{steps}", "step {step}"),
-    ("loss {loss} (best {best_loss})", "loss {loss}"),
+    (
+        "loss {loss} (best {best_loss} at epoch {best_epoch})",
+        "loss {loss} (best {best_loss} at step {best_step})",
+        "loss {loss} (best {best_loss})",
+        "loss {loss}",
+    ),
     ("{metrics}",),
     ("about {eta_s} to go",),
 )
+CHECKPOINT: tuple[tuple[str, ...], ...] = (("{ckpt_age} old",), ("{ckpt}",))
+MEMORY: tuple[tuple[str, ...], ...] = (("peak {peak_mib} of {limit_mib}", "peak {peak_mib}"),)
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("user {user}",))
 COMMAND: tuple[tuple[str, ...], ...] = (("{argv}",), ("in {cwd}",), ("{tags}",))
 ON_HOST = " on {host}"
@@ -313,6 +320,8 @@ LINES: dict[str, str] = {}
 LABELS: dict[str, str] = {
     "when": "When: {text}",
     "progress": "Progress: {text}",
+    "checkpoint": "Checkpoint: {text}",
+    "memory": "Memory: {text}",
     "place": "Where: {text}",
     "command": "Started as: {text}",
     "cause": "Why: {text}",

@@ -283,10 +283,17 @@ ADVICE: dict[str, tuple[str, ...]] = {
 PROGRESS: tuple[tuple[str, ...], ...] = (
     ("에폭 {epoch_shown}/{epochs}", "에폭 {epoch_shown}"),
     ("스텝 {step}/{steps}", "스텝 {step}"),
-    ("loss {loss} (최저 {best_loss})", "loss {loss}"),
+    (
+        "loss {loss} (최저 {best_loss}, {best_epoch}에폭)",
+        "loss {loss} (최저 {best_loss}, {best_step}스텝)",
+        "loss {loss} (최저 {best_loss})",
+        "loss {loss}",
+    ),
     ("{metrics}",),
     ("남은 시간 약 {eta_s}",),
 )
+CHECKPOINT: tuple[tuple[str, ...], ...] = (("{ckpt_age} 전",), ("{ckpt}",))
+MEMORY: tuple[tuple[str, ...], ...] = (("최대 {peak_mib} / {limit_mib}", "최대 {peak_mib}"),)
 PLACE: tuple[tuple[str, ...], ...] = (("{host}",), ("pid {pid}",), ("run {run}",), ("사용자 {user}",))
 COMMAND: tuple[tuple[str, ...], ...] = (("{argv}",), ("폴더 {cwd}",), ("{tags}",))
 ON_HOST = "[{host}] "
@@ -299,6 +306,8 @@ LINES: dict[str, str] = {**KINDS, **lines_ko.LINES}
 LABELS: dict[str, str] = {
     "when": "시각: {text}",
     "progress": "진행: {text}",
+    "checkpoint": "체크포인트: {text}",
+    "memory": "메모리: {text}",
     "place": "위치: {text}",
     "command": "명령: {text}",
     "cause": "원인: {text}",

@@ -24,7 +24,7 @@ class LastSeen(NamedTuple):
     ago_s: float | None = None
 
 
-_UNSEEN = LastSeen()
+UNSEEN = LastSeen()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class KillEvidence:
     counter: str = ""
     kills: int | None = None
     others: int | None = None
-    sizes: LastSeen = _UNSEEN
+    sizes: LastSeen = UNSEEN
 
 
 def judge_kill(seen: KillEvidence) -> Cause | None:

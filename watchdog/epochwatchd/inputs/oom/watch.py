@@ -76,9 +76,13 @@ class OomWatch:
             )
         )
 
+    def sizes(self, now: float) -> LastSeen:
+        """What was last seen of its memory and of its cgroup."""
+        return self._sizes_of({self.pid} | self._below, now)
+
     def last_seen(self, now: float) -> tuple[str, ...]:
-        """What was last seen of its memory and of its cgroup, as evidence."""
-        return last_seen(self._sizes_of({self.pid} | self._below, now))
+        """The same as evidence."""
+        return last_seen(self.sizes(now))
 
     def remark(self, now: float) -> str | None:
         """What the kernel log says of its own fault, if it does."""
