@@ -8,9 +8,9 @@ import os, sys
 from epochwatch import agent
 hoard = b"x" * (64 * 2**20)
 agent.start(epochs=9)
-agent.beat(2, 0.7)
 if os.environ.get("RANK") == "0":
-    agent.checkpoint("runs/ckpt-2.pt")
+    agent.checkpoint("runs/ckpt-2.pt")  # known with the run: what others say last is read once a second
+agent.beat(2, 0.7)
 open(os.environ["SAVED"], "w").close()
 input()
 """

@@ -40,7 +40,8 @@ CauseCode = Literal[
     # numbers and times
     "loss_nan", "loss_inf", "loss_exploded", "overdue", "past_estimate", "not_begun",
     # the watchdog itself
-    "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "channel_parked", "test",
+    "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "channel_parked",
+    "login_ends", "test",
 ]  # fmt: skip
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]

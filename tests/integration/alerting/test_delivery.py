@@ -426,6 +426,20 @@ def test_a_mirror_is_refreshed_each_minute_with_what_is_open():
     asyncio.run(story())
 
 
+def test_the_last_day_of_a_login_is_known_until_it_was_renewed():
+    async def story():
+        now, days = [100.0], ["2026-12-04"]
+        kakao = channel(Peer(), refresh=lambda *_: days.pop() if days else None)
+        async with delivering(ListOutbox(), channels={"kakao": kakao}, clock=lambda: now[0]) as deliverer:
+            for expected in ({"kakao": "2026-12-04"}, {}):
+                while deliverer.last_days() != expected:
+                    deliverer.wake()
+                    await asyncio.sleep(0.001)  # the refresh happens in a thread, and nothing comes of it
+                now[0] += REFRESH_EVERY_S
+
+    asyncio.run(story())
+
+
 def test_a_refresh_that_goes_well_does_not_say_that_messages_are_taken(post):
     async def story():
         now, outbox, refreshed = [100.0], ListOutbox(post(1)), []

@@ -1,5 +1,8 @@
 """Kakao's tokens, friends and quotas. Against a stand-in: see vendors/kakao.py."""
 
+import time
+from datetime import datetime
+
 import pytest
 from telling import DictMemory, sending, told
 from vendors import said
@@ -102,3 +105,52 @@ def test_a_memo_is_noted_to_ring_no_phone(kakao):
     assert module.notes(options) == ["a memo to yourself rings no phone"]
     _, options = sending(kakao.options(kakao.url, to=["a"] * 6))
     assert module.notes(options) == ["at most 5 friends get a message"]
+
+
+DAY_S = 86400.0
+
+
+def waiting(kakao, days_left, renewed_days_ago=8.0):
+    """The memory of a login with so many days left, renewed so long ago."""
+    now = time.time()
+    ends = {"refresh_expires_wall": now + days_left * DAY_S, "renewed_wall": now - renewed_days_ago * DAY_S}
+    return DictMemory({**kakao.memory(), **ends})
+
+
+def refreshed(kakao, memory):
+    _, options = sending(kakao.options(kakao.url))
+    return module.refresh(options, memory, frozenset())
+
+
+def test_a_login_that_ends_soon_and_cannot_be_renewed_is_told_with_its_day(kakao):
+    memory = waiting(kakao, days_left=6.5)
+    kakao.answers = [said(503)]
+    assert (
+        refreshed(kakao, memory)
+        == f"{datetime.fromtimestamp(memory.known['refresh_expires_wall'], module.SEOUL):%Y-%m-%d}"
+    )
+
+
+def test_one_that_is_renewed_is_not(kakao):
+    kakao.rotates = True
+    memory = waiting(kakao, days_left=6.5)
+    assert refreshed(kakao, memory) is None
+    assert memory.known["refresh_expires_wall"] - time.time() > 50 * DAY_S
+
+
+def test_far_from_its_end_a_failure_is_the_channels_to_try_again(kakao):
+    kakao.answers = [said(503)]
+    with pytest.raises(ChannelError, match="503"):
+        refreshed(kakao, waiting(kakao, days_left=20))
+
+
+def test_a_dead_one_is_told_as_dead(kakao):
+    memory = waiting(kakao, days_left=3)
+    memory.known["refresh_token"] = "dead"
+    with pytest.raises(ChannelError, match="no longer valid"):
+        refreshed(kakao, memory)
+
+
+def test_what_was_renewed_this_week_is_left_alone(kakao):
+    assert refreshed(kakao, waiting(kakao, days_left=40, renewed_days_ago=6.0)) is None
+    assert kakao.asked == []

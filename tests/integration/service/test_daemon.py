@@ -204,3 +204,15 @@ def test_a_channel_that_takes_nothing_is_told_on_the_others_and_so_is_its_end(tm
         watch.tick()
         assert [m.status for m in watch.messages("mail")] == ["firing", "resolved"]
         assert watch.messages("team") == []
+
+
+def test_a_login_that_ends_soon_is_told_on_the_other_channels(tmp_path):
+    both = replace(CONFIG, routes=(Route(to=("team", "mail")),))
+    with watching(tmp_path, both) as watch:
+        watch.daemon.ending_logins = lambda: {"team": "2026-12-04"}
+        watch.tick()
+        [fault] = watch.messages("mail")
+        assert (fault.cause["code"], "2026-12-04" in fault.text, "epochwatchd login team" in fault.text) == (
+            "login_ends", True, True,
+        )  # fmt: skip
+        assert watch.messages("team") == []

@@ -64,5 +64,5 @@ class Kakao(Vendor):
         told = {"access_token": self.access, "token_type": "bearer", "expires_in": 21599}
         if self.rotates or form["grant_type"] == "authorization_code":
             self.refresh = f"geheim-refresh-{self.count}"
-            told["refresh_token"] = self.refresh
+            told |= {"refresh_token": self.refresh, "refresh_token_expires_in": 5183999}
         return said(200, told)

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
@@ -32,6 +32,8 @@ PARKED_S, PROBED_S = 86400.0, 60.0
 and then at most so often: it may have been the message, and nobody's message must silence the channel for others."""
 REFRESH_EVERY_S = 60.0
 
+_T = TypeVar("_T")
+
 log = logging.getLogger(__name__)
 
 
@@ -43,14 +45,14 @@ class Channel:
     say: puts a notification into the words of this channel.
     limits: what it can carry.
     memory: what it must not forget.
-    refresh: of a mirror: brings it up to date, given the incidents that are open.
+    refresh: brings a mirror up to date, given the open incidents, or keeps a login; gives its last day, if near.
     """
 
     send: Callable[[Message], Taken]
     say: Callable[[Notification], Notification]
     limits: Limits
     memory: Memory
-    refresh: Callable[[Memory, frozenset[str]], None] | None = None
+    refresh: Callable[[Memory, frozenset[str]], str | None] | None = None
 
 
 class Outbox(Protocol):
@@ -83,6 +85,7 @@ class Lane:
 
     plain: messages that it did not take as they are; their headline alone is tried.
     parked: why it takes nothing; None if it does. ``closed_until``: before that nothing is tried.
+    last_day: of its login, if that is near.
     doubted: messages with which it took nothing. ``blamed``: those of them that it took others after.
     failures: attempts that failed in a row.
     """
@@ -99,6 +102,7 @@ class Lane:
     blamed: set[int] = field(default_factory=set)
     parked: str | None = None
     closed_until: float = 0.0
+    last_day: str | None = None
     failures: int = 0
     refresh_at: float = 0.0
     is_closed: bool = False
@@ -167,6 +171,10 @@ class Deliverer:
         """The channels that take nothing for now, and why."""
         return {name: lane.parked for name, lane in self._lanes.items() if lane.parked}
 
+    def last_days(self) -> dict[str, str]:
+        """The channels whose login ends soon, and when."""
+        return {name: lane.last_day for name, lane in self._lanes.items() if lane.last_day}
+
     async def stop(self, timeout_s: float) -> None:
         """Begin nothing more, and wait so long for what is being sent to be done and marked."""
         for lane in self._lanes.values():
@@ -220,7 +228,9 @@ class Deliverer:
             _log_failure(lane, result)
             lane.failures += 1
             lane.parked = str(result) if result.refusal == "channel" else lane.parked
-        elif not lane.doubted:  # that it could be refreshed does not say that it takes messages
+            return
+        lane.last_day = result
+        if not lane.doubted:  # that it could be refreshed does not say that it takes messages
             self._well(lane)
 
     async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
@@ -314,7 +324,7 @@ def _lane(name: str, channel: Channel) -> Lane:
     return Lane(name, channel, Hand(f"channel {name}"), Pace(channel.limits.every_s))
 
 
-async def _in_hand(lane: Lane, call: Callable[[], Taken | ChannelError]) -> Taken | ChannelError:
+async def _in_hand(lane: Lane, call: Callable[[], _T | ChannelError]) -> _T | ChannelError:
     try:
         return await lane.hand.do(call)
     except RuntimeError as e:
@@ -340,9 +350,9 @@ def _said(channel: Channel, notification: Notification) -> Notification:
         return bare(notification)
 
 
-def _tried(call: Callable[[], Taken | None]) -> Taken | ChannelError:
+def _tried(call: Callable[[], _T]) -> _T | ChannelError:
     try:
-        return call() or Taken("done")
+        return call()
     except ChannelError as e:
         return e
     except BaseException as e:  # noqa: BLE001 - a channel's bug must neither end its task nor lose the message

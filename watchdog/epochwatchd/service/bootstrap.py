@@ -82,7 +82,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake
-        daemon.parked_channels = deliverer.parked
+        daemon.parked_channels, daemon.ending_logins = deliverer.parked, deliverer.last_days
         service = _Service(daemon, deliverer, ledger, load, env)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)

@@ -60,6 +60,7 @@ class Daemon:
     on_notice: called when there is something to send.
     refused_config: why the newest configuration is not in force; None if it is.
     parked_channels: gives the channels that take nothing for now, and why.
+    ending_logins: gives the channels whose login ends soon, and when.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Daemon:
         self._senders = Senders(lambda key: ledger.ended_wall(key) is not None)
         self.refused_config: str | None = None
         self.parked_channels: Callable[[], Mapping[str, str]] = dict
+        self.ending_logins: Callable[[], Mapping[str, str]] = dict
         self._refused: dict[str, str] = {}
         self._last_tick_at = float("inf")
         self._store_behind_at: float | None = None
@@ -338,6 +340,8 @@ class Daemon:
             faults["configuration"] = OwnFault(Cause("config_refused", {}, lines))
         for name, reason in self.parked_channels().items():
             faults[f"channel {name}"] = OwnFault(Cause("channel_parked", {"channel": name}, (reason,)))
+        for name, day in self.ending_logins().items():
+            faults[f"login {name}"] = OwnFault(Cause("login_ends", {"channel": name, "day": day}))
         return faults
 
     def problems(self) -> list[str]:

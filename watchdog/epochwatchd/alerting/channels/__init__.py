@@ -8,8 +8,8 @@ A kind is a module with
   the peer did not take the message;
 
 and, where there is something to say, ``notes(options)``, lines on what cannot work; and where it mirrors incidents,
-``refresh(options, memory, open_incidents)``, called once a minute. Modules whose name begins with an underscore are
-what kinds share.
+``refresh(options, memory, open_incidents)``, called once a minute, which may give the day on which a login ends.
+Modules whose name begins with an underscore are what kinds share.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ LIMITS = Limits(text=200, rings=False)
 RECIPIENTS_MAX = 5
 RENEWED_BEFORE_S, RENEWED_EVERY_S = 600.0, 7 * 86400.0
 """An access token is renewed so long before its end; and without a message once a week, so that the login stays."""
+WARNED_BEFORE_S = 7 * 86400.0
 SEOUL = timezone(timedelta(hours=9))
 LOGIN = "log in again (`epochwatchd login`)"
 TRANSIENT, QUOTA = (-1, -7, -603), (-10, -532, -533, -536)
@@ -163,14 +164,31 @@ def _kept(said: Mapping[str, Any]) -> dict[str, Any]:
     now = time.time()
     kept = {"access_token": said["access_token"], "expires_wall": now + float(said.get("expires_in", 0))}
     new = {"refresh_token": said["refresh_token"]} if said.get("refresh_token") else {}
+    if new and said.get("refresh_token_expires_in"):
+        new["refresh_expires_wall"] = now + float(said["refresh_token_expires_in"])
     return {**kept, **new, "renewed_wall": now}
 
 
-def refresh(options: Options, memory: Memory, _: frozenset[str]) -> None:
-    """Renew the tokens once a week, with nothing to send: a login that is not used ends after two months."""
+def refresh(options: Options, memory: Memory, _: frozenset[str]) -> str | None:
+    """Renew the tokens once a week, with nothing to send: a login that is not used ends after two months.
+
+    Gives the day on which the login ends, where that is near and it could not be renewed. Raises ChannelError.
+    """
     known = memory.load()
     if known.get("refresh_token") and time.time() - known.get("renewed_wall", 0.0) > RENEWED_EVERY_S:
-        _renewed(options, memory)
+        try:
+            _renewed(options, memory)
+        except ChannelError as e:
+            if e.refusal == "channel" or _last_day(known) is None:
+                raise
+    return _last_day(memory.load())
+
+
+def _last_day(known: Mapping[str, Any]) -> str | None:
+    ends_wall = known.get("refresh_expires_wall")
+    if ends_wall is None or ends_wall - time.time() > WARNED_BEFORE_S:
+        return None
+    return f"{datetime.fromtimestamp(ends_wall, SEOUL):%Y-%m-%d}"
 
 
 # The login

@@ -98,6 +98,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "store_unwritable": ("the store cannot be written",),
     "store_replaced": ("the store was damaged",),
     "config_refused": ("the new configuration is faulty",),
+    "login_ends": ("{channel}'s login ends on {day}", "a login ends soon"),
 }
 """For the headline, where the sentence of the cause is long; that stands below."""
 
@@ -209,6 +210,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "config_refused": ("the new configuration was refused; the old one stays",),
     "channel_parked": ("the channel {channel} takes no messages", "a channel takes no messages"),
+    "login_ends": ("the login of the channel {channel} ends on {day}", "the login of a channel ends soon"),
     "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
     "stopped_early": (
         "stopped early at epoch {epoch} of {epochs}",
@@ -318,6 +320,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "channel_parked": (
         "mend it: `epochwatchd test-alert {channel}` says what is wrong; then `systemctl reload epochwatchd`.",
     ),
+    "login_ends": ("`epochwatchd login {channel}` renews it.", "`epochwatchd login` renews it."),
     "config_refused": ("mend it: `epochwatchd check` names each line; then `systemctl reload epochwatchd`.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),
     "unseen_status": ("the end of the job's own log should say whether all went well.",),

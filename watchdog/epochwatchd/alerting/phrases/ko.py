@@ -98,6 +98,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "store_unwritable": ("저장소에 쓸 수 없음",),
     "store_replaced": ("저장소 손상",),
     "config_refused": ("새 설정에 오류가 있음",),
+    "login_ends": ("{channel} 로그인이 {day}에 끝남", "로그인이 곧 끝남"),
 }
 """제목에 쓸 짧은 말. 자세한 원인은 그 아래에 적습니다."""
 
@@ -199,6 +200,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "store_replaced": ("저장소 손상: {file} 이름으로 보관하고 새 저장소를 시작함", "새 저장소를 시작함"),
     "config_refused": ("새 설정이 거부되어 이전 설정을 계속 사용함",),
     "channel_parked": ("{channel} 채널로 알림을 보낼 수 없음", "한 채널로 알림을 보낼 수 없음"),
+    "login_ends": ("{channel} 채널의 로그인이 {day}에 끝남", "한 채널의 로그인이 곧 끝남"),
     "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
     "stopped_early": (
         "계획보다 일찍 종료됨 (에폭 {epoch}/{epochs})",
@@ -305,6 +307,7 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "channel_parked": (
         "`epochwatchd test-alert {channel}`로 원인을 확인하고 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",
     ),
+    "login_ends": ("`epochwatchd login {channel}`로 다시 로그인하세요.", "`epochwatchd login`으로 다시 로그인하세요."),
     "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
     "unseen_status": ("작업 로그의 마지막 부분에서 정상적으로 끝났는지 확인하세요.",),
