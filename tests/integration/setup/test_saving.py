@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from epochwatchd.setup.draft import Draft
-from epochwatchd.setup.saving import SERVICE_CONFIG, NotSavedError, save, target
+from epochwatchd.setup.saving import SERVICE_CONFIG, NotSavedError, save, see_that_it_can_be_written, target
 
 URL = "https://hooks.slack.com/services/T0/B0/X"
 
@@ -72,6 +72,12 @@ def test_where_a_secret_cannot_be_written_nothing_is(tmp_path):
 def test_a_folder_that_is_not_ours_is_named():
     with pytest.raises(NotSavedError, match="/proc"):
         save(drafted(), Path("/proc/config.yaml"))
+
+
+def test_what_cannot_be_written_is_told_before_the_questions(tmp_path):
+    see_that_it_can_be_written(tmp_path / "new" / "config.yaml")
+    with pytest.raises(NotSavedError, match="cannot be written"):
+        see_that_it_can_be_written(Path("/proc/self/config.yaml"))
 
 
 def test_whose_configuration_is_changed(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from epochwatchd import config as configuration
 from epochwatchd.service.connecting import OPTIONS
 from epochwatchd.setup.draft import Draft
-from epochwatchd.setup.saving import SERVICE_CONFIG, save, target
+from epochwatchd.setup.saving import SERVICE_CONFIG, save, see_that_it_can_be_written, target
 from epochwatchd.setup.talk import Talk, example
 from epochwatchd.setup.terminal import Terminal
 from epochwatchd.setup.texts import TEXTS
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print(example(path, os.environ))
         return MISTAKE
+    see_that_it_can_be_written(path)
     if path.exists():
         configuration.load(path, kinds=OPTIONS, env=os.environ)  # what is faulty is to be mended by hand first
     draft = Draft(path.read_text(encoding="utf-8-sig") if path.exists() else "")

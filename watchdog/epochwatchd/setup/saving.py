@@ -29,6 +29,14 @@ def target(path: Path | None, home: Path, euid: int) -> Path:
     return SERVICE_CONFIG if euid == 0 else home / ".config/epochwatch/config.yaml"
 
 
+def see_that_it_can_be_written(path: Path) -> None:
+    """Raise NotSavedError where it cannot: before anybody has answered twenty questions."""
+    folder = next(parent for parent in path.resolve().parents if parent.exists())
+    place = path if path.exists() else folder
+    if not (os.access(folder, os.W_OK) and os.access(place, os.W_OK)):
+        raise NotSavedError(f"{path} cannot be written by you")
+
+
 def save(draft: Draft, path: Path) -> None:
     """Write the draft to ``path``, and its secrets beside it. Raises NotSavedError.
 
