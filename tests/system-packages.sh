@@ -12,7 +12,17 @@ if [ "${1:-}" = --servers ]; then
 fi
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=()
+wheels() {  # for the service's own environment, made by the system's Python in a machine without a network
+  local to=../.venv/wheels version
+  version=$(/usr/bin/python3 -c 'import sys, ensurepip; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 0
+  [ -x ../.venv/bin/python ] && [ ! -e $to/.done-$version ] || return 0
+  ../.venv/bin/python -m pip download --quiet --dest $to --python-version "$version" --only-binary=:all: \
+    $(../.venv/bin/python -c 'from importlib.metadata import requires as of
+print(*(r.split(";")[0] for r in of("epochwatch") if "daemon" in r))') &&
+    touch "$to/.done-$version"
+}
 while read -r package; do
   dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 done < <(cat "${lists[@]}" 2>/dev/null | grep -v '^#')
 [ ${#missing[@]} -eq 0 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"; } >/dev/null
+wheels || echo "the wheels of the daemon cannot be had here: the test of \`service install\` will be skipped"

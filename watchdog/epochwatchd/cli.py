@@ -23,6 +23,10 @@ COMMANDS = {
         "show the runs that go on or ended in the last day, their verdicts and progress",
         "epochwatchd status --json",
     ),
+    "service": (
+        "install the daemon as a systemd service, take it away, or say how it does",
+        "sudo epochwatchd service install",
+    ),
     "demo": ("watch real trainings be killed, frozen and finished, in under a minute", "epochwatchd demo"),
 }
 
@@ -84,7 +88,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "messages":
             command.add_argument("--language", choices=("en", "ko"), default="en")
             command.add_argument("--style", choices=("full", "short"), default="full")
-        if name not in ("demo", "messages"):
+        if name == "service":
+            command.add_argument("action", choices=("install", "uninstall", "status"))
+            command.add_argument("--user", action="store_true", help="your own, without root: watches your trainings")
+            command.add_argument("--dry-run", action="store_true", help="print what would be done")
+            command.add_argument("--purge", action="store_true", help="uninstall: also configuration and history")
+        if name not in ("demo", "messages", "service"):
             command.add_argument(
                 "-c", "--config", metavar="FILE", help="the configuration (see README for the default)"
             )

@@ -62,6 +62,12 @@ def _setup(arguments: argparse.Namespace) -> int:
     return setup.run(arguments)
 
 
+def _service(arguments: argparse.Namespace) -> int:
+    from epochwatchd.installing import command  # noqa: PLC0415 - nobody else needs it
+
+    return command.run(arguments)
+
+
 def _messages(arguments: argparse.Namespace) -> int:
     print("\n\n----\n\n".join(catalogue(arguments.language, arguments.style)))
     return OK
@@ -135,5 +141,5 @@ def _login(config: Config, arguments: argparse.Namespace) -> int:
     return OK
 
 
-_WITHOUT_CONFIG = {"demo": _demo, "setup": _setup, "messages": _messages}
+_WITHOUT_CONFIG = {"demo": _demo, "setup": _setup, "service": _service, "messages": _messages}
 _COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login}

@@ -43,10 +43,10 @@ class Machine:
         """Make a file on the machine."""
         self.run("sh", "-ec", _WRITE, path, mode, user=user, said=text)
 
-    def run(self, *line, user="root", said="", check=True):
+    def run(self, *line, user="root", said="", check=True, patience=DEADLINE_S):
         """What a command on the machine prints when ``said`` is its input; with ``check`` it must succeed."""
         command = self._inside(user, line)
-        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=patience, check=False)
         assert not check or done.returncode == 0, f"{line} left with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout.strip()
 
