@@ -14,8 +14,9 @@ from machine import Machine, why_not
 
 PROJECT = Path(__file__).parents[3]
 TRAINING = """
-import signal
+import os, signal
 from epochwatch import agent
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
 agent.beat(3, 0.25)
 signal.pause()
 """

@@ -158,3 +158,47 @@ def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
     # Of a process of one's own an older kernel tells it too, if one asks before its parent does.
     assert service.wait_for(job="lenet", kind="crashed")["cause"]["code"] in ("signal", HOW_IT_ENDED)
     assert [message["kind"] for message in service.messages] == ["started", "crashed"]
+
+
+def slow_to_come_back(service):
+    """Give the tests time between two daemons."""
+    service.machine.write(FREEZE, "[Service]\nRestartSec=5\n")
+    service.control("daemon-reload")
+
+
+@pytest.mark.skipif(KERNEL < (6, 15), reason="a pidfd tells of a dead process since Linux 6.15")
+def test_how_a_training_ended_while_no_watchdog_was_there_is_known_when_it_is_back(service):
+    slow_to_come_back(service)
+    training, before = service.train("lenet"), service.says("MainPID")
+    service.signal("KILL")
+    eventually(lambda: service.says("SubState") == "auto-restart")
+
+    service.machine.run("kill", "-USR1", str(training["pid"]))
+    eventually(lambda: not service.machine.run("ps", "-o", "pid=", "-p", str(training["pid"]), check=False))
+    service.wait_until_restarted(before)
+
+    crash = service.wait_for(job="lenet", kind="crashed")
+    assert (crash["cause"]["code"], crash["cause"]["text"]) == ("exit_code", "it exited with status 3")
+
+
+def test_what_was_sent_while_no_watchdog_was_there_is_heard_when_it_is_back(service):
+    slow_to_come_back(service)
+    before = service.says("MainPID")
+    service.signal("KILL")
+    eventually(lambda: service.says("SubState") == "auto-restart")
+
+    said = '{"job": "shell", "epoch": 3, "loss": 0.5}'
+    send = (
+        "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), sys.argv[2])"
+    )
+    service.machine.run("/opt/epochwatch/bin/python", "-c", send, said, "/run/epochwatchd/beats", user="mina")
+    service.wait_until_restarted(before)
+
+    assert service.wait_for(job="shell", kind="started")["user"] == "mina"
+
+
+def test_nothing_is_kept_of_what_is_over(service):
+    for job in ("lenet", "resnet"):
+        service.kill(service.train(job))
+        service.wait_for(job=job, kind="crashed")
+    eventually(lambda: service.says("NFileDescriptorStore") == "1")  # the socket

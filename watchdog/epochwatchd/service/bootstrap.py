@@ -22,6 +22,7 @@ from epochwatchd.inputs.process import procfs
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.connecting import connected
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
+from epochwatchd.service.fd_store import FdStore
 from epochwatchd.service.gpu_watch import GpuWatch
 from epochwatchd.service.paths import Places, make_own_directories, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
@@ -75,11 +76,13 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         uid = watched_uid()
         files = BeatFiles(uid)
         stack.callback(files.close)
-        sockets = _bind(config, env)
+        kept = FdStore(env)
+        stack.callback(kept.close)
+        sockets = _bind(config, env, kept)
         for socket in sockets:
             stack.callback(socket.close)
         deliverer = Deliverer(ledger, connected(config, env))
-        daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders)
+        daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders, kept=kept)
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake
         daemon.parked_channels, daemon.ending_logins = deliverer.parked, deliverer.last_days
@@ -88,6 +91,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)
         service.revive_dead_letters()
         daemon.restore(read_clocks())
+        kept.close()
         deliverer.start()
         _listen(loop, daemon, files, sockets)
         timetable = service.timetable(loop)
@@ -212,17 +216,31 @@ def _names(config: Config) -> str:
     return ", ".join(config.channels) or "nobody"
 
 
-def _bind(config: Config, env: Mapping[str, str]) -> list[BeatSocket]:
-    """The sockets for datagrams. The usual ones may be another daemon's; those that were asked for must be free."""
-    heartbeats, sockets = config.heartbeats, []
+def _bind(config: Config, env: Mapping[str, str], kept: FdStore) -> list[BeatSocket]:
+    """The sockets for datagrams. The usual ones may be another daemon's; those that were asked for must be free.
+
+    Those that the last daemon left are taken up, and all are left to the next.
+    """
+    heartbeats, sockets, left = config.heartbeats, [], kept.sockets()
     if heartbeats.udp is not None:
         address = heartbeats.udp
-        bind: Callable[[], BeatSocket] = partial(bind_udp, address.host, address.port, heartbeats.key)
+        bind: Callable[[], BeatSocket] = partial(bind_udp, address.host, address.port, heartbeats.key, [*left.values()])
         sockets.append(_bound(bind, str(address), "udp", must=not heartbeats.udp_is_default))
     path = socket_path(config, env)
     if path is not None:
-        sockets.append(_bound(partial(bind_unix, path), str(path), "socket", must=heartbeats.socket != "auto"))
-    return [socket for socket in sockets if socket is not None]
+        sockets.append(
+            _bound(partial(bind_unix, path, [*left.values()]), str(path), "socket", must=heartbeats.socket != "auto")
+        )
+    bound = [socket for socket in sockets if socket is not None]
+    taken = {socket.fileno() for socket in bound}
+    for name, sock in left.items():
+        if sock.fileno() not in taken:
+            sock.close()
+            kept.drop(name)
+    for socket in bound:
+        if kept.keep(f"beats.{socket.name.replace(':', '.')}", socket.fileno()):
+            socket.leave()
+    return bound
 
 
 def _bound(bind: Callable[[], BeatSocket], name: str, key: str, *, must: bool) -> BeatSocket | None:

@@ -15,7 +15,7 @@ from epochwatchd.inputs.heartbeats.files import BeatFile, BeatFiles, Folder
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket, Datagram, Fault
 from epochwatchd.inputs.oom.kernel_log import open_kernel_log
 from epochwatchd.inputs.oom.watch import OomWatcher
-from epochwatchd.inputs.process.exits import Death, Exits
+from epochwatchd.inputs.process.exits import Death, Exits, Kept
 from epochwatchd.inputs.process.proc_connector import open_exit_events
 from epochwatchd.model import Cause, Moment
 from epochwatchd.service import identify
@@ -70,12 +70,14 @@ class Daemon:
         files: BeatFiles,
         sockets: Sequence[BeatSocket],
         folders: Callable[[], Iterable[Folder]],
+        *,
+        kept: Kept | None = None,
     ) -> None:
         self.clock: Callable[[], Moment] = read_clocks
         self.config = config
         self.input_errors = InputErrors()
         self.bulkheads = Bulkheads()
-        self.exits = Exits(open_exit_events())
+        self.exits = Exits(open_exit_events(), kept)
         self._oom = OomWatcher(open_kernel_log(time.monotonic()))
         self.registry = Registry(config, ledger, files, self.exits, self._oom)
         self._facts = FactFinder(self.registry)

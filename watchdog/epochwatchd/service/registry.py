@@ -168,7 +168,8 @@ class Registry:
         if not worker.local or worker.exit is not None:
             return
         try:
-            end = self._attached(watch, identify.alive_at(worker, moment, watched_wall), moment)
+            alive_at = identify.alive_at(worker, moment, watched_wall)
+            end = self._attached(watch, alive_at, moment, was_watched=watched_wall is not None)
         except OSError as e:  # no descriptor is left, most likely: who cannot look must not judge
             if watch not in self._unattached:
                 log.warning("%s cannot be watched: %s; it is tried again (raise LimitNOFILE)", watch.key, e)
@@ -185,14 +186,18 @@ class Registry:
         watch.ended(end)
         watch.worker = self._with_last_words(watch, watch.worker, moment)
 
-    def _attached(self, watch: Watch, alive_at: float, moment: Moment) -> Exit | None:
+    def _attached(self, watch: Watch, alive_at: float, moment: Moment, *, was_watched: bool) -> Exit | None:
         """Watch the process of a worker; gives its end if it is dead already. Raises OSError where it cannot be known.
 
-        A dead one that its parent has not reaped still has its exit status.
+        A dead one that its parent has not reaped still has its exit status; so has one of which the last daemon, who
+        watched it (``was_watched``), left the pidfd.
         """
         worker = watch.worker
-        pid = procfs.find(worker.body)
-        if pid is None or worker.body.start is None or not identify.may_speak_of(worker.uid, pid):
+        pid, start = procfs.find(worker.body), worker.body.start
+        left = procfs.own_pid(worker.body) if was_watched else None
+        if left is not None and start is not None and self._exits.was_left(left, start):
+            pid = left
+        elif pid is None or start is None or not identify.may_speak_of(worker.uid, pid):
             return Exit(alive_at)  # it is gone, and what has its pid now may be another user's
         return watch.attach(pid, self._exits, self._oom, alive_at, moment.mono)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
 
-def notify(state: str, env: Mapping[str, str] = os.environ) -> bool:
-    """Tell systemd lines such as ``READY=1``; whether it was told. A systemd that does not listen is not waited for."""
+def notify(state: str, env: Mapping[str, str] = os.environ, fds: Sequence[int] = ()) -> bool:
+    """Tell systemd lines such as ``READY=1``; whether it was told. A systemd that does not listen is not waited for.
+
+    ``fds``: descriptors that go with it.
+    """
     address = env.get("NOTIFY_SOCKET")
     if not address:
         return False
@@ -20,7 +23,7 @@ def notify(state: str, env: Mapping[str, str] = os.environ) -> bool:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
             sock.connect(address)
-            sock.send(state.encode())
+            socket.send_fds(sock, [state.encode()], fds)
     except OSError as e:
         log.debug("systemd was not told %r: %s", state, e)
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,10 @@ _LARGEST = wire.JSON_DATAGRAM_MAX + len(wire.seal(b"", b"any key", 0))
 
 Receive = Callable[[int], tuple[bytes, Any]]
 """Takes one datagram of at most so many bytes, and gives its origin: an address, or the uid of its sender."""
+
+
+def _stay() -> None:
+    """Nothing is to be removed."""
 
 
 class Datagram(NamedTuple):
@@ -64,7 +68,7 @@ class BeatSocket:
         name: str,
         receive: Receive,
         key: bytes | None = None,
-        closed: Callable[[], None] = lambda: None,
+        closed: Callable[[], None] = _stay,
     ) -> None:
         """With a ``key`` every datagram must be sealed with it. ``closed`` is called when the socket is closed."""
         self.name = name
@@ -86,6 +90,10 @@ class BeatSocket:
     def port(self) -> int:
         """The port it is bound to, of UDP."""
         return int(self._socket.getsockname()[1])
+
+    def leave(self) -> None:
+        """Another daemon goes on with it: its address stays when it is closed."""
+        self._closed = _stay
 
     def close(self) -> None:
         """Let go of the address."""
@@ -202,25 +210,34 @@ def _decode_body(head: wire.Head, raw_body: bytes) -> Body:
     return wire.decode_body(raw_body, head.body_crc)
 
 
-def bind_udp(host: str, port: int, key: bytes | None = None) -> BeatSocket:
-    """A socket for datagrams from anywhere, whose senders are not known. Raises OSError."""
+def bind_udp(host: str, port: int, key: bytes | None = None, left: Sequence[socket.socket] = ()) -> BeatSocket:
+    """A socket for datagrams from anywhere, whose senders are not known. Raises OSError.
+
+    ``left``: sockets of the last daemon; one with this address is taken up, with what was sent to it meanwhile.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        _enlarge(sock)
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
+    sock = _found(left, family, lambda name: tuple(name[:2]) == (host, port))
+    if sock is None:
+        sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            _enlarge(sock)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
     shown = f"[{host}]" if ":" in host else host
     return BeatSocket(sock, f"{shown}:{sock.getsockname()[1]}", sock.recvfrom, key)
 
 
-def bind_unix(path: Path) -> BeatSocket:
-    """A socket for datagrams from this machine, of which the kernel says whose process sent them.
+def bind_unix(path: Path, left: Sequence[socket.socket] = ()) -> BeatSocket:
+    """A socket for datagrams from this machine, of which the kernel says whose process sent them; ``left`` as above.
 
     Raises OSError; EADDRINUSE where another daemon is at work.
     """
+    sock = _found(left, socket.AF_UNIX, lambda name: name == str(path)) if path.is_socket() else None
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        return BeatSocket(sock, str(path), partial(unix_socket.receive, sock))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         _enlarge(sock)
@@ -231,6 +248,17 @@ def bind_unix(path: Path) -> BeatSocket:
     return BeatSocket(
         sock, str(path), partial(unix_socket.receive, sock), closed=partial(unix_socket.remove, path, inode)
     )
+
+
+def _found(
+    left: Sequence[socket.socket], family: socket.AddressFamily, fits: Callable[[Any], bool]
+) -> socket.socket | None:
+    """The datagram socket among them that is bound so."""
+    for sock in left:
+        if (sock.family, sock.type) == (family, socket.SOCK_DGRAM) and fits(sock.getsockname()):
+            sock.setblocking(False)
+            return sock
+    return None
 
 
 def _enlarge(sock: socket.socket) -> None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import select
 import struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from epochwatchd.inputs.process import procfs
 from epochwatchd.inputs.process.proc_connector import ExitEvents
@@ -23,14 +23,31 @@ APART_S = 1e-6
 """Of deaths that are seen at once, each is so much later than the one before: epoll keeps their order."""
 
 
+class Kept(Protocol):
+    """Keeps descriptors for the next daemon, by name."""
+
+    def take(self, name: str) -> int | None:
+        """What the last daemon left under this name."""
+
+    def has(self, name: str) -> bool:
+        """Whether it left one."""
+
+    def keep(self, name: str, fd: int) -> bool:
+        """Leave one to the next daemon; whether there will be one."""
+
+    def drop(self, name: str) -> None:
+        """The next daemon does not need it."""
+
+
 class ExitWatch:
     """A process whose end is waited for until ``close``. ``owner`` is whoever waits: it comes back with the end."""
 
-    __slots__ = ("_watcher", "fd", "is_told", "owner", "pid", "unreaped_at")
+    __slots__ = ("_watcher", "fd", "is_told", "name", "owner", "pid", "unreaped_at")
 
-    def __init__(self, watcher: Exits, fd: int, pid: int, owner: Any) -> None:
+    def __init__(self, watcher: Exits, fd: int, pid: int, name: str, owner: Any) -> None:
         self._watcher = watcher
         self.fd = fd
+        self.name = name
         self.pid = pid
         self.owner = owner
         self.unreaped_at: float | None = None
@@ -59,10 +76,12 @@ class Exits:
     """Waits for the ends of processes, by pidfd. ``fileno()`` becomes readable at one; then call ``drain``.
 
     ``events``: the kernel's word on how processes end, where pidfds do not say it, or not before they are reaped.
+    ``kept``: where pidfds outlive this daemon: then how a process ended is known that dies while none is there.
     """
 
-    def __init__(self, events: ExitEvents | None = None) -> None:
+    def __init__(self, events: ExitEvents | None = None, kept: Kept | None = None) -> None:
         self._events = events
+        self._kept = kept
         self._epoll = select.epoll()
         self._by_fd: dict[int, ExitWatch] = {}
         self._unreaped: dict[int, ExitWatch] = {}
@@ -73,23 +92,26 @@ class Exits:
 
     def watch(self, pid: int, start: int, owner: Any) -> ExitWatch | None:
         """Begin to wait; None if that process is already gone. Raises OSError where pidfds cannot be had."""
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
+        name = _name(pid, start)
+        left = self._kept.take(name) if self._kept else None
+        fd = _opened(pid, start) if left is None else left
+        if fd is None:
             return None
         try:
-            stat = procfs.stat_of(pid)
-            if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
-                os.close(fd)
-                return None
             self._epoll.register(fd, select.EPOLLIN)
         except OSError:
             os.close(fd)
             raise
-        watch = self._by_fd[fd] = ExitWatch(self, fd, pid, owner)
+        watch = self._by_fd[fd] = ExitWatch(self, fd, pid, name, owner)
+        if self._kept and left is None:
+            self._kept.keep(name, fd)
         if self._events:
             self._events.watch(pid)
         return watch
+
+    def was_left(self, pid: int, start: int) -> bool:
+        """Whether the last daemon left the pidfd of this process: it can be watched though it is dead and gone."""
+        return self._kept is not None and self._kept.has(_name(pid, start))
 
     def met_dead(self, watch: ExitWatch, at: float) -> Exit | None:
         """See ``ExitWatch``."""
@@ -113,6 +135,8 @@ class Exits:
         self._unreaped.pop(watch.fd, None)
         if self._events:
             self._events.forget(watch.pid)
+        if self._kept:
+            self._kept.drop(watch.name)
         os.close(watch.fd)
 
     def drain(self, now: float) -> list[Death]:
@@ -160,12 +184,34 @@ class Exits:
         return Exit(died_at) if reaped else None
 
     def close(self) -> None:
-        """Let go of every descriptor."""
+        """Let go of every descriptor; what was left to the next daemon stays there."""
+        self._kept = None
         for watch in list(self._by_fd.values()):
             watch.close()
         self._epoll.close()
         if self._events:
             self._events.close()
+
+
+def _name(pid: int, start: int) -> str:
+    return f"pid.{pid}.{start}"
+
+
+def _opened(pid: int, start: int) -> int | None:
+    """The pidfd of a process that began at this time; None if it is gone. Raises OSError."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    try:
+        stat = procfs.stat_of(pid)
+    except OSError:
+        os.close(fd)
+        raise
+    if stat is None or stat.start != start:  # the pid was used again before the pidfd was open
+        os.close(fd)
+        return None
+    return fd
 
 
 def _unknown(watch: ExitWatch, died_at: float) -> Exit:

@@ -126,6 +126,12 @@ def outer_pid(body: Body) -> int | None:
     return (body.command_pid or body.pid) if is_ours else None
 
 
+def own_pid(body: Body) -> int | None:
+    """The pid that the process which beats had here, dead or alive; None if not known."""
+    is_ours = body.pidns in (None, _own_pid_namespace()) and body.boot == boot_id()
+    return body.pid if is_ours else None
+
+
 def command_of(body: Body, pid: int) -> int | None:
     """The pid, as seen from here, of the command that a process with this ``pid`` here wraps; None if not known."""
     if not body.command_pid or body.pidns in (None, _own_pid_namespace()):
