@@ -27,6 +27,10 @@ COMMANDS = {
         "install the daemon as a systemd service, take it away, or say how it does",
         "sudo epochwatchd service install",
     ),
+    "last-resort": (
+        "for systemd, after the daemon's end: tell of a bad one, once in ten minutes",
+        "ExecStopPost=epochwatchd last-resort -c config.yaml",
+    ),
     "demo": ("watch real trainings be killed, frozen and finished, in under a minute", "epochwatchd demo"),
 }
 

@@ -17,8 +17,10 @@ from epochwatchd.alerting.phrases import LANGUAGES
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import EpochwatchError
 from epochwatchd.phrase import Phrase, say
+from epochwatchd.service import journal, last_resort
 from epochwatchd.service.bootstrap import serve
 from epochwatchd.service.connecting import OPTIONS, connected, notes
+from epochwatchd.service.journal import Journal
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
 from epochwatchd.service.trying import log_in, trial, tried, wants_login
@@ -76,7 +78,7 @@ def _messages(arguments: argparse.Namespace) -> int:
 def _serve(_: Config, arguments: argparse.Namespace) -> int:
     # Under systemd the journal adds the time itself.
     form = "%(message)s" if os.environ.get("JOURNAL_STREAM") else "%(asctime)s %(levelname)s %(message)s"
-    handler = Aside()
+    handler = Aside(Journal().write if journal.is_ours(os.environ) else None)
     handler.setFormatter(OneLine(form))
     logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.INFO, handlers=[handler])
     for chatty in ("apscheduler", "urllib3"):
@@ -85,6 +87,12 @@ def _serve(_: Config, arguments: argparse.Namespace) -> int:
         serve(lambda: _load(arguments.config))
     finally:
         handler.finish(LOG_S)
+    return OK
+
+
+def _last_resort(arguments: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    last_resort.tell(lambda: _load(arguments.config), os.environ)
     return OK
 
 
@@ -141,5 +149,11 @@ def _login(config: Config, arguments: argparse.Namespace) -> int:
     return OK
 
 
-_WITHOUT_CONFIG = {"demo": _demo, "setup": _setup, "service": _service, "messages": _messages}
+_WITHOUT_CONFIG = {
+    "demo": _demo,
+    "last-resort": _last_resort,
+    "setup": _setup,
+    "service": _service,
+    "messages": _messages,
+}
 _COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login}

@@ -41,7 +41,7 @@ CauseCode = Literal[
     "loss_nan", "loss_inf", "loss_exploded", "overdue", "past_estimate", "not_begun",
     # the watchdog itself
     "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "channel_parked",
-    "login_ends", "test",
+    "login_ends", "daemon_ended", "test",
 ]  # fmt: skip
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]

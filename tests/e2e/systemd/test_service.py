@@ -1,6 +1,7 @@
 """The units of systemd/ as shipped, under a real systemd, with real trainings of an ordinary user."""
 
 import platform
+from functools import partial
 
 import pytest
 from harness import eventually
@@ -157,7 +158,8 @@ def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
 
     # Of a process of one's own an older kernel tells it too, if one asks before its parent does.
     assert service.wait_for(job="lenet", kind="crashed")["cause"]["code"] in ("signal", HOW_IT_ENDED)
-    assert [message["kind"] for message in service.messages] == ["started", "crashed"]
+    told = [message["kind"] for message in service.messages if message["kind"] != "watchdog"]
+    assert told == ["started", "crashed"]
 
 
 def slow_to_come_back(service):
@@ -202,3 +204,51 @@ def test_nothing_is_kept_of_what_is_over(service):
         service.kill(service.train(job))
         service.wait_for(job=job, kind="crashed")
     eventually(lambda: service.says("NFileDescriptorStore") == "1")  # the socket
+
+
+def test_the_journal_is_searched_by_job_user_and_verdict_and_has_levels(service):
+    service.kill(service.train("lenet"))
+    service.wait_for(job="lenet", kind="crashed")
+    find = partial(service.machine.run, "journalctl", "--output=cat", "--unit=epochwatchd")
+    eventually(lambda: "crashed (signal)" in find("EPOCHWATCH_JOB=lenet"))
+    assert "crashed" in find("--priority=err", "EPOCHWATCH_USER=mina", "EPOCHWATCH_VERDICT=crashed")
+    assert "a run began" not in find("--priority=warning")
+    assert find("EPOCHWATCH_JOB=another") in ("", "-- No entries --")
+
+
+def crash_twice(service):
+    for _ in range(2):
+        before = service.says("MainPID")
+        service.signal("SEGV")
+        service.wait_until_restarted(before)
+
+
+def bad_ends(service):
+    return service.about(kind="watchdog", status="firing")
+
+
+def test_a_bad_end_is_told_once_by_the_next_daemon_where_its_end_could_tell_nobody(service):
+    """systemd 252 keeps credentials from ExecStopPost=."""
+    crash_twice(service)
+    told = service.wait_for(kind="watchdog", status="firing")
+    assert (told["cause"]["code"], told["severity"]) == ("daemon_ended", "critical")
+    assert "SEGV" in told["text"]
+    service.wait_for(kind="watchdog", status="resolved")
+    assert len(bad_ends(service)) == 1
+
+
+def test_a_crash_loop_that_never_gets_ready_is_told_once(service):
+    machine = service.machine
+    machine.run("chown", "epochwatch", "/etc/epochwatch/hook-url")  # as `epochwatchd setup` leaves it
+    machine.write(FREEZE, "[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=100ms\n")
+    service.control("daemon-reload")
+    service.control("restart", "epochwatchd", "--no-block")
+    eventually(lambda: int(service.says("NRestarts")) > 3)
+    service.wait_for(kind="watchdog")
+    assert len(bad_ends(service)) == 1
+
+
+def test_a_good_end_is_told_to_nobody(service):
+    service.control("restart", "epochwatchd")
+    service.control("stop", "epochwatchd")
+    assert (service.says("Result"), bad_ends(service)) == ("success", [])

@@ -1,11 +1,15 @@
 import logging
 import os
+import struct
 import sys
+from contextlib import closing
+from functools import partial
 
 import pytest
 
 from epochwatchd.service import logs
-from epochwatchd.service.logs import Aside, OneLine
+from epochwatchd.service.journal import Journal, entry
+from epochwatchd.service.logs import Aside, OneLine, about, to_descriptor
 
 
 def said(message, *args, exc_info=None):
@@ -52,7 +56,7 @@ def record(message):
 def test_a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_was_lost(pipe, monkeypatch):
     monkeypatch.setattr(logs, "WAITING_MAX", 20)
     reader, writer, handlers = pipe
-    handler = Aside(writer)
+    handler = Aside(partial(to_descriptor, descriptor=writer))
     handlers.append(handler)
     for number in range(5000):  # far more than a pipe holds
         handler.emit(record(f"{number} " + "x" * 1000))
@@ -65,7 +69,7 @@ def test_a_log_that_nobody_reads_holds_up_nobody_and_says_later_what_was_lost(pi
 
 def test_what_is_said_last_is_written_before_the_end(pipe):
     reader, writer, _ = pipe
-    handler = Aside(writer)
+    handler = Aside(partial(to_descriptor, descriptor=writer))
     handler.emit(record("the last word"))
     handler.finish(20.0)
     assert os.read(reader, 100) == b"the last word\n"
@@ -74,8 +78,23 @@ def test_what_is_said_last_is_written_before_the_end(pipe):
 def test_a_log_whose_reader_is_gone_costs_nothing():
     reader, writer = os.pipe()
     os.close(reader)
-    handler = Aside(writer)
+    handler = Aside(partial(to_descriptor, descriptor=writer))
     handler.emit(record("to nobody"))
     handler.finish(20.0)
     os.close(writer)
     assert not handler._thread.is_alive()
+
+
+def test_an_entry_of_the_journal_has_its_fields_and_whatever_stands_in_them():
+    fields = about(job="a\nPRIORITY=0", run="r1", user=None)["fields"]
+    data = entry("two\nlines", logging.ERROR, fields)
+    assert data == (
+        b"MESSAGE\n" + struct.pack("<Q", 9) + b"two\nlines\n"
+        b"PRIORITY=3\nSYSLOG_IDENTIFIER=epochwatchd\nEPOCHWATCH_JOB=a PRIORITY=0\nEPOCHWATCH_RUN=r1\n"
+    )
+
+
+def test_where_there_is_no_journal_the_text_goes_the_usual_way(tmp_path, capfd):
+    with closing(Journal(str(tmp_path / "nothing"))) as journal:
+        journal.write("hello", logging.INFO, {})
+    assert capfd.readouterr().err == "hello\n"

@@ -61,6 +61,7 @@ EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
     "store_replaced": ("watchdog", {"file": "epochwatch.db.damaged-1"}),
     "config_refused": ("watchdog", {}),
     "channel_parked": ("watchdog", {"channel": "team"}),
+    "daemon_ended": ("watchdog", {"result": "oom-kill", "status": "KILL"}),
     "login_ends": ("watchdog", {"channel": "kakao", "day": "2026-11-27"}),
     "test": ("started", {}),
 }

@@ -24,6 +24,7 @@ from epochwatchd.service.connecting import connected
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.fd_store import FdStore
 from epochwatchd.service.gpu_watch import GpuWatch
+from epochwatchd.service.last_resort import untold
 from epochwatchd.service.paths import Places, make_own_directories, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
@@ -86,6 +87,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake
         daemon.parked_channels, daemon.ending_logins = deliverer.parked, deliverer.last_days
+        daemon.bad_end = untold(config.store.path, env)
         service = _Service(daemon, deliverer, ledger, load, env)
         loop.add_signal_handler(signal.SIGHUP, service.reload)
         loop.add_signal_handler(signal.SIGUSR1, service.log_state)

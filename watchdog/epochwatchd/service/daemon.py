@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from epochwatch.wire import FAILED, FINISHED, WireError
 from epochwatchd.config import Config
@@ -61,6 +62,7 @@ class Daemon:
     refused_config: why the newest configuration is not in force; None if it is.
     parked_channels: gives the channels that take nothing for now, and why.
     ending_logins: gives the channels whose login ends soon, and when.
+    bad_end: how the last daemon ended, where nobody was told so.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Daemon:
         self.refused_config: str | None = None
         self.parked_channels: Callable[[], Mapping[str, str]] = dict
         self.ending_logins: Callable[[], Mapping[str, str]] = dict
+        self.bad_end: Mapping[str, Any] | None = None
         self._refused: dict[str, str] = {}
         self._last_tick_at = float("inf")
         self._store_behind_at: float | None = None
@@ -340,6 +343,9 @@ class Daemon:
         if self.refused_config is not None:
             lines = tuple(self.refused_config.splitlines())
             faults["configuration"] = OwnFault(Cause("config_refused", {}, lines))
+        if self.bad_end is not None:
+            faults["bad end"] = OwnFault(Cause("daemon_ended", self.bad_end), "critical")
+            self.bad_end = None  # told once: it is over, since this one works
         for name, reason in self.parked_channels().items():
             faults[f"channel {name}"] = OwnFault(Cause("channel_parked", {"channel": name}, (reason,)))
         for name, day in self.ending_logins().items():

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from epochwatchd.config import Config
 from epochwatchd.detection import detectors
-from epochwatchd.model import Incident, Kind, Moment, Policy
+from epochwatchd.model import Incident, Kind, Moment, Policy, Severity
 from epochwatchd.service.bulkheads import Bulkheads, Compartment
 from epochwatchd.service.expected import Expectations
 from epochwatchd.service.facts import FactFinder
 from epochwatchd.service.judging import Judgement, amendment, findings_of, judgement, repeats
+from epochwatchd.service.logs import about
 from epochwatchd.service.own_faults import PREFIX, OwnFault, OwnFaults, bare
 from epochwatchd.service.runs import Run, compartment, current_row, pending_changed
 from epochwatchd.store import Record
@@ -31,6 +32,9 @@ REFRESH_EVERY_S = 10.0
 ROWS_PER_TICK = 20
 ROWS_WITHIN_TICKS = 60
 """... in turn: at least so many rows a tick, and every run's within so many ticks."""
+
+
+_LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
 
 
 class Outcome(NamedTuple):
@@ -142,12 +146,14 @@ class Evaluator:
         """The run is as it was judged; whether it is over."""
         run, record = judged.run, judged.record
         was_new, run.is_new = run.is_new, False
+        if record is not None:
+            _log_verdicts(run, record)
         run.incidents = dict(judged.incidents)
         if record is not None:
             run.suspected = record.run.suspected_of
         if was_new:
             if not judged.ended:
-                log.info("a run began: %s", run.title)
+                log.info("a run began: %s", run.title, extra=about(job=run.job, run=run.run, user=run.user))
             self.expected.began(run, moment)
         if judged.ended and record is not None:
             run.incidents = _end_told(record)
@@ -222,6 +228,21 @@ class Evaluator:
         rows = {id(record): run for run, record in made if record is not None}
         for record, error in self._ledger.refresh([record for _, record in made if record is not None], moment):
             self._bulkheads.note(compartment(rows[id(record)], "row"), error, now)
+
+
+def _log_verdicts(run: Run, record: Record) -> None:
+    """What is new, and what is over, for whoever looks for it in the log: by job, run, user or verdict."""
+    before = {incident.id for incident in run.incidents.values()}
+    for incident in {i.id: i for i in (*record.opened, *record.closed)}.values():
+        finding, is_over = incident.finding, incident in record.closed and incident.id in before
+        if incident.id in before and not is_over:
+            continue
+        fields = about(job=run.job, run=run.run, user=run.user, verdict=finding.kind)
+        if is_over:
+            log.info("%s: no longer %s", run.title, finding.kind, extra=fields)
+        else:
+            why = f" ({finding.cause.code})" if finding.cause else ""
+            log.log(_LEVELS[finding.severity], "%s: %s%s", run.title, finding.kind, why, extra=fields)
 
 
 def _record(run: Run, moment: Moment) -> Record:

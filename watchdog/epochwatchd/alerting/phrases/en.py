@@ -98,6 +98,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "store_unwritable": ("the store cannot be written",),
     "store_replaced": ("the store was damaged",),
     "config_refused": ("the new configuration is faulty",),
+    "daemon_ended": ("it ended badly ({result})", "it ended badly"),
     "login_ends": ("{channel}'s login ends on {day}", "a login ends soon"),
 }
 """For the headline, where the sentence of the cause is long; that stands below."""
@@ -210,6 +211,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     ),
     "config_refused": ("the new configuration was refused; the old one stays",),
     "channel_parked": ("the channel {channel} takes no messages", "a channel takes no messages"),
+    "daemon_ended": (
+        "the watchdog ended badly ({result}, {status})",
+        "the watchdog ended badly",
+    ),
     "login_ends": ("the login of the channel {channel} ends on {day}", "the login of a channel ends soon"),
     "not_begun": ("no run began within {within_s} of its time", "no run began at its time"),
     "stopped_early": (
@@ -319,6 +324,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     ),
     "channel_parked": (
         "mend it: `epochwatchd test-alert {channel}` says what is wrong; then `systemctl reload epochwatchd`.",
+    ),
+    "daemon_ended": ("systemd starts it again; `journalctl -u epochwatchd -n 50` says why it ended.",),
+    "daemon_ended.2": (
+        "nothing is watched until you mend it: `epochwatchd check`, then `systemctl restart epochwatchd`.",
     ),
     "login_ends": ("`epochwatchd login {channel}` renews it.", "`epochwatchd login` renews it."),
     "config_refused": ("mend it: `epochwatchd check` names each line; then `systemctl reload epochwatchd`.",),

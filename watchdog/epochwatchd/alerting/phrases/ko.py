@@ -98,6 +98,7 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "store_unwritable": ("저장소에 쓸 수 없음",),
     "store_replaced": ("저장소 손상",),
     "config_refused": ("새 설정에 오류가 있음",),
+    "daemon_ended": ("비정상 종료됨 ({result})", "비정상 종료됨"),
     "login_ends": ("{channel} 로그인이 {day}에 끝남", "로그인이 곧 끝남"),
 }
 """제목에 쓸 짧은 말. 자세한 원인은 그 아래에 적습니다."""
@@ -200,6 +201,10 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "store_replaced": ("저장소 손상: {file} 이름으로 보관하고 새 저장소를 시작함", "새 저장소를 시작함"),
     "config_refused": ("새 설정이 거부되어 이전 설정을 계속 사용함",),
     "channel_parked": ("{channel} 채널로 알림을 보낼 수 없음", "한 채널로 알림을 보낼 수 없음"),
+    "daemon_ended": (
+        "감시 데몬이 비정상 종료됨 ({result}, {status})",
+        "감시 데몬이 비정상 종료됨",
+    ),
     "login_ends": ("{channel} 채널의 로그인이 {day}에 끝남", "한 채널의 로그인이 곧 끝남"),
     "not_begun": ("예정 시각 이후 {within_s} 안에 시작된 실행이 없음", "예정 시각에 시작된 실행이 없음"),
     "stopped_early": (
@@ -306,6 +311,10 @@ ADVICE: dict[str, tuple[str, ...]] = {
     "store_replaced": ("디스크를 확인하세요(`dmesg`). 실행 중인 학습은 다시 찾았습니다. 이전 기록은 보관됐습니다.",),
     "channel_parked": (
         "`epochwatchd test-alert {channel}`로 원인을 확인하고 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",
+    ),
+    "daemon_ended": ("systemd가 다시 시작합니다. 원인은 `journalctl -u epochwatchd -n 50`에 있습니다.",),
+    "daemon_ended.2": (
+        "고칠 때까지 아무것도 감시하지 않습니다: `epochwatchd check`, 그다음 `systemctl restart epochwatchd`.",
     ),
     "login_ends": ("`epochwatchd login {channel}`로 다시 로그인하세요.", "`epochwatchd login`으로 다시 로그인하세요."),
     "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
