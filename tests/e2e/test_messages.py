@@ -9,7 +9,7 @@ from epochwatch import agent
 hoard = b"x" * (64 * 2**20)
 agent.start(epochs=9)
 if os.environ.get("RANK") == "0":
-    agent.checkpoint("runs/ckpt-2.pt")  # known with the run: what others say last is read once a second
+    agent.checkpoint("runs/ckpt-2.pt")
 agent.beat(2, 0.7)
 open(os.environ["SAVED"], "w").close()
 input()
@@ -51,6 +51,7 @@ def test_a_killed_run_says_how_old_its_checkpoint_is_and_how_much_it_held(daemon
 def test_the_checkpoint_of_one_rank_is_the_runs(daemon, start):
     ranks = [start("two", rank, WORLD_SIZE="2", EPOCHWATCH_RUN="r2") for rank in range(2)]
     daemon.wait_until_watched("two")
+    ranks[0].communicate(b"\n")  # its last words are read at once, what it says before once a second
     ranks[1].kill()
     crash = daemon.wait_for(job="two", kind="crashed")
     assert (crash["rank"], crash["checkpoint"]["path"]) == (1, "runs/ckpt-2.pt")
