@@ -101,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "-c", "--config", metavar="FILE", help="the configuration (see README for the default)"
             )
+        if name == "check":
+            command.add_argument(
+                "--explain", metavar="JOB", help="print what holds for this job, and where it comes from"
+            )
         if name == "serve":
             command.add_argument("-v", "--verbose", action="store_true", help="log every step")
         if name == "test-alert":

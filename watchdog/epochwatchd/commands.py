@@ -96,7 +96,11 @@ def _last_resort(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _check(config: Config, _: argparse.Namespace) -> int:
+def _check(config: Config, arguments: argparse.Namespace) -> int:
+    if arguments.explain is not None:
+        for line in configuration.explain(config, arguments.explain):
+            print(config.shown(say(line, LANGUAGES[config.language].LINES)))
+        return OK
     wrong = [Phrase("note: {note}", note=note) for note in notes(config)]
     for line in [*configuration.describe(config), *wrong, *_next_due(config, time.time())]:
         print(config.shown(say(line, LANGUAGES[config.language].LINES)))

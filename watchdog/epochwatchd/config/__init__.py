@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from epochwatchd.config.crontab import Crontab
 from epochwatchd.config.durations import format_duration, parse_duration
+from epochwatchd.config.explain import explain
 from epochwatchd.config.glance import find, spoken
 from epochwatchd.config.problems import ConfigError, Problem
 from epochwatchd.config.settings import (
@@ -44,6 +45,7 @@ __all__ = [
     "StoreConfig",
     "Unsaved",
     "describe",
+    "explain",
     "find",
     "format_duration",
     "load",

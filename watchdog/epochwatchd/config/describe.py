@@ -27,7 +27,7 @@ def _lines(config: Config) -> Iterator[Phrase]:
     source = str(config.source) if config.source else Phrase("built-in defaults")
     places = [Phrase("the default places"), *map(str, heartbeats.directories)]
     where = str(store.path) if store.path else Phrase("in the state folder")
-    yield Phrase("configuration: {source}", source=source)
+    yield Phrase("configuration: {sources}", sources=[source, *map(str, config.more)])
     yield Phrase("heartbeat files: {places}", places=places)
     yield Phrase("datagrams: {udp}", udp=_udp(config))
     yield Phrase("datagrams of known senders: {socket}", socket=_socket(heartbeats.socket))

@@ -62,12 +62,16 @@ for _name, _pattern, _first in (
 
 @dataclass
 class Document:
-    """The value of a YAML text, the line of each key and list item, and mistakes that did not stop the reading."""
+    """The value of a YAML text, the line of each key and list item, and mistakes that did not stop the reading.
+
+    ``files``: where what another file has added begins, and the name of that file.
+    """
 
     file: str
     value: Any = None
     lines: dict[Loc, int] = field(default_factory=dict)
-    problems: dict[tuple[int, str], Problem] = field(default_factory=dict)
+    files: dict[Loc, str] = field(default_factory=dict)
+    problems: dict[tuple[str, int, str], Problem] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
@@ -77,13 +81,43 @@ class Document:
         Only the first mistake of a value, or of the file that holds it, is kept: what follows from it would mislead.
         """
         message, hint = masked(message, self.hidden), masked(hint, self.hidden)
-        problem = Problem(self.file, line or self.line_of(loc), path_of(loc), message, hint)
-        self.problems.setdefault((problem.line, problem.path.removesuffix("_file")), problem)
+        problem = Problem(self.file_of(loc), line or self.line_of(loc), path_of(loc), message, hint)
+        self.problems.setdefault((problem.file, problem.line, problem.path.removesuffix("_file")), problem)
 
     def hide(self, secret: str, instead: str = "***") -> None:
         """Keep ``secret`` out of all that is shown; what is shorter than 4 characters would mask ordinary words."""
         in_a_path = str(PurePath(secret))  # which loses the second of two slashes
         self.hidden |= {text: instead for text in (secret, in_a_path) if len(text) >= HIDDEN_MIN}
+
+    def file_of(self, loc: Loc) -> str:
+        """The file that ``loc`` stands in."""
+        return next((self.files[loc[:end]] for end in range(len(loc), 0, -1) if loc[:end] in self.files), self.file)
+
+    def add(self, other: Document) -> None:
+        """Lay another file over this one: keys of mappings are added or replaced, lists go on."""
+        self.value = self._laid_over({} if self.value is None else self.value, other.value, (), (), other)
+        self.problems |= other.problems
+
+    def _laid_over(self, mine: Any, theirs: Any, at: Loc, from_: Loc, other: Document) -> Any:
+        """``theirs``, which stands at ``from_`` there, laid over ``mine`` at ``at`` here."""
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            laid = {
+                key: self._laid_over(mine.get(key), value, (*at, key), (*from_, key), other)
+                for key, value in theirs.items()
+            }
+            return {**mine, **laid}
+        if isinstance(mine, list) and isinstance(theirs, list):
+            more = [
+                self._laid_over(None, value, (*at, len(mine) + n), (*from_, n), other) for n, value in enumerate(theirs)
+            ]
+            return [*mine, *more]
+        if theirs is None:
+            return mine
+        if at:
+            self.files[at] = other.file
+        places = {(*at, *loc[len(from_) :]): line for loc, line in other.lines.items() if loc[: len(from_)] == from_}
+        self.lines |= {loc: line for loc, line in places.items() if loc}
+        return theirs
 
     def line_of(self, loc: Loc) -> int:
         """The line of ``loc``, or of the nearest place above it."""

@@ -31,10 +31,28 @@ def spoken(configured: object, env: Mapping[str, str]) -> Language:
     return "ko" if chosen.startswith("ko") else "en"
 
 
-def read(path: Path | None) -> Document:
-    """What is written in ``path``; None: nothing. Raises ConfigError."""
+def read(path: Path | None, text: str | None = None) -> Document:
+    """What is written in ``path`` (None: nothing), or will be (``text``), and in the files of ``config.d`` beside it.
+
+    Raises ConfigError.
+    """
     if path is None:
         return read_document(b"", "built-in defaults")
+    document = _read(path) if text is None else read_document(text.encode(), str(path))
+    for more in additions(path):
+        document.add(_read(more))
+    return document
+
+
+def additions(path: Path) -> list[Path]:
+    """The files that are laid over a configuration, in their order: ``config.d/*.yaml`` for ``config.yaml``."""
+    try:
+        return sorted(path.with_suffix(".d").glob("*.yaml"))
+    except (OSError, ValueError):  # a folder that is not for us; a path without a name
+        return []
+
+
+def _read(path: Path) -> Document:
     try:
         return read_document(read_file(path, FILE_MAX_BYTES), str(path))
     except BadValueError as e:

@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from epochwatchd.config.channels import Kinds, channel_names, read_channels
-from epochwatchd.config.document import read_document
-from epochwatchd.config.glance import read
+from epochwatchd.config.glance import additions, read
 from epochwatchd.config.problems import ConfigError
 from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
 from epochwatchd.config.secrets import Surroundings, expand
@@ -26,6 +25,8 @@ from epochwatchd.config.settings import (
 from epochwatchd.config.validation import validated
 from epochwatchd.model import Policy
 
+_EXPLAINED = (("defaults",), ("jobs",))
+
 
 def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str], unsaved: Unsaved | None = None) -> Config:
     """The configuration in ``path``; None: the built-in defaults.
@@ -39,7 +40,7 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str], unsaved: Un
     Raises:
         ConfigError: with every mistake, in the order of their lines.
     """
-    document = read(path) if unsaved is None else read_document(unsaved.text.encode(), str(path))
+    document = read(path, None if unsaved is None else unsaved.text)
     expand(document, env)
     surroundings = Surroundings(env, path.parent if path else Path(), unsaved.secrets if unsaved else {})
     data = document.value if isinstance(document.value, dict) else {}
@@ -50,7 +51,9 @@ def load(path: Path | None, *, kinds: Kinds, env: Mapping[str, str], unsaved: Un
         error = ConfigError(document.problems.values())
         error.language = data.get("language")
         raise error
-    return replace(_config(file, channels, path), hidden=document.hidden)
+    places = {loc: f"{document.file_of(loc)}:{line}" for loc, line in document.lines.items() if loc[:1] in _EXPLAINED}
+    more = tuple(additions(path)) if path else ()
+    return replace(_config(file, channels, path), hidden=document.hidden, places=places, more=more)
 
 
 def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Path | None) -> Config:

@@ -132,6 +132,7 @@ class Unsaved(NamedTuple):
 class Config:
     """A whole, checked configuration. ``source`` is None where the built-in defaults were taken.
 
+    ``more``: the files laid over it. ``places``: file and line of what is said of jobs.
     ``hidden``: texts that must never be shown (secrets, and what came from the environment), and what to show instead.
     """
 
@@ -144,6 +145,8 @@ class Config:
     language: Language
     source: Path | None = None
     hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
+    more: tuple[Path, ...] = ()
+    places: Mapping[tuple[str | int, ...], str] = field(default_factory=dict, repr=False)
 
     def shown(self, text: str) -> str:
         """``text`` as it may be shown to anybody."""

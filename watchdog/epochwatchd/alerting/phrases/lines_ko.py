@@ -179,7 +179,7 @@ LINES: dict[str, str] = {
     # the watchdog itself
     "and {count} more: see the watchdog's log": "그 밖에 {count}개: 데몬의 로그를 확인하세요",
     # check: what was understood
-    "configuration: {source}": "설정: {source}",
+    "configuration: {sources}": "설정: {sources}",
     "built-in defaults": "기본값",
     "heartbeat files: {places}": "하트비트 파일: {places}",
     "the default places": "기본 위치",
@@ -212,6 +212,14 @@ LINES: dict[str, str] = {
     "in the state folder": "상태 폴더",
     "language: {language}": "언어: {language}",
     "next due: {match} at {time}": "다음 예정: {match}, {time}",
+    # check --explain
+    "job {job}:": "작업 {job}:",
+    "  {key}: {value}  ({origin})": "  {key}: {value}  ({origin})",
+    "auto": "auto",
+    "none": "없음",
+    "{place}, jobs that match {match}": "{place}, {match}에 맞는 작업",
+    "{place}, defaults": "{place}, defaults",
+    "built in": "기본값",
     # check: what cannot work
     "note: {note}": "참고: {note}",
     "channel {name}: {note}": "채널 {name}: {note}",
