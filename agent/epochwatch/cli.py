@@ -1,4 +1,4 @@
-"""The ``epochwatch`` command: ``run``, ``beat``, ``status``. What one of them needs is imported when it is called."""
+"""The ``epochwatch`` command: ``run``, ``beat``, ``status``, ``doctor``; each is imported when it is called."""
 
 import argparse
 import contextlib
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show which version this is")
     commands = parser.add_subparsers(prog="epochwatch", metavar="COMMAND", dest="command_name", required=True)
-    for add in (_add_run, _add_beat, _add_status):
+    for add in (_add_run, _add_beat, _add_status, _add_doctor):
         add(commands)
     return parser
 
@@ -122,6 +122,16 @@ def _add_status(commands: Any) -> None:
     add("--json", action="store_true", help="a list of objects for programs")
 
 
+def _add_doctor(commands: Any) -> None:
+    _command(
+        commands,
+        "doctor",
+        _doctor,
+        "Say where the beats of a training go that begins here, and whether a watchdog looks there",
+        "epochwatch doctor",
+    )
+
+
 def _whole(text: str) -> int:
     try:
         number = int(text)
@@ -194,6 +204,16 @@ def _beat(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:  # the calling script goes on, even under `set -e`
         print(f"epochwatch: no beat was sent: {error}", file=sys.stderr)
     return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from epochwatch import doctor  # noqa: PLC0415 - only here
+
+    words = doctor.examine(os.environ)
+    for word in words:
+        todo = f": {word.todo}" if word.todo else ""
+        print(clean("{}  {}{}".format("ok    " if word.is_well else "WRONG ", word.text, todo)))
+    return 0 if all(word.is_well for word in words) else 1
 
 
 def _status(options: argparse.Namespace) -> int:
