@@ -252,3 +252,15 @@ def test_a_good_end_is_told_to_nobody(service):
     service.control("restart", "epochwatchd")
     service.control("stop", "epochwatchd")
     assert (service.says("Result"), bad_ends(service)) == ("success", [])
+
+
+def test_with_every_relaxation_at_once_it_works_and_has_what_they_say(service):
+    machine = service.machine
+    machine.run("sh", "-c", "cp /opt/systemd/relax/*.conf /etc/systemd/system/epochwatchd.service.d/")
+    service.control("daemon-reload")
+    service.control("restart", "epochwatchd")
+    assert service.says("ActiveState") == "active"
+    known = machine.run("grep", "CapEff", f"/proc/{service.says('MainPID')}/status").split()[1]
+    held = {number for number in range(41) if int(known, 16) >> number & 1}
+    assert held == {12, 19, 34}  # CAP_NET_ADMIN, CAP_SYS_PTRACE, CAP_SYSLOG
+    assert machine.run("systemd-analyze", "verify", "--man=no", "epochwatchd.service") == ""

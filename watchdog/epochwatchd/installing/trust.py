@@ -34,14 +34,11 @@ def distrusted(path: Path) -> str | None:
                 return f"{part} does not belong to root"
             if stat.S_ISLNK(about.st_mode):
                 waiting.append(Path(os.path.normpath(part.parent / part.readlink())))
-            elif about.st_mode & OTHERS_WRITE and not _is_sticky_root(part, about):
+            elif about.st_mode & OTHERS_WRITE:
                 return f"{part} can be changed by others"
-    hidden = next((home for home in HIDDEN if path.resolve().is_relative_to(home)), None)
+    real = Path(os.path.realpath(path))
+    hidden = next((home for home in HIDDEN if real.is_relative_to(home)), None)
     return f"{path} lies in {hidden}, which the service does not see" if hidden else None
-
-
-def _is_sticky_root(_: Path, about: os.stat_result) -> bool:
-    return bool(about.st_mode & stat.S_ISVTX) and about.st_mode & stat.S_IWOTH == 0
 
 
 def distrusted_code(program: Path) -> str | None:
