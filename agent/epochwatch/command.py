@@ -72,7 +72,8 @@ def _register(plan: Plan) -> Optional[Run]:
     with _harmless("the run is not recorded"):
         job = plan.job or os.environ.get("EPOCHWATCH_JOB") or job_of(plan.command)
         (job,) = masked([job[: wire.JOB_MAX]])
-        body = identity.describe(job, epochs=plan.epochs, steps=plan.steps, tags=plan.tags)
+        planned = {"epochs": plan.epochs, "steps": plan.steps, "tags": plan.tags}
+        body = identity.describe(job, **identity.with_wishes(job, planned))
         body = body._replace(argv=masked(plan.command), command_pid=0, names_run=plan.job is not None)
         record = Run(body=body).open()
         os.environ.update(EPOCHWATCH_RUN=body.run or "", EPOCHWATCH_JOB=body.job)

@@ -6,7 +6,7 @@ import socket
 import stat
 from typing import Iterator, List, Mapping, NamedTuple, Optional
 
-from epochwatch import transport
+from epochwatch import identity, transport
 
 SERVICE_SOCKET = "/run/epochwatchd/beats"
 INSTALL = "`sudo epochwatchd service install` for the machine, `epochwatchd service install --user` for yourself"
@@ -24,9 +24,21 @@ def examine(env: Mapping[str, str]) -> List[Word]:
     """All there is to say of a training that begins now with this environment."""
     if env.get("EPOCHWATCH_OFF") == "1":
         return [Word(False, "EPOCHWATCH_OFF=1: no beats are sent", "unset it")]
-    if env.get("EPOCHWATCH_UDP"):
-        return list(_datagrams(env))
-    return list(_files(env))
+    return [*(_datagrams(env) if env.get("EPOCHWATCH_UDP") else _files(env)), *_wishes(env)]
+
+
+def _wishes(env: Mapping[str, str]) -> Iterator[Word]:
+    path = identity.jobs_file(env)
+    if path is None:
+        return
+    from epochwatch import wishes  # noqa: PLC0415 - few have such a file
+
+    try:
+        patterns = [entry.pattern for entry in wishes.read(path)]
+    except (OSError, ValueError) as error:
+        yield Word(False, str(error), "until then nothing of that file holds")
+    else:
+        yield Word(True, f"{path} holds for jobs {', '.join(patterns) or '(none)'}")
 
 
 def _datagrams(env: Mapping[str, str]) -> Iterator[Word]:

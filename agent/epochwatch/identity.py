@@ -53,6 +53,23 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
     return body._replace(**fields)
 
 
+def jobs_file(env: Mapping[str, str]) -> Optional[str]:
+    """The user's own file of wishes for jobs; None where there is none. See ``epochwatch.wishes``."""
+    home = env.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    path = env.get("EPOCHWATCH_JOBS") or os.path.join(home, "epochwatch", "jobs.yaml")
+    return path if os.path.exists(path) else None
+
+
+def with_wishes(job: str, fields: Dict[str, Any]) -> Dict[str, Any]:
+    """Fields of a body, laid over what the user wishes for the job."""
+    path = jobs_file(os.environ)
+    if path is None:
+        return fields
+    from epochwatch import wishes  # noqa: PLC0415 - few have such a file
+
+    return wishes.laid_under(job, fields, path)
+
+
 def job_name(job: Optional[str] = None) -> str:
     """The job's name: ``job``, ``EPOCHWATCH_JOB``, or what the interpreter was started with (``python`` if by hand)."""
     name = scalars.text(job, wire.JOB_MAX) if job is not None else ""

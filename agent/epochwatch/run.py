@@ -65,7 +65,10 @@ class Run:
             self.recorder.update(plan)
 
     def _describe(self) -> wire.Body:
-        given = {name: value for name, value in self.recorder.fields.items() if name in ("rank", "world_size")}
+        given = {name: value for name, value in self.recorder.fields.items() if name in ("rank", "world_size", "tags")}
+        given = identity.with_wishes(self.job, given)
+        if "tags" in given:
+            self.recorder.fields["tags"] = given["tags"]
         return identity.describe(self.job, **stacks.offer(), **given)
 
     def open(self) -> Run:

@@ -46,7 +46,7 @@ def beat(said: Said) -> None:
 def _script(job: str) -> wire.Body:
     """The calling script as the body of a heartbeat: it is our parent."""
     pid = os.getppid()
-    here = identity.describe(job)
+    here = identity.describe(job, **identity.with_wishes(job, {}))
     return here._replace(pid=pid, start=start_ticks(pid), argv=(), python=None, announces_end=False)
 
 

@@ -85,6 +85,7 @@ class Body(NamedTuple):
     ``cwd`` is the folder it was started in. ``signal``: one that it handled before it left.
     ``names_run``: it wraps a command, and its job is the run's name, whatever those inside call theirs.
     ``checkpoint``: the last that was saved, and when, by the wall clock (``checkpoint_ns``).
+    ``silent_after_s``, ``first_beat_within_s``: what its user wishes instead of what is configured for the job.
     ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
@@ -122,6 +123,8 @@ class Body(NamedTuple):
     names_run: bool = False
     checkpoint: Optional[str] = None
     checkpoint_ns: Optional[int] = None
+    silent_after_s: Optional[float] = None
+    first_beat_within_s: Optional[float] = None
     unknown: Tuple[str, ...] = ()
 
 
@@ -284,6 +287,10 @@ def _texts(name: str, value: Any) -> Tuple[str, ...]:
     return checks.texts(name, value, BODY_MAX)
 
 
+def _span(name: str, value: Any) -> float:
+    return checks.number(name, value, 1e-3, checks.BUDGET_MAX_S)
+
+
 _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "job": _text(JOB_MAX),
     "run": _text(64),
@@ -318,6 +325,8 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "names_run": checks.flag,
     "checkpoint": _text(1024),
     "checkpoint_ns": _whole(0, checks.INT_MAX),
+    "silent_after_s": _span,
+    "first_beat_within_s": _span,
 }
 
 

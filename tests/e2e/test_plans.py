@@ -85,3 +85,15 @@ def test_a_finish_says_what_was_left_undone(daemon):
 def test_a_finish_that_comes_too_soon_is_a_warning(daemon):
     finish = finished(daemon, "quick", "agent.beat(0, 0.5)")
     assert (finish["kind"], finish["severity"], finish["cause"]["code"]) == ("finished", "warning", "too_fast")
+
+
+def test_what_a_user_wishes_for_a_job_holds_also_after_a_restart(tmp_path):
+    """The daemon's own limit would be minutes."""
+    wishes = tmp_path / "jobs.yaml"
+    wishes.write_text("hung:\n  silent_after: 3s\n")
+    with Daemon() as daemon:
+        daemon.train(BEATS, job="hung", EPOCHWATCH_JOBS=str(wishes))
+        daemon.wait_until_watched("hung")
+        daemon.restart()
+        hung = daemon.wait_for(job="hung", kind="silent")
+    assert hung["severity"] == "critical"

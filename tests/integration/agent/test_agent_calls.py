@@ -341,3 +341,20 @@ def test_a_forked_child_has_saved_nothing_itself(training):
     )
     told = {beat.head.epoch: beat.body.checkpoint for beat in training.beats()}
     assert told == {1: "a", 2: None}
+
+
+WISHES = "res*:\n  silent_after: 15m\n  tags: {team: vision}\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "tags"),
+    [
+        ("agent.beat(1)", {"team": "vision"}),
+        ("agent.start('resnet', tags={'lr': 1}); agent.beat(1)", {"team": "vision", "lr": "1"}),
+    ],
+)
+def test_what_its_user_wishes_for_the_job_goes_with_the_heartbeat(training, tmp_path, call, tags):
+    (tmp_path / "jobs.yaml").write_text(WISHES)
+    training.run(call, EPOCHWATCH_JOB="resnet", EPOCHWATCH_JOBS=str(tmp_path / "jobs.yaml"))
+    body = training.beat().body
+    assert (body.silent_after_s, body.first_beat_within_s, body.tags) == (900.0, None, tags)

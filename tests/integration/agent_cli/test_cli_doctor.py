@@ -10,7 +10,7 @@ from epochwatch import doctor, transport
 
 def said(env):
     """What is well and what is wrong, as text."""
-    words = doctor.examine(env)
+    words = doctor.examine({"EPOCHWATCH_JOBS": "/nowhere", **env})
     return [w.text for w in words if w.is_well], [f"{w.text}: {w.todo}" for w in words if not w.is_well]
 
 
@@ -106,3 +106,13 @@ def test_nothing_is_left_in_the_folder_and_nothing_is_made(machine):
 def test_what_the_environment_asks_for_is_told(env, is_well, word):
     well, wrong = said(env)
     assert any(word in text for text in (well if is_well else wrong))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_well", "word"),
+    [("res*:\n  silent_after: 15m\n", True, "holds for jobs res*"), ("res*:\n  silent: 15m\n", False, "jobs.yaml:2: ")],
+)
+def test_ones_own_file_of_wishes_is_read(machine, text, is_well, word):
+    (machine / "jobs.yaml").write_text(text)
+    well, wrong = said({"TMPDIR": str(machine), "EPOCHWATCH_JOBS": str(machine / "jobs.yaml")})
+    assert any(word in told for told in (well if is_well else wrong))

@@ -25,7 +25,7 @@ from epochwatchd.model import Exit, Incident, Moment, Worker
 from epochwatchd.service import exit_causes, identify
 from epochwatchd.service.identify import Identified
 from epochwatchd.service.left_behind import LeftBehind
-from epochwatchd.service.runs import Run
+from epochwatchd.service.runs import Run, wished
 from epochwatchd.service.shares import Shares
 from epochwatchd.service.siblings import Siblings
 from epochwatchd.service.watch import Watch
@@ -105,7 +105,7 @@ class Registry:
     def _registered(self, watch: Watch, run: Run | None, identified: Identified, moment: Moment) -> Watch | None:
         run_key, worker = identified.run_key, watch.worker
         self._attach(watch, moment)
-        policy = self._config.policy(worker.body.job)
+        policy = wished(self._config.policy(worker.body.job), worker.body)
         while run is None and (ended_wall := self._past.ended_wall(run_key)) is not None:
             if watch.worker.exit is not None or moment.wall_of(watch.worker.started_at) <= ended_wall:
                 watch.close()
@@ -142,6 +142,7 @@ class Registry:
             watch.worker = self._resumed(watch, run, moment)
             self._attach(watch, moment, watched_wall)
             self._join(run, watch, moment)
+        run.policy = wished(run.policy, run.speaker.body)
 
     def _join(self, run: Run, watch: Watch, moment: Moment) -> None:
         watch.run = run
@@ -150,7 +151,7 @@ class Registry:
         self.runs[run.key] = run
         run.watches[watch.key] = self.watches[watch.key] = watch
         if watch.worker.body.names_run:
-            run.policy = self._config.policy(run.job)
+            run.policy = wished(self._config.policy(run.job), watch.worker.body)
         self._siblings.meet(run, watch, moment)
         self._left_behind.watch(watch)
 
@@ -213,7 +214,7 @@ class Registry:
         """From now on by another configuration."""
         self._config = config
         for run in self.runs.values():
-            run.policy = config.policy(run.job)
+            run.policy = wished(config.policy(run.job), run.speaker.body)
 
     # What they say
 

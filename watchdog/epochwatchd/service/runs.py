@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from epochwatch.wire import RUNNING, clean
+from epochwatch.wire import RUNNING, Body, clean
 from epochwatchd.alerting.composing import Checkpoint, Named, progress, stamp, tags_of
 from epochwatchd.detection.pending import pending
 from epochwatchd.detection.telling_apart import differs, words_of
@@ -93,6 +93,12 @@ class Run:
     def worst(self) -> Incident | None:
         """The open incident that gives the run its verdict."""
         return max(self.incidents.values(), key=lambda i: SEVERITIES.index(i.finding.severity), default=None)
+
+
+def wished(policy: Policy, body: Body) -> Policy:
+    """What a job asks for, with what its user wishes for this run: it is theirs, and concerns nobody else."""
+    names = ("silent_after_s", "first_beat_within_s")
+    return replace(policy, **{name: value for name in names if (value := getattr(body, name)) is not None})
 
 
 def compartment(run: Run, step: str) -> Compartment:
