@@ -81,6 +81,14 @@ def test_code_of_root_is_run_where_it_lies_and_starts_with_the_machine(machine, 
     assert machine.run("readlink", wants) == "/etc/systemd/system/epochwatchd.service"
 
 
+def test_a_channel_that_takes_nothing_is_told_by_status(machine):
+    machine.write("/etc/epochwatch/config.yaml", "channels: {dead: {kind: webhook, url: 'http://127.0.0.1:9/x'}}\n")
+    machine.run(THEIRS, "service", "install")
+    status = partial(machine.run, THEIRS, "service", "status", check=False)
+    eventually(lambda: "channel dead does not take messages" in status())
+    assert "`epochwatchd test-alert dead` tries it" in status()
+
+
 @pytest.mark.usefixtures("told")
 def test_uninstall_leaves_a_persons_words_and_purge_nothing(machine):
     machine.run(THEIRS, "service", "install")

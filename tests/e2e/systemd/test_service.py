@@ -168,12 +168,26 @@ def slow_to_come_back(service):
     service.control("daemon-reload")
 
 
-@pytest.mark.skipif(KERNEL < (6, 15), reason="a pidfd tells of a dead process since Linux 6.15")
-def test_how_a_training_ended_while_no_watchdog_was_there_is_known_when_it_is_back(service):
+def killed(service):
+    """The daemon is killed, and comes back later."""
     slow_to_come_back(service)
-    training, before = service.train("lenet"), service.says("MainPID")
     service.signal("KILL")
     eventually(lambda: service.says("SubState") == "auto-restart")
+
+
+def upgraded(service):
+    """The daemon is started anew by its administrator, and takes its time."""
+    service.machine.write(FREEZE, "[Service]\nExecStartPre=/bin/sleep 5\n")
+    service.control("daemon-reload")
+    service.control("restart", "--no-block", "epochwatchd")
+    eventually(lambda: service.says("SubState") == "start-pre")
+
+
+@pytest.mark.skipif(KERNEL < (6, 15), reason="a pidfd tells of a dead process since Linux 6.15")
+@pytest.mark.parametrize("away", [killed, upgraded])
+def test_how_a_training_ended_while_no_watchdog_was_there_is_known_when_it_is_back(service, away):
+    training, before = service.train("lenet"), service.says("MainPID")
+    away(service)
 
     service.machine.run("kill", "-USR1", str(training["pid"]))
     eventually(lambda: not service.machine.run("ps", "-o", "pid=", "-p", str(training["pid"]), check=False))

@@ -70,8 +70,8 @@ def _install(chosen: Layout, *, dry_run: bool) -> int:
         print("FAILED: the service runs, and has not seen a test run within 20 s:", file=sys.stderr)
         health.tell(chosen)
         return FAILURE
-    print("ok      a test run was seen, its end recorded, and told to your channels")
-    print(f"\nNext: {chosen.setup}    chooses where alerts go\n      epochwatchd status    shows the runs")
+    print("ok      a test run was seen, and its end is told to your channels")
+    print(f"\nNext: {chosen.setup(program)}     chooses where alerts go")
     return OK
 
 

@@ -14,8 +14,9 @@ from epochwatchd import config as configuration
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.installing import layout, trust
 from epochwatchd.installing.layout import NAME, Layout
+from epochwatchd.model import EpochwatchError
 from epochwatchd.service.connecting import OPTIONS, notes
-from epochwatchd.store import is_in_use
+from epochwatchd.store import is_in_use, read_letters
 
 OK, FAILURE = 0, 1
 BEATS_MODE = 0o3777
@@ -136,12 +137,17 @@ def _configuration(chosen: Layout) -> Iterator[Word]:
     for note in notes(config):
         yield Word(True, f"note: {config.shown(note)}")
     yield from _store(config, chosen)
+    yield from _undelivered(config, chosen)
 
 
 def _channels(config: Config, chosen: Layout) -> Word:
     real = [name for name, channel in config.channels.items() if channel.kind != "console"]
     if not real:
-        return Word(False, "no channel is configured: alerts go to the journal only", f"`{chosen.setup}` chooses")
+        return Word(
+            False,
+            "no channel is configured: alerts go to the journal only",
+            f"`{chosen.setup(_program(chosen))}` chooses",
+        )
     return Word(True, f"alerts go to {', '.join(real)}")
 
 
@@ -155,6 +161,18 @@ def _store(config: Config, chosen: Layout) -> Iterator[Word]:
         yield Word(
             False, f"another daemon uses {path}, so the service cannot", "end it: `pgrep -af 'epochwatchd serve'`"
         )
+
+
+def _undelivered(config: Config, chosen: Layout) -> Iterator[Word]:
+    """Channels that have not taken what they were sent."""
+    try:
+        letters = read_letters(config.store.path or chosen.state / "epochwatch.db")
+    except EpochwatchError:  # no store yet, or not for us
+        return
+    for name in dict.fromkeys(waiting.channel for waiting in letters):
+        error = next(waiting.error for waiting in letters if waiting.channel == name)
+        told = f"channel {name} does not take messages: {config.shown(error or 'no word yet')}"
+        yield Word(False, told, f"`epochwatchd test-alert {name}` tries it")
 
 
 def _unseen(chosen: Layout) -> Iterator[Word]:

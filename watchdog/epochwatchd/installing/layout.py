@@ -20,7 +20,7 @@ class Layout(NamedTuple):
 
     systemctl: what rules it.
     state: its folder for what must last. ``beats``: where trainings leave heartbeats, if the service makes that.
-    setup: what asks for channels.
+    sudo: what stands before its commands.
     """
 
     is_system: bool
@@ -30,7 +30,11 @@ class Layout(NamedTuple):
     systemctl: tuple[str, ...]
     state: Path
     beats: Path | None
-    setup: str
+    sudo: str
+
+    def setup(self, program: Path) -> str:
+        """The command that asks for channels."""
+        return f"{self.sudo}{program} setup"
 
     @property
     def unit(self) -> Path:
@@ -46,15 +50,14 @@ def system() -> Layout:
         Path("/etc/systemd/system/epochwatchd.service"): "epochwatchd.service",
     }
     config, state = Path("/etc/epochwatch/config.yaml"), Path("/var/lib/epochwatch")
-    setup = f"sudo {OPT}/bin/epochwatchd setup"
-    return Layout(True, files, config, 0o644, ("systemctl",), state, Path("/run/epochwatch"), setup)
+    return Layout(True, files, config, 0o644, ("systemctl",), state, Path("/run/epochwatch"), "sudo ")
 
 
 def of_user(home: Path, state: Path) -> Layout:
     """A user's own."""
     files = {home / ".config/systemd/user/epochwatchd.service": "user/epochwatchd.service"}
     config = home / ".config/epochwatch/config.yaml"
-    return Layout(False, files, config, 0o600, ("systemctl", "--user"), state, None, "epochwatchd setup")
+    return Layout(False, files, config, 0o600, ("systemctl", "--user"), state, None, "")
 
 
 def installing(layout: Layout, program: Path) -> list[Step]:
@@ -62,7 +65,7 @@ def installing(layout: Layout, program: Path) -> list[Step]:
     steps: list[Step] = [Write(path, _text(name, program)) for path, name in layout.files.items()]
     if layout.is_system:
         steps += [run("systemd-sysusers"), run("systemd-tmpfiles", "--create", "epochwatch.conf")]
-    text = NO_CHANNELS.format(setup=layout.setup)
+    text = NO_CHANNELS.format(setup=layout.setup(program))
     steps.append(Write(layout.config, text, layout.config_mode, if_absent=True))
     if not layout.is_system:
         steps.append(run("loginctl", "enable-linger", may_fail=True))
