@@ -94,6 +94,20 @@ def test_from_nothing_to_the_first_alert(tmp_path, sit_down, slack):
     assert "lenet 비정상 종료: SIGKILL" in told
 
 
+def test_a_service_that_runs_reads_it_again(tmp_path, env, sit_down, slack):
+    """systemctl is stood in for by a script that keeps what it is asked."""
+    (tmp_path / "bin").mkdir()
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    systemctl.chmod(0o755)
+    terminal = sit_down(tmp_path / "config.yaml", PATH=f"{tmp_path}/bin:{env['PATH']}")
+    through(terminal, slack)
+    assert "실행 중인 서비스가 새 설정을 읽었습니다" in terminal.text
+    assert (tmp_path / "asked").read_text().splitlines() == [
+        "--user is-active --quiet epochwatchd", "--user reload epochwatchd",
+    ]  # fmt: skip
+
+
 def test_what_it_writes_only_its_owner_reads(tmp_path, sit_down, slack):
     through(sit_down(tmp_path / "etc" / "config.yaml"), slack)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "etc").iterdir()}

@@ -3,8 +3,8 @@
 from functools import partial
 
 import pytest
-from conftest import COMMAND, CONFIG, HOME, PATHS, PROJECT, SHOWN, TRAINING, Service
 from harness import Hook, eventually
+from installed import COMMAND, CONFIG, HOME, PATHS, PROJECT, SHOWN, TRAINING, Service
 from machine import Machine, why_not
 
 WHEELS = PROJECT / ".venv/wheels"
@@ -79,6 +79,15 @@ def test_code_of_root_is_run_where_it_lies_and_starts_with_the_machine(machine, 
     assert ("gets a copy" in said, told[-1]["kind"]) == (False, "finished")
     wants = "/etc/systemd/system/multi-user.target.wants/epochwatchd.service"
     assert machine.run("readlink", wants) == "/etc/systemd/system/epochwatchd.service"
+
+
+def test_a_neighbour_who_leaves_beats_of_that_name_stops_no_installation(machine):
+    machine.run(THEIRS, "service", "install")
+    job = "epochwatchd-service-install"
+    forge = f"import os; from epochwatch import agent; agent.start('{job}'); agent.beat(1); os.read(0, 1)"
+    machine.start("sh", "-c", f'sleep 1000 | /opt/epochwatch/bin/python -c "{forge}"', user="joon")
+    eventually(lambda: machine.run("find", "/run/epochwatch", "-user", "joon"))
+    assert "ok      a test run was seen" in machine.run(THEIRS, "service", "install")
 
 
 def test_a_channel_that_takes_nothing_is_told_by_status(machine):

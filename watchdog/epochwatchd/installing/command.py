@@ -99,7 +99,7 @@ def _is_seen(chosen: Layout, program: Path) -> bool:
     subprocess.run(line, env=env, check=False)  # noqa: S603 - our own program
     ends = time.monotonic() + SEEN_WITHIN_S
     while time.monotonic() < ends:
-        if not any(health.beats_of(PROOF_JOB, chosen)):
+        if not health.beats_of(PROOF_JOB, chosen):
             return True
         time.sleep(0.1)
     return False

@@ -56,11 +56,18 @@ def look(chosen: Layout) -> Iterator[Word]:
     yield from _unseen(chosen)
 
 
-def beats_of(job: str, chosen: Layout) -> Iterator[Path]:
-    """The heartbeat files of a job that lie where this service looks."""
+def beats_of(job: str, chosen: Layout) -> list[str]:
+    """Our own heartbeat files of a job that lie where this service looks; others may make some of that name."""
     places = [str(chosen.beats)] if chosen.beats else transport.directories(os.environ)
     entries, _ = listing.entries(places)
-    return (Path(entry.path) for entry in entries if entry.beat.body.job == job)
+    return [entry.path for entry in entries if entry.beat.body.job == job and _is_ours(entry.path)]
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid == os.geteuid()
+    except OSError:  # gone since
+        return False
 
 
 def _program(chosen: Layout) -> Path:

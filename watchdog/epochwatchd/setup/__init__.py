@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from epochwatchd import config as configuration
@@ -36,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         is_wanted = talk.begin()
     except (KeyboardInterrupt, EOFError):
+        print()  # below the question, or a ^C
         is_wanted = False
     texts = TEXTS[talk.language]
     if not is_wanted:
@@ -43,5 +46,19 @@ def run(arguments: argparse.Namespace) -> int:
         return FAILURE
     save(draft, path)
     print(texts["saved"].format(path=path))
-    print(texts["next_service" if path == SERVICE_CONFIG else "next_user"])
+    is_service = path == SERVICE_CONFIG
+    if _is_taken_up(() if is_service else ("--user",)):
+        print(texts["taken_up"])
+    else:
+        print(texts["next_service" if is_service else "next_user"])
     return OK
+
+
+def _is_taken_up(of: Sequence[str]) -> bool:
+    """Whether a service that runs reads it again now."""
+    try:
+        for action in (("is-active", "--quiet"), ("reload",)):
+            subprocess.run(["systemctl", *of, *action, "epochwatchd"], check=True, capture_output=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True

@@ -51,6 +51,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "  systemctl --user reload epochwatchd    where it runs as a service of yours\n"
         "  epochwatchd serve                      or in a terminal",
         "next_service": "Next: sudo systemctl reload epochwatchd",
+        "taken_up": "The running service has read it.",
         "others": "{path} is the machine's, and not yours to change. This makes a configuration of your own.",
         "no_terminal": "epochwatchd setup asks in a terminal, and this is none. Write {path} yourself, for one:",
         "then": "Each secret goes into a file beside it that only you can read (mode 600), as {name}. Then:\n"
@@ -102,6 +103,7 @@ TEXTS: Mapping[Language, Mapping[str, str]] = {
         "  systemctl --user reload epochwatchd    내 서비스로 실행 중이면\n"
         "  epochwatchd serve                      또는 터미널에서 실행",
         "next_service": "다음: sudo systemctl reload epochwatchd",
+        "taken_up": "실행 중인 서비스가 새 설정을 읽었습니다.",
         "others": "{path}은(는) 서버 전체의 설정이라 바꿀 수 없습니다. 자신의 설정을 새로 만듭니다.",
         "no_terminal": "epochwatchd setup은 터미널에서 묻습니다. 터미널이 아니므로 {path}을(를) 직접 쓰세요. 예:",
         "then": "비밀번호와 토큰은 그 옆의 파일에 넣고 자신만 읽게 합니다 (모드 600), 예: {name}. 그다음:\n"
