@@ -29,6 +29,8 @@ from epochwatchd.service.trying import tried
 EVERY_S = 600.0
 PATIENCE_S = 5.0
 MARK = "bad-end.json"
+MISTAKE = "2"
+"""The exit status for a mistake in the configuration: where alerts go is then not known."""
 
 log = logging.getLogger("epochwatchd")
 
@@ -36,7 +38,7 @@ log = logging.getLogger("epochwatchd")
 def tell(load: Callable[[], Config], env: Mapping[str, str]) -> None:
     """Tell every channel of a bad end (``$SERVICE_RESULT``, systemd.exec(5)); none within ten minutes of another."""
     result = env.get("SERVICE_RESULT", "success")
-    if result == "success":
+    if result == "success" or env.get("EXIT_STATUS") == MISTAKE:
         return
     details = {"result": result, **({"status": env["EXIT_STATUS"]} if env.get("EXIT_STATUS") else {})}
     try:

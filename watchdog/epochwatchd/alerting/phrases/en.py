@@ -326,9 +326,6 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "mend it: `epochwatchd test-alert {channel}` says what is wrong; then `systemctl reload epochwatchd`.",
     ),
     "daemon_ended": ("systemd starts it again; `journalctl -u epochwatchd -n 50` says why it ended.",),
-    "daemon_ended.2": (
-        "nothing is watched until you mend it: `epochwatchd check`, then `systemctl restart epochwatchd`.",
-    ),
     "login_ends": ("`epochwatchd login {channel}` renews it.", "`epochwatchd login` renews it."),
     "config_refused": ("mend it: `epochwatchd check` names each line; then `systemctl reload epochwatchd`.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` or the scheduler's log tells whether it was started at all.",),

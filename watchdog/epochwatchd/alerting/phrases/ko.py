@@ -313,9 +313,6 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`epochwatchd test-alert {channel}`로 원인을 확인하고 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",
     ),
     "daemon_ended": ("systemd가 다시 시작합니다. 원인은 `journalctl -u epochwatchd -n 50`에 있습니다.",),
-    "daemon_ended.2": (
-        "고칠 때까지 아무것도 감시하지 않습니다: `epochwatchd check`, 그다음 `systemctl restart epochwatchd`.",
-    ),
     "login_ends": ("`epochwatchd login {channel}`로 다시 로그인하세요.", "`epochwatchd login`으로 다시 로그인하세요."),
     "config_refused": ("`epochwatchd check`가 알려 주는 줄을 고친 뒤 `systemctl reload epochwatchd`를 실행하세요.",),
     "not_begun": ("`crontab -l`, `systemctl list-timers` 또는 스케줄러 로그에서 실제로 실행됐는지 확인하세요.",),
