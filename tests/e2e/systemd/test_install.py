@@ -144,5 +144,7 @@ def test_a_user_has_one_of_their_own(machine):
     mine = partial(machine.run, "env", f"XDG_RUNTIME_DIR=/run/user/{number}", THEIRS, "service", user="mina")
     assert "ok      a test run was seen" in mine("install", "--user")
     assert "it goes on while you are logged out" in mine("status", "--user", check=False)
+    machine.write("/opt/epochwatch/.made-by-epochwatchd", "the machine's")
     mine("uninstall", "--user", "--purge")
+    machine.run("ls", THEIRS)
     assert machine.run("find", HOME, "-ipath", "*epochwatch*", user="mina") == ""

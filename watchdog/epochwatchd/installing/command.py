@@ -76,7 +76,8 @@ def _install(chosen: Layout, *, dry_run: bool) -> int:
 
 
 def _uninstall(chosen: Layout, *, dry_run: bool, purge: bool) -> int:
-    _do(layout.removing(chosen, purge=purge, has_environment=layout.MARK.exists()), dry_run=dry_run)
+    has_environment = chosen.is_system and layout.MARK.exists()
+    _do(layout.removing(chosen, purge=purge, has_environment=has_environment), dry_run=dry_run)
     left = [path for path in layout.kept(chosen) if path.exists()]
     if left and not (dry_run or purge):
         print(f"Left, with your words and its history: {', '.join(map(str, left))} (--purge removes them)")
@@ -91,15 +92,15 @@ def _do(steps: Iterable[Step], *, dry_run: bool) -> None:
 
 
 def _is_seen(chosen: Layout, program: Path) -> bool:
-    """Whether a run of our own comes to an end under the eyes of the service: then its heartbeat is removed."""
-    python = program.with_name("python")
+    """Whether the service records the end of a run of our own, which begins now."""
+    python, began_wall = program.with_name("python"), time.time()
     own = {} if chosen.beats is None else {"EPOCHWATCH_DIR": str(chosen.beats)}
     env = {**{name: value for name, value in os.environ.items() if not name.startswith("EPOCHWATCH_")}, **own}
     line = [str(python if python.exists() else sys.executable), "-c", PROOF, PROOF_JOB]
     subprocess.run(line, env=env, check=False)  # noqa: S603 - our own program
     ends = time.monotonic() + SEEN_WITHIN_S
     while time.monotonic() < ends:
-        if not health.beats_of(PROOF_JOB, chosen):
+        if health.has_recorded(chosen, PROOF_JOB, began_wall):
             return True
         time.sleep(0.1)
     return False

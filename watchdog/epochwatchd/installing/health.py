@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from epochwatch import listing, transport
+from epochwatch import listing
 from epochwatchd import config as configuration
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.installing import layout, trust
 from epochwatchd.installing.layout import NAME, Layout
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.connecting import OPTIONS, notes
-from epochwatchd.store import is_in_use, read_letters
+from epochwatchd.store import is_in_use, read_letters, read_recent
 
 OK, FAILURE = 0, 1
 BEATS_MODE = 0o3777
@@ -56,18 +57,19 @@ def look(chosen: Layout) -> Iterator[Word]:
     yield from _unseen(chosen)
 
 
-def beats_of(job: str, chosen: Layout) -> list[str]:
-    """Our own heartbeat files of a job that lie where this service looks; others may make some of that name."""
-    places = [str(chosen.beats)] if chosen.beats else transport.directories(os.environ)
-    entries, _ = listing.entries(places)
-    return [entry.path for entry in entries if entry.beat.body.job == job and _is_ours(entry.path)]
-
-
-def _is_ours(path: str) -> bool:
+def has_recorded(chosen: Layout, job: str, since_wall: float) -> bool:
+    """Whether the service has recorded the end of a run of this user's and this job that began since then."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
     try:
-        return os.lstat(path).st_uid == os.geteuid()
-    except OSError:  # gone since
+        config = configuration.load(chosen.config, kinds=OPTIONS, env=os.environ)
+        runs, _ = read_recent(_database(config, chosen), since_wall, None)
+    except EpochwatchError:  # not yet
         return False
+    return any((run.job, run.user) == (job, user) and run.ended_wall is not None for run in runs)
+
+
+def _database(config: Config, chosen: Layout) -> Path:
+    return config.store.path or chosen.state / "epochwatch.db"
 
 
 def _program(chosen: Layout) -> Path:
@@ -159,7 +161,7 @@ def _channels(config: Config, chosen: Layout) -> Word:
 
 
 def _store(config: Config, chosen: Layout) -> Iterator[Word]:
-    path = config.store.path or chosen.state / "epochwatch.db"
+    path = _database(config, chosen)
     try:
         is_used = is_in_use(path)
     except OSError:
@@ -173,7 +175,7 @@ def _store(config: Config, chosen: Layout) -> Iterator[Word]:
 def _undelivered(config: Config, chosen: Layout) -> Iterator[Word]:
     """Channels that have not taken what they were sent."""
     try:
-        letters = read_letters(config.store.path or chosen.state / "epochwatch.db")
+        letters = read_letters(_database(config, chosen))
     except EpochwatchError:  # no store yet, or not for us
         return
     for name in dict.fromkeys(waiting.channel for waiting in letters):
