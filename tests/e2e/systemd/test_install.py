@@ -137,6 +137,18 @@ def test_without_root_it_says_how(machine):
     assert everything(machine) == []
 
 
+def test_a_path_with_a_space_and_a_percent_sign_is_run(machine):
+    machine.run("mkdir", "/opt/my 100% env")
+    machine.run("sh", "-c", "mv /opt/epochwatch '/opt/my 100% env/epochwatch'")
+    ours = "/opt/my 100% env/epochwatch/bin/epochwatchd"
+    machine.write(
+        ours, COMMAND.replace("/opt/epochwatch/bin/python", "/usr/bin/env -S /opt/link/bin/python"), mode="755"
+    )
+    machine.run("ln", "-s", "/opt/my 100% env/epochwatch", "/opt/link")
+    assert "ok      a test run was seen" in machine.run(ours, "service", "install")
+    assert "is gone" not in machine.run(ours, "service", "status", check=False)
+
+
 def test_a_user_has_one_of_their_own(machine):
     number = machine.run("id", "--user", "mina")
     machine.run("loginctl", "enable-linger", "mina")

@@ -93,6 +93,13 @@ def test_a_unit_runs_the_program_it_is_given():
         assert "/opt/epochwatch" not in text
 
 
+@pytest.mark.parametrize(
+    "path", ["/opt/x/epochwatchd", "/home/mina/my env/100%/bin/epochwatchd", '/a"b/c', "/홈/bin/x"]
+)
+def test_any_path_is_one_word_of_the_unit_and_is_read_back(path):
+    assert units.program_of(units.unit("user/epochwatchd.service", Path(path))) == Path(path)
+
+
 def test_each_step_is_printed_as_one_would_type_it():
     plan = layout.installing(layout.system(), Path("/usr/bin/epochwatchd"))
     told = [steps.shown(step) for step in plan]

@@ -15,6 +15,7 @@ from epochwatchd import config as configuration
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.installing import layout, trust
 from epochwatchd.installing.layout import NAME, Layout
+from epochwatchd.installing.units import program_of
 from epochwatchd.model import EpochwatchError
 from epochwatchd.service.connecting import OPTIONS, notes
 from epochwatchd.store import is_in_use, read_letters, read_recent
@@ -73,11 +74,7 @@ def _database(config: Config, chosen: Layout) -> Path:
 
 
 def _program(chosen: Layout) -> Path:
-    """What the unit runs."""
-    for line in chosen.unit.read_text(encoding="utf-8").splitlines():
-        if line.startswith("ExecStart="):
-            return Path(line.removeprefix("ExecStart=").split()[0])
-    return Path("epochwatchd")
+    return program_of(chosen.unit.read_text(encoding="utf-8"))
 
 
 def _unit(chosen: Layout, program: Path, again: str) -> Iterator[Word]:

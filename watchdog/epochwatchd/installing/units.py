@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -25,5 +27,17 @@ def unit(name: str, program: Path) -> str:
     """A unit that runs ``program``."""
     text = units()[name]
     for shipped in PROGRAMS:
-        text = text.replace(shipped, str(program))
+        text = text.replace(shipped, _quoted(str(program)))
     return text
+
+
+def program_of(text: str) -> Path:
+    """What a unit runs."""
+    line = next((line for line in text.splitlines() if line.startswith("ExecStart=")), "ExecStart=epochwatchd")
+    return Path(shlex.split(line.removeprefix("ExecStart="))[0].replace("%%", "%"))
+
+
+def _quoted(program: str) -> str:
+    """A path as a word of a unit's command line: systemd.service(5), systemd.unit(5) on ``%``."""
+    text = program.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return text if re.fullmatch(r"[\w/.+-]+", program) else f'"{text}"'
