@@ -211,8 +211,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
     words = doctor.examine(os.environ)
     for word in words:
-        todo = f": {word.todo}" if word.todo else ""
-        print(clean("{}  {}{}".format("ok    " if word.is_well else "WRONG ", word.text, todo)))
+        print(clean(str(word)))
     return 0 if all(word.is_well for word in words) else 1
 
 

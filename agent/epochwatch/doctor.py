@@ -19,6 +19,10 @@ class Word(NamedTuple):
     text: str
     todo: str = ""
 
+    def __str__(self) -> str:
+        todo = f": {self.todo}" if self.todo else ""
+        return f"{'ok    ' if self.is_well else 'WRONG '}  {self.text}{todo}"
+
 
 def examine(env: Mapping[str, str]) -> List[Word]:
     """All there is to say of a training that begins now with this environment."""

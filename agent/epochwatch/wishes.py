@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 from epochwatch import checks, scalars
 from epochwatch.guard import report
 
-FILE_MAX = 64 * 1024
+FILE_MAX, LINE_MAX = 64 * 1024, 1000
 SPANS = ("silent_after", "first_beat_within")
 _JOB, _WISH, _TAG = range(3)
 """How deep a line stands."""
@@ -96,10 +96,10 @@ def _take(entries: List[_Entry], level: int, name: str, value: str) -> None:
 
 def _split(line: str) -> Tuple[int, str, str]:
     """The indentation, name and value of a line. Raises ValueError."""
-    found = _LINE.match(line.rstrip())
+    found = _LINE.match(line.rstrip()) if len(line) <= LINE_MAX else None  # the pattern is slow on long lines
     if found is None or "\t" in line:
         raise ValueError("not NAME: VALUE, indented with spaces")
-    name, value = (part[1:-1] if part[:1] in "\"'" and part[:1] else part for part in found.groups()[1:])
+    name, value = (part[1:-1] if part.startswith(('"', "'")) else part for part in found.groups()[1:])
     return len(found[1]), name, value
 
 

@@ -92,7 +92,8 @@ def _serve(_: Config, arguments: argparse.Namespace) -> int:
 
 def _last_resort(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    last_resort.tell(lambda: _load(arguments.config), os.environ)
+    path = Path(arguments.config) if arguments.config else configuration.find(os.environ, Path.home())
+    last_resort.tell(path, lambda: _load(arguments.config), os.environ)
     return OK
 
 

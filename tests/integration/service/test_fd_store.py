@@ -54,9 +54,9 @@ from epochwatchd.service.fd_store import FdStore
 os.environ["LISTEN_PID"] = str(os.getpid())
 store = FdStore(os.environ)
 sockets = store.sockets()
-pipe = store.take("pipe")
+pipe, again = store.take("pipe"), store.take("pipe")
 store.close()
-print(sorted(sockets), os.get_inheritable(pipe), store.take("pipe"), os.path.exists("/proc/self/fd/5"))
+print(sorted(sockets), os.get_inheritable(pipe), store.take("pipe"), os.path.exists("/proc/self/fd/5"), again != pipe)
 """
 
 
@@ -75,7 +75,7 @@ def test_sockets_are_told_from_others_and_what_nobody_wants_is_closed():
     env = {**os.environ, "LISTEN_FDS": "3", "LISTEN_FDNAMES": "beats:pipe:unwanted"}
     line = [sys.executable, "-c", CHILD]
     done = subprocess.run(line, env=env, preexec_fn=place, close_fds=False, capture_output=True, text=True, check=False)
-    assert done.stdout.split("\n")[0] == "['beats'] False None False", done.stderr
+    assert done.stdout.split("\n")[0] == "['beats'] False None False True", done.stderr
     sock.close()
     for fd in pipes:
         os.close(fd)

@@ -8,9 +8,9 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from epochwatch import listing
+from epochwatch.doctor import Word
 from epochwatchd import config as configuration
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.installing import layout, trust
@@ -24,20 +24,11 @@ OK, FAILURE = 0, 1
 BEATS_MODE = 0o3777
 
 
-class Word(NamedTuple):
-    """What was looked at: whether it is well, what it is, and what to do about it."""
-
-    is_well: bool
-    text: str
-    todo: str = ""
-
-
 def tell(chosen: Layout) -> int:
     """Print how it does; gives the exit status: 1 where something is wrong."""
     words = list(look(chosen))
     for word in words:
-        todo = f": {word.todo}" if word.todo else ""
-        print(f"{'ok    ' if word.is_well else 'WRONG '}  {word.text}{todo}")
+        print(word)
     return OK if all(word.is_well for word in words) else FAILURE
 
 

@@ -266,6 +266,7 @@ class Daemon:
 
     def _judge_own_faults(self, moment: Moment) -> None:
         self._conclude(self.evaluator.judge_own_faults(self._own_faults(moment), moment), moment)
+        self.bad_end = None  # it is over: this one works
 
     def _amend(self, moment: Moment) -> None:
         self._conclude(self.evaluator.amend(self.registry.late_exits(moment), moment), moment)
@@ -345,7 +346,6 @@ class Daemon:
             faults["configuration"] = OwnFault(Cause("config_refused", {}, lines))
         if self.bad_end is not None:
             faults["bad end"] = OwnFault(Cause("daemon_ended", self.bad_end), "critical")
-            self.bad_end = None  # told once: it is over, since this one works
         for name, reason in self.parked_channels().items():
             faults[f"channel {name}"] = OwnFault(Cause("channel_parked", {"channel": name}, (reason,)))
         for name, day in self.ending_logins().items():

@@ -23,13 +23,17 @@ class FdStore:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
         self._left = _left_to_us(env)
+        self._wanted: set[str] = set()
 
     def take(self, name: str) -> int | None:
-        """The descriptor that was left under this name; it is ours, and stays in the store."""
-        return self._left.pop(name, None)
+        """A descriptor of what was left under this name, for each who asks: a process may have several runs."""
+        if name not in self._left:
+            return None
+        self._wanted.add(name)
+        return os.dup(self._left[name])
 
     def has(self, name: str) -> bool:
-        """Whether one was left, and nobody has taken it."""
+        """Whether one was left."""
         return name in self._left
 
     def sockets(self) -> dict[str, socket.socket]:
@@ -53,10 +57,11 @@ class FdStore:
         notify(f"FDSTOREREMOVE=1\nFDNAME={name}", self._env)
 
     def close(self) -> None:
-        """Close what nobody wanted, and have it forgotten."""
+        """No more is taken; what nobody wanted is forgotten."""
         for name, fd in self._left.items():
             os.close(fd)
-            self.drop(name)
+            if name not in self._wanted:
+                self.drop(name)
         self._left.clear()
 
 

@@ -20,7 +20,7 @@ from typing import Any
 from epochwatchd.alerting.catalogue import example
 from epochwatchd.alerting.composing import stamp
 from epochwatchd.alerting.delivery import Channel
-from epochwatchd.config import Config, ConfigError
+from epochwatchd.config import Config, ConfigError, glance
 from epochwatchd.model import Notification
 from epochwatchd.service.connecting import connected
 from epochwatchd.service.paths import store_path
@@ -35,19 +35,24 @@ MISTAKE = "2"
 log = logging.getLogger("epochwatchd")
 
 
-def tell(load: Callable[[], Config], env: Mapping[str, str]) -> None:
+def tell(path: Path | None, load: Callable[[], Config], env: Mapping[str, str]) -> None:
     """Tell every channel of a bad end (``$SERVICE_RESULT``, systemd.exec(5)); none within ten minutes of another."""
     result = env.get("SERVICE_RESULT", "success")
     if result == "success" or env.get("EXIT_STATUS") == MISTAKE:
         return
+    with suppress(ConfigError):
+        mark = store_path(glance.store_path(path, env), env).parent / MARK
+        _tell(load, mark, result, env)
+
+
+def _tell(load: Callable[[], Config], mark: Path, result: str, env: Mapping[str, str]) -> None:
     details = {"result": result, **({"status": env["EXIT_STATUS"]} if env.get("EXIT_STATUS") else {})}
     try:
         config = load()
     except ConfigError as e:
         log.error("%s", e)  # noqa: TRY400 - it says all
-        _mark(store_path(None, env).parent / MARK, {"details": details, "is_told": False})
+        _mark(mark, {"details": details, "is_told": False})
         return
-    mark = store_path(config.store.path, env).parent / MARK
     if not _was_told_lately(mark):
         is_told = _told(config, env, _notification(details))
         _mark(mark, {"details": details, "is_told": is_told})

@@ -86,3 +86,9 @@ def test_no_file_harms_the_training(jobs, monkeypatch, text):
 def test_a_pipe_in_its_place_holds_up_nobody(tmp_path):
     os.mkfifo(tmp_path / "jobs.yaml")
     assert wishes.read(str(tmp_path / "jobs.yaml")) == []
+
+
+@pytest.mark.parametrize("line", ["x" + " " * 60_000, "job: " + " " * 60_000 + "x", "x" * 60_000])
+def test_a_long_line_is_a_mistake_and_no_long_work(jobs, line):
+    with pytest.raises(wishes.MistakeError, match=":1: not NAME: VALUE"):
+        wishes.read(jobs(line))
