@@ -53,9 +53,12 @@ def _tell(load: Callable[[], Config], mark: Path, result: str, env: Mapping[str,
         log.error("%s", e)  # noqa: TRY400 - it says all
         _mark(mark, {"details": details, "is_told": False})
         return
-    if not _was_told_lately(mark):
-        is_told = _told(config, env, _notification(details))
-        _mark(mark, {"details": details, "is_told": is_told})
+    if _was_told_lately(mark):
+        return
+    if not _mark(mark, {"details": details, "is_told": True}):
+        log.error("%s cannot be written: the bad end is told to nobody, so that a crash loop is no storm", mark)
+    elif not _told(config, env, _notification(details)):
+        _mark(mark, {"details": details, "is_told": False})
 
 
 def untold(configured: Path | None, env: Mapping[str, str]) -> Mapping[str, Any] | None:
@@ -85,9 +88,14 @@ def _read(mark: Path) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def _mark(mark: Path, said: Mapping[str, Any]) -> None:
-    with suppress(OSError):  # a full disk: then it may be told once more
+def _mark(mark: Path, said: Mapping[str, Any]) -> bool:
+    """Whether it could be written down."""
+    try:
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         mark.write_text(json.dumps(said))
+    except OSError:
+        return False
+    return True
 
 
 def _told(config: Config, env: Mapping[str, str], notification: Notification) -> bool:
