@@ -5,7 +5,7 @@ import signal
 import pytest
 
 HANDLES = """
-import signal, sys
+import signal, sys, time
 {before}
 stop = []
 signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
@@ -13,7 +13,7 @@ agent.beat(1)
 {after}
 print("ready", flush=True)
 while not stop:
-    signal.pause()
+    time.sleep(0.01)  # not pause(): a signal that comes just before it would be waited for forever
 sys.exit({status})
 """
 
