@@ -67,8 +67,19 @@ def service_of_mina(machine, receiver):
     as_mina("ln", "--symbolic", "/opt/epochwatch", f"{HOME}/.local/share/epochwatch")
     unit = "systemd/user/epochwatchd.service"
     as_mina("install", "-D", "--mode=644", f"/opt/{unit}", f"{HOME}/.config/{unit}")
-    systemctl = ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user")
-    yield from _running(Service(machine, messages, systemctl, "mina"))
+    its = {
+        "systemctl": ("env", f"XDG_RUNTIME_DIR=/run/user/{number}", "systemctl", "--user"),
+        "user": "mina",
+        "units": f"{HOME}/.config/systemd/user",
+        "socket": f"/run/user/{number}/epochwatchd/beats",
+    }
+    yield from _running(Service(machine, messages, **its))
+
+
+@pytest.fixture(params=["service", "service_of_mina"])
+def either(request):
+    """The watchdog of the machine, then that of a user."""
+    return request.getfixturevalue(request.param)
 
 
 def _running(service):

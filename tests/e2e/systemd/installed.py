@@ -14,6 +14,10 @@ signal.signal(signal.SIGUSR1, lambda *_: os._exit(3))
 agent.beat(3, 0.25)
 signal.pause()
 """
+SEND = """
+import socket, sys
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), sys.argv[2])
+"""
 CONFIG = """
 heartbeats: {udp: "off"}
 channels: {hook: {kind: webhook, url_file: hook-url}}
@@ -41,14 +45,35 @@ COMMAND = "#!/opt/epochwatch/bin/python\nimport sys\nfrom epochwatchd.cli import
 class Service:
     """A watchdog on a machine, and its webhook. ``messages`` are what came there, oldest first.
 
-    ``systemctl`` is the command that rules it, as ``user``.
+    ``systemctl`` is the command that rules it, as ``user``; its drop-ins lie in ``units``; ``socket`` takes beats.
     """
 
-    def __init__(self, machine, messages, systemctl=("systemctl",), user="root"):
+    def __init__(
+        self,
+        machine,
+        messages,
+        *,
+        systemctl=("systemctl",),
+        user="root",
+        units="/etc/systemd/system",
+        socket="/run/epochwatchd/beats",
+    ):
         self.machine = machine
         self.messages = messages
+        self.socket = socket
+        self._units = units
         self._systemctl = systemctl
         self._user = user
+
+    def drop_in(self, text):
+        """From now on the unit has these lines, too."""
+        path = f"{self._units}/epochwatchd.service.d/impatient.conf"
+        self.machine.write(path, f"[Service]\n{text}\n", user=self._user)
+        self.control("daemon-reload")
+
+    def send(self, said):
+        """A datagram of mina to its socket."""
+        self.machine.run("/opt/epochwatch/bin/python", "-c", SEND, said, self.socket, user="mina")
 
     def control(self, *arguments):
         """What ``systemctl ARGUMENTS`` prints."""

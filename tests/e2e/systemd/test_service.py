@@ -9,7 +9,6 @@ from harness import eventually
 KERNEL = tuple(int(part) for part in platform.release().split(".")[:2])
 # Linux 6.15 began to tell anybody how a process ended; before, the watchdog would need a capability.
 HOW_IT_ENDED = "signal" if KERNEL >= (6, 15) else "unknown"
-FREEZE = "/etc/systemd/system/epochwatchd.service.d/impatient.conf"
 BEATS = "/run/epochwatch"
 
 
@@ -83,8 +82,7 @@ def test_a_training_that_dies_while_the_watchdog_is_stopped_is_told_when_it_is_b
 
 
 def test_a_frozen_watchdog_is_replaced_and_says_where_it_stood(service):
-    service.machine.write(FREEZE, "[Service]\nWatchdogSec=2\n")
-    service.control("daemon-reload")
+    service.drop_in("WatchdogSec=2")
     service.control("restart", "epochwatchd")
     training, before = service.train("lenet"), service.says("MainPID")
 
@@ -138,12 +136,7 @@ def test_it_stops_at_once_and_tells_its_state_when_asked(service):
 
 
 def test_a_datagram_to_its_socket_is_of_a_known_sender(service):
-    machine = service.machine
-    send = (
-        "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), sys.argv[2])"
-    )
-    said = '{"job": "julia", "epoch": 1, "loss": 0.5}'
-    machine.run("/opt/epochwatch/bin/python", "-c", send, said, "/run/epochwatchd/beats", user="mina")
+    service.send('{"job": "julia", "epoch": 1, "loss": 0.5}')
     started = service.wait_for(job="julia", kind="started")
     assert (started["user"], started["verified"]) == ("mina", True)
 
@@ -164,8 +157,7 @@ def test_a_user_without_root_has_a_watchdog_of_their_own(service_of_mina):
 
 def slow_to_come_back(service):
     """Give the tests time between two daemons."""
-    service.machine.write(FREEZE, "[Service]\nRestartSec=5\n")
-    service.control("daemon-reload")
+    service.drop_in("RestartSec=5")
 
 
 def killed(service):
@@ -177,47 +169,42 @@ def killed(service):
 
 def upgraded(service):
     """The daemon is started anew by its administrator, and takes its time."""
-    service.machine.write(FREEZE, "[Service]\nExecStartPre=/bin/sleep 5\n")
-    service.control("daemon-reload")
+    service.drop_in("ExecStartPre=/bin/sleep 5")
     service.control("restart", "--no-block", "epochwatchd")
     eventually(lambda: service.says("SubState") == "start-pre")
 
 
 @pytest.mark.skipif(KERNEL < (6, 15), reason="a pidfd tells of a dead process since Linux 6.15")
 @pytest.mark.parametrize("away", [killed, upgraded])
-def test_how_a_training_ended_while_no_watchdog_was_there_is_known_when_it_is_back(service, away):
-    training, before = service.train("lenet"), service.says("MainPID")
-    away(service)
+def test_how_a_training_ended_while_no_watchdog_was_there_is_known_when_it_is_back(either, away):
+    training, before = either.train("lenet"), either.says("MainPID")
+    away(either)
 
-    service.machine.run("kill", "-USR1", str(training["pid"]))
-    eventually(lambda: not service.machine.run("ps", "-o", "pid=", "-p", str(training["pid"]), check=False))
-    service.wait_until_restarted(before)
+    either.machine.run("kill", "-USR1", str(training["pid"]))
+    eventually(lambda: not either.machine.run("ps", "-o", "pid=", "-p", str(training["pid"]), check=False))
+    either.wait_until_restarted(before)
 
-    crash = service.wait_for(job="lenet", kind="crashed")
+    crash = either.wait_for(job="lenet", kind="crashed")
     assert (crash["cause"]["code"], crash["cause"]["text"]) == ("exit_code", "it exited with status 3")
 
 
-def test_what_was_sent_while_no_watchdog_was_there_is_heard_when_it_is_back(service):
-    slow_to_come_back(service)
-    before = service.says("MainPID")
-    service.signal("KILL")
-    eventually(lambda: service.says("SubState") == "auto-restart")
+def test_what_was_sent_while_no_watchdog_was_there_is_heard_when_it_is_back(either):
+    slow_to_come_back(either)
+    before = either.says("MainPID")
+    either.signal("KILL")
+    eventually(lambda: either.says("SubState") == "auto-restart")
 
-    said = '{"job": "shell", "epoch": 3, "loss": 0.5}'
-    send = (
-        "import socket, sys; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(sys.argv[1].encode(), sys.argv[2])"
-    )
-    service.machine.run("/opt/epochwatch/bin/python", "-c", send, said, "/run/epochwatchd/beats", user="mina")
-    service.wait_until_restarted(before)
+    either.send('{"job": "shell", "epoch": 3, "loss": 0.5}')
+    either.wait_until_restarted(before)
 
-    assert service.wait_for(job="shell", kind="started")["user"] == "mina"
+    assert either.wait_for(job="shell", kind="started")["user"] == "mina"
 
 
-def test_nothing_is_kept_of_what_is_over(service):
+def test_nothing_is_kept_of_what_is_over(either):
     for job in ("lenet", "resnet"):
-        service.kill(service.train(job))
-        service.wait_for(job=job, kind="crashed")
-    eventually(lambda: service.says("NFileDescriptorStore") == "1")  # the socket
+        either.kill(either.train(job))
+        either.wait_for(job=job, kind="crashed")
+    eventually(lambda: either.says("NFileDescriptorStore") == "1")  # the socket
 
 
 def test_the_journal_is_searched_by_job_user_and_verdict_and_has_levels(service):
@@ -254,18 +241,17 @@ def test_a_bad_end_is_told_once_by_the_next_daemon_where_its_end_could_tell_nobo
 def test_a_crash_loop_that_never_gets_ready_is_told_once(service):
     machine = service.machine
     machine.run("chown", "epochwatch", "/etc/epochwatch/hook-url")  # as `epochwatchd setup` leaves it
-    machine.write(FREEZE, "[Service]\nExecStart=\nExecStart=/bin/false\nRestartSec=100ms\n")
-    service.control("daemon-reload")
+    service.drop_in("ExecStart=\nExecStart=/bin/false\nRestartSec=100ms")
     service.control("restart", "epochwatchd", "--no-block")
     eventually(lambda: int(service.says("NRestarts")) > 3)
     service.wait_for(kind="watchdog")
     assert len(bad_ends(service)) == 1
 
 
-def test_a_good_end_is_told_to_nobody(service):
-    service.control("restart", "epochwatchd")
-    service.control("stop", "epochwatchd")
-    assert (service.says("Result"), bad_ends(service)) == ("success", [])
+def test_a_good_end_is_told_to_nobody(either):
+    either.control("restart", "epochwatchd")
+    either.control("stop", "epochwatchd")
+    assert (either.says("Result"), bad_ends(either)) == ("success", [])
 
 
 def test_with_every_relaxation_at_once_it_works_and_has_what_they_say(service):

@@ -171,8 +171,9 @@ def test_one_that_moves_data_is_no_deadlock_but_a_logger_moves_none(start, size,
 OFFERED = signal.SIGRTMAX - 4
 BOTH = f"({OFFERED}, {OFFERED} + 1)"
 CATCH = f"""
-import tempfile
-file = tempfile.NamedTemporaryFile(prefix={STACKS_NAME!r})
+import os, tempfile
+file = tempfile.NamedTemporaryFile(prefix={STACKS_NAME!r}, delete=False)
+os.unlink(file.name)  # as the agent does: nothing is left of it when it is killed
 [signal.signal(n, lambda *_: None) for n in {BOTH}]
 print(file.fileno(), flush=True)
 input()
