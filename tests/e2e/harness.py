@@ -184,10 +184,10 @@ def end_world(beats):
 class Hook:
     """An HTTP server on loopback that hands every JSON object posted to it to ``take``, and answers ``status``."""
 
-    def __init__(self, take):
+    def __init__(self, take, port=0):
         self.status = 200
         self._take = take
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/alerts"
 
     def __enter__(self):

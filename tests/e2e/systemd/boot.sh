@@ -2,8 +2,8 @@
 # boot.sh FOLDER [SOURCE:TARGET ...]
 #
 # Makes a systemd process 1 of the namespaces it is run in (unshare: mount, pid, net, ipc, uts, cgroup), over a throw-away
-# overlay of /. The real system is not changed: what is written goes to a tmpfs on FOLDER, /sys and /proc/sys cannot be
-# written, and every SOURCE is shown at its TARGET to be read only.
+# overlay of /. The real system is not changed: what is written goes to FOLDER, a tmpfs, and is there again at the next
+# boot; /sys and /proc/sys cannot be written, and every SOURCE is shown at its TARGET to be read only.
 set -eu
 base=$1
 root=$base/root
@@ -12,8 +12,7 @@ shift
 new_tmpfs() { mount -t tmpfs -o "mode=$1" tmpfs "$2"; }
 
 overlay() {
-    new_tmpfs 755 "$base"
-    mkdir "$base/upper" "$base/work" "$root"
+    mkdir -p "$base/work" "$root"
     mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$root"
 }
 
@@ -44,7 +43,7 @@ show() {
     done
 }
 
-# Nothing starts that the real system would start.
+# Nothing starts that the real system would start. What was enabled since the first boot does.
 no_services() {
     rm -f "$root"/etc/systemd/system/*.wants/*
     ln -sf /dev/null "$root/etc/systemd/system/systemd-udevd.service"
@@ -60,11 +59,13 @@ enter() {
 }
 
 ip link set lo up
+if [ -d "$base/upper" ]; then is_first=false; else is_first=true; fi
+mkdir -p "$base/upper"
 overlay
 kernel_file_systems
 devices
 show "$@"
-no_services
+if $is_first; then no_services; fi
 enter
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
     /lib/systemd/systemd --system --unit=multi-user.target --show-status=no --log-level=err

@@ -30,11 +30,21 @@ class Machine:
         with contextlib.ExitStack() as stack:
             self._started = stack.enter_context(contextlib.ExitStack())  # waited for when the machine is gone
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="machine-"))
-            self._init = stack.enter_context(_booted(folder, self._shown))
-            self.root = Path(f"/proc/{self._init}/root")
-            self.run("systemctl", "is-system-running", "--wait", check=False)  # "degraded" is good enough
+            self._power = stack.enter_context(_powered(folder, self._shown))
+            self._wait_until_up(before=None)
             self._stack = stack.pop_all()
         return self
+
+    def _wait_until_up(self, *, before):
+        self._init = eventually(lambda: _init_of(self._power, before))
+        self.root = Path(f"/proc/{self._init}/root")
+        self.run("systemctl", "is-system-running", "--wait", check=False)  # "degraded" is good enough
+
+    def reboot(self):
+        """Shut it down in order, and wait until it is up again: with its files, but another network and empty /run."""
+        before = self._init
+        self.run("systemctl", "reboot", "--no-block")
+        self._wait_until_up(before=before)
 
     def __exit__(self, *_):
         self._stack.close()
@@ -97,30 +107,42 @@ def _control_groups():
 
 
 @contextlib.contextmanager
-def _booted(folder, shown):
-    """The pid, here, of a systemd that has booted."""
+def _powered(folder, shown):
+    """The process below which a systemd boots, and boots again when it was shut down."""
     with _control_group() as group:
-        mortal = ["setpriv", "--pdeathsig=KILL", "unshare", "--fork", "--kill-child"]  # should this process be killed
-        line = [*mortal, "--propagation=private", *NAMESPACES]
+        mortal = ["setpriv", "--pdeathsig=KILL"]  # should this process be killed
+        disk = [*mortal, "unshare", "--mount", "--propagation=private", "sh", "-c", _POWER, folder]
+        line = [*mortal, "unshare", "--fork", "--kill-child", "--propagation=private", *NAMESPACES]
         boot = ["sh", Path(__file__).with_name("boot.sh"), folder, *(f"{a}:{b}" for a, b in shown.items())]
         # Entering the group from a shell, not by preexec_fn: this process may have threads.
         enter = ["sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"', group]
-        with subprocess.Popen([*enter, *line, *boot], stdin=subprocess.DEVNULL) as process:
+        with subprocess.Popen([*enter, *disk, *line, *boot], stdin=subprocess.DEVNULL) as process:
             try:
-                yield eventually(lambda: _init_of(process))
+                yield process
             finally:
                 process.kill()
 
 
-def _init_of(process):
-    """The systemd below ``unshare``, once it takes requests."""
-    assert process.poll() is None, f"the machine did not boot: boot.sh left with {process.returncode}"
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for init in children:
+_POWER = """mount -t tmpfs -o mode=755 tmpfs "$0"
+while "$@"; [ $? -gt 128 ]; do :; done"""  # a process 1 of namespaces that calls for a reboot ends by a signal
+
+
+def _init_of(power, before):
+    """The systemd below, another one than ``before``, once it takes requests."""
+    assert power.poll() is None, f"the machine did not boot: boot.sh left with {power.returncode}"
+    for init in [init for starter in _children(power.pid) for init in _children(starter) if init != before]:
         root = Path(f"/proc/{init}")
-        if (root / "comm").read_text() == "systemd\n" and (root / "root/run/systemd/private").exists():
-            return int(init)
+        with contextlib.suppress(OSError):  # it has just ended
+            if (root / "comm").read_text() == "systemd\n" and (root / "root/run/systemd/private").exists():
+                return init
     return None
+
+
+def _children(pid):
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 @contextlib.contextmanager

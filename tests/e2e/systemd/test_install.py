@@ -12,6 +12,7 @@ PIP = "[global]\nno-index = true\nfind-links = /opt/wheels\ndisable-pip-version-
 PIP_TAKES_S = 150.0
 OURS = f"{HOME}/env/bin/epochwatchd"
 THEIRS = "/opt/epochwatch/bin/epochwatchd"
+CONFIGURED = "/etc/epochwatch/config.yaml"
 MINE = ("env", "EPOCHWATCH_JOB=lenet", f"{HOME}/env/bin/python", "-c", TRAINING)
 
 
@@ -40,7 +41,7 @@ def told(request):
     machine = request.getfixturevalue("bare" if "bare" in request.fixturenames else "machine")
     messages = []
     with machine.in_its_network(partial(Hook, messages.append)) as hook:
-        machine.write("/etc/epochwatch/config.yaml", CONFIG.replace("url_file: hook-url", f"url: '{hook.url}'"))
+        machine.write(CONFIGURED, CONFIG.replace("url_file: hook-url", f"url: '{hook.url}'"))
         yield messages
 
 
@@ -79,6 +80,23 @@ def test_code_of_root_is_run_where_it_lies_and_starts_with_the_machine(machine, 
     assert ("gets a copy" in said, told[-1]["kind"]) == (False, "finished")
     wants = "/etc/systemd/system/multi-user.target.wants/epochwatchd.service"
     assert machine.run("readlink", wants) == "/etc/systemd/system/epochwatchd.service"
+
+
+def test_after_a_reboot_it_is_there_by_itself_and_tells_what_the_reboot_ended(machine, told):
+    machine.run(THEIRS, "service", "install")
+    service = Service(machine, told)
+    python = "/opt/epochwatch/bin/python"
+    machine.run("systemd-run", "--uid=mina", "--setenv=EPOCHWATCH_JOB=lenet", python, "-c", TRAINING)
+    service.wait_for(job="lenet", kind="started")
+    port = int(machine.run("grep", "--only-matching", "[0-9]*/alerts", CONFIGURED).partition("/")[0])
+
+    machine.reboot()
+
+    with machine.in_its_network(partial(Hook, told.append, port)):
+        assert service.says("ActiveState") == "active"
+        assert service.wait_for(job="lenet", kind="crashed")["user"] == "mina"
+        service.kill(service.train("resnet"))
+        service.wait_for(job="resnet", kind="crashed")
 
 
 def test_a_neighbour_who_leaves_beats_of_that_name_stops_no_installation(machine):
