@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 __all__ = ["agent", "beat"]
 
 
+def load_ipython_extension(shell: object) -> None:
+    """``%load_ext epochwatch`` in a notebook: gives it ``%%epochwatch NAME``."""
+    from epochwatch.notebook import add_magic  # noqa: PLC0415 - see above
+
+    add_magic(shell)
+
+
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict
 from epochwatch import stacks
 from epochwatch.descriptors import lifted
 from epochwatch.guard import guarded
-from epochwatch.identity import multiprocessing_parent
+from epochwatch.identity import is_interactive, multiprocessing_parent
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
         def leave(self, signal: Optional[int] = None) -> None:
             """The interpreter is about to exit, with a status that we cannot know; upon a signal that was handled."""
+
+        def begin_cell(self) -> None:
+            """A cell of a notebook begins."""
+
+        def end_cell(self, error: Optional[BaseException]) -> None:
+            """It is over, with an exception or without."""
 
         def inherit(self) -> None:
             """This process is a new child; the run is its parent's."""
@@ -103,6 +109,11 @@ def watch(run: Ending) -> None:
         _hook_up()
         with guarded():
             _signals.listen()
+    if "IPython" in sys.modules:
+        with guarded():
+            from epochwatch import notebook  # noqa: PLC0415 - few are in one
+
+            notebook.attend()
     _runs[id(run)] = run
 
 
@@ -153,14 +164,21 @@ def _chained_to(previous: Callable[..., Any]) -> Callable[..., Any]:
     return epochwatch_excepthook
 
 
-def is_interactive() -> bool:
-    """Whether somebody types: an exception is then no end."""
-    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
-
-
 def _fail(error: BaseException) -> None:
     for run in list(_runs.values()):
         run.fail_with(error)
+
+
+def cell_begins() -> None:
+    """A cell of a notebook begins, or a line at IPython's prompt."""
+    for run in list(_runs.values()):
+        run.begin_cell()
+
+
+def cell_ends(error: Optional[BaseException]) -> None:
+    """It is over: with an exception or without."""
+    for run in list(_runs.values()):
+        run.end_cell(error)
 
 
 def _leave() -> None:

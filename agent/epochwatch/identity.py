@@ -43,12 +43,13 @@ def describe(job: Optional[str] = None, **fields: Any) -> wire.Body:
         user=_user()[:256],
         rank=rank,
         world_size=world_size,
-        argv=masked([str(word)[: wire.BODY_MAX // 2] for word in getattr(sys, "argv", ())]),
+        argv=masked([str(word)[: wire.BODY_MAX // 2] for word in _argv()]),
         python="{}.{}.{}".format(*sys.version_info),
         gpus=os.environ.get("CUDA_VISIBLE_DEVICES", "")[:1024] or None,
         announces_end=True,
         cwd=_cwd(),
         began_ns=time.time_ns(),
+        interactive=is_interactive() and _notebook() is None,
     )
     return body._replace(**fields)
 
@@ -77,7 +78,29 @@ def job_name(job: Optional[str] = None) -> str:
     return wire.clean(name)  # as it will be read: a later beat of the same job must know it again
 
 
+def is_interactive() -> bool:
+    """Whether somebody types: an exception is then no end."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
+
+
+def _notebook() -> Optional[str]:
+    """The file of the notebook that this is the kernel of, empty if not known; None if it is none."""
+    if "ipykernel" not in sys.modules or "IPython" not in sys.modules:
+        return None
+    from epochwatch import notebook  # noqa: PLC0415 - few are in one
+
+    return notebook.path() if notebook.shell() is not None else None
+
+
+def _argv() -> List[str]:
+    path = _notebook()
+    return [path] if path else list(getattr(sys, "argv", ()))
+
+
 def _program() -> str:
+    path = _notebook()
+    if path is not None:
+        return os.path.splitext(os.path.basename(path))[0] or "notebook"
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and "loky" in str(spec.name).split("."):  # a worker of joblib, with its parent's argv

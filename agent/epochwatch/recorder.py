@@ -149,6 +149,15 @@ class Recorder:
     def _is_written(self) -> bool:
         return self._broken or not (self._dirty or self._writer)
 
+    def has_beaten(self) -> bool:
+        """Whether there was a beat; not while one is written."""
+        return self._count() > 0
+
+    def _count(self) -> int:
+        seq = next(self._beats) - self._looks
+        self._looks += 1
+        return seq
+
     def stop(self) -> None:
         """Nothing more will come."""
         if self.transport is not None:
@@ -190,8 +199,7 @@ class Recorder:
 
     def _write(self, now: float) -> None:
         link = self.transport or self._connect()
-        seq = next(self._beats) - self._looks
-        self._looks += 1
+        seq = self._count()
         if seq != self._seq:
             self._seq, self._beat_ns = seq, _time_ns()
         epoch, step, loss = self._epoch, self._step, self._loss

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from _thread import get_ident
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Dict, Optional, Union, final
 
-from epochwatch import endings, identity, scalars, stacks, wire
+from epochwatch import checks, endings, identity, scalars, stacks, wire
 from epochwatch.guard import guarded, report
-from epochwatch.recorder import Phase, Recorder
+from epochwatch.recorder import NO_PHASE, Phase, Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 NOTE_MAX = 2000
 PATH_MAX = 1000
+AT_PROMPT = "prompt"
+"""The phase of a notebook's run between two cells."""
 _DRAIN_S = 0.5
 
 current: ContextVar[Optional[Run]] = ContextVar("epochwatch_run", default=None)
@@ -55,6 +58,7 @@ class Run:
         self.recorder = Recorder(lambda: body or self._describe(), transport)
         self._is_registered = False
         self._is_parents = False
+        self._thread = 0
         self._outer: Optional[Run] = None
         self._heir: Dict[str, Run] = {}
         if os.environ.get("EPOCHWATCH_OFF") == "1" or endings.has_left():
@@ -83,7 +87,7 @@ class Run:
         if self.ended or self.record is _ignore:
             return False
         if not self._is_registered:
-            self._is_registered, self._is_parents = True, False
+            self._is_registered, self._is_parents, self._thread = True, False, get_ident()
             endings.watch(self)
             self.record = self.recorder.beat
         return True
@@ -174,6 +178,23 @@ class Run:
             if not self.ended:
                 self.recorder.conclude(wire.EXITING, {"signal": signal} if signal else {})
             self.recorder.is_sent(within_s=_DRAIN_S)
+
+    def begin_cell(self) -> None:
+        """A cell of a notebook begins: what comes now is work."""
+        if self.recorder.phase[0] == AT_PROMPT:
+            self._enter(NO_PHASE)
+
+    def end_cell(self, error: Optional[BaseException]) -> None:
+        """The cell is over, and so is the run, if it has beaten; one of another thread goes on by itself.
+
+        One that has only been named waits for its first beat in another cell, however long nobody types.
+        """
+        if self.ended or self._is_parents or self._thread != get_ident():
+            return
+        if self.recorder.has_beaten():
+            self.end_with(error)
+        else:
+            self._enter((AT_PROMPT, time.time_ns(), checks.BUDGET_MAX_S))
 
     def inherit(self) -> None:
         """Forget, in a forked child, all but the plan: the run is the parent's. A beat makes one for the child."""

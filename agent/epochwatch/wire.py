@@ -87,6 +87,7 @@ class Body(NamedTuple):
     ``checkpoint``: the last that was saved, and when, by the wall clock (``checkpoint_ns``).
     ``silent_after_s``, ``first_beat_within_s``: what its user wishes instead of what is configured for the job.
     ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
+    ``interactive``: somebody types at a prompt of Python.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
@@ -125,6 +126,7 @@ class Body(NamedTuple):
     checkpoint_ns: Optional[int] = None
     silent_after_s: Optional[float] = None
     first_beat_within_s: Optional[float] = None
+    interactive: bool = False
     unknown: Tuple[str, ...] = ()
 
 
@@ -322,6 +324,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "cwd": _text(1024),
     "signal": _whole(1, 64),
     "watched": checks.flag,
+    "interactive": checks.flag,
     "names_run": checks.flag,
     "checkpoint": _text(1024),
     "checkpoint_ns": _whole(0, checks.INT_MAX),

@@ -234,7 +234,7 @@ def world(folder):
     """This process's environment with every place that epochwatch looks at moved into ``folder``."""
     alien = ("EPOCHWATCH", "NOTIFY_SOCKET", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "JOURNAL_STREAM")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(alien)}
-    own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"), str(folder))
+    own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "IPYTHONDIR"), str(folder))
     path = os.pathsep.join((str(Path(sys.executable).parent), ours.get("PATH", os.defpath)))
     return {**ours, **own, "PATH": path, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
 

@@ -8,7 +8,7 @@ from epochwatchd.detection import hang_cause
 from epochwatchd.detection.gpu.health import label, lines, spins
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.timeout import WORKING_WITHIN_S, silent_from
-from epochwatchd.model import Cause, Facts, Finding, Gpu, Policy, Process, Worker
+from epochwatchd.model import UNKNOWN_STACK, Cause, Facts, Finding, Gpu, Policy, Process, Worker
 from epochwatchd.phrase import Phrase
 
 LOOK_WITHIN_S = 15.0
@@ -27,9 +27,7 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     if now < limit or _is_still_looked_at(worker, facts.process, now - limit):
         return None
     process = facts.process
-    if process is not None and process.went_on:
-        return None
-    if process is not None and _works_without_a_promise(worker, process, now):
+    if process is not None and _is_no_silence(worker, process, now):
         return None
     if process is not None and process.state not in hang_cause.STOPPED and plan_is_reached(worker):
         return _done_and_still_there(worker, facts)
@@ -43,9 +41,28 @@ def _is_still_looked_at(worker: Worker, process: Process | None, over_s: float) 
     return process.stack is None
 
 
+def _is_no_silence(worker: Worker, process: Process, now: float) -> bool:
+    return (
+        process.went_on or _waits_for_its_person(worker, process, now) or _works_without_a_promise(worker, process, now)
+    )
+
+
+def _waits_for_its_person(worker: Worker, process: Process, now: float) -> bool:
+    """Whether somebody types at its prompt, and it waits for more: an idle prompt is no hang.
+
+    What waits in C code, as Python's older prompts do, has no place.
+    """
+    stack = process.stack or UNKNOWN_STACK
+    return worker.body.interactive and (stack.is_prompt or not stack.at) and not _works(process, now)
+
+
+def _works(process: Process, now: float) -> bool:
+    return now - process.worked_at < WORKING_WITHIN_S
+
+
 def _works_without_a_promise(worker: Worker, process: Process, now: float) -> bool:
     """Whether a function that never promised a beat is at work, as inside a library's ``fit``."""
-    return worker.body.watched and worker.head.seq == 0 and now - process.worked_at < WORKING_WITHIN_S
+    return worker.body.watched and worker.head.seq == 0 and _works(process, now)
 
 
 def _done_and_still_there(worker: Worker, facts: Facts) -> Finding:

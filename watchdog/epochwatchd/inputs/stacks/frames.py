@@ -22,6 +22,7 @@ _PYTHONS = re.compile(r"/lib(64)?/python\d[^/]*/(?!(site|dist)-packages/)|^<")
 
 _PROMPTS = re.compile(
     r"/(pdb|cmd|code|getpass)\.py:.* in [\w.]*(cmdloop|interaction|raw_input|getpass)$"
+    r"|/_pyrepl/.* in [\w.]+$"
     r"|/IPython/terminal/.* in [\w.]*(cmdloop|prompt_for_code)$|/ipykernel/.* in [\w.]*_input_request$"
     r"|/(debugpy|pydevd|_pydevd\w*)\b.* in [\w.]*do_wait_suspend$"
 )
