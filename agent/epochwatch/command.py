@@ -97,7 +97,7 @@ def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterab
 
     Gives its exit status, and the last signal that asked it to end.
     """
-    channels, pumps, ending = _connect(tail)
+    channels, pumps, ending = _connect(_keeper(record, tail))
     try:
         pid = _spawn(command, channels, mask)
     except OSError as error:
@@ -112,7 +112,20 @@ def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterab
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), asked_by
 
 
-def _connect(tail: Tail) -> Tuple[List[output.Channel], List[_thread.LockType], Optional[int]]:
+def _keeper(record: Optional[Run], tail: Tail) -> output.Keep:
+    """What is done with each chunk of output: it counts as a beat, for a command that has no agent."""
+    if record is None:
+        return tail.feed
+    beat = record.beat
+
+    def keep(sink: int, chunk: bytes) -> None:
+        tail.feed(sink, chunk)
+        beat()
+
+    return keep
+
+
+def _connect(keep: output.Keep) -> Tuple[List[output.Channel], List[_thread.LockType], Optional[int]]:
     """Channels for the command, pumps that empty them, and a descriptor to close when it has ended.
 
     Where that fails, no channels: the command then writes to our own output.
@@ -120,7 +133,7 @@ def _connect(tail: Tail) -> Tuple[List[output.Channel], List[_thread.LockType], 
     with _harmless("the output is not kept"):
         channels = output.open_channels()
         ended, ending = os.pipe()
-        return channels, output.start_pumps(channels, tail.feed, ended), ending
+        return channels, output.start_pumps(channels, keep, ended), ending
     return [], [], None
 
 

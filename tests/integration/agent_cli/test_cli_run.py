@@ -26,6 +26,14 @@ def test_the_exit_status_is_returned_unchanged(epochwatch, beats, status):
     assert body.exit_status == status
 
 
+def test_what_it_writes_counts_as_beats(epochwatch, beats):
+    epochwatch("run", "--job", "quiet", "--", "sh", "-c", ":")
+    epochwatch(
+        "run", "--job", "talks", "--", *python("import os, time\nfor _ in range(3): os.write(1, b'1'); time.sleep(0.2)")
+    )
+    assert (beats()["quiet"].head.seq, beats()["talks"].head.seq) == (0, 3)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGABRT", "SIGPIPE", "SIGUSR1", "SIGINT"])
 def test_a_death_by_signal_is_passed_on_as_one(epochwatch, beats, name):
     number = signal.Signals[name]

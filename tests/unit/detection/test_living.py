@@ -80,8 +80,33 @@ def test_silence_names_the_phase_it_fell_in_and_the_wait_channel():
     assert "process state S, waiting in pipe_read" in evidence
 
 
-def test_a_wrapped_command_never_beats_and_is_never_silent():
-    assert silent.detect(worker((0.0, beat(0, Body("j", command_pid=9)))), Facts(), FIVE, 1e6) is None
+def command(outputs, every_s=1.0):
+    return worker(*((n * every_s, beat(n, Body("j", command_pid=9))) for n in range(outputs + 1)))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "policy", "worked_ago_s", "from_s"),
+    [
+        pytest.param(0, FIVE, 1e6, math.inf, id="it never wrote"),
+        pytest.param(8, Policy(), 1e6, math.inf, id="a few lines are no promise"),
+        pytest.param(59, Policy(), 1e6, math.inf, id="nor are many at its beginning"),
+        pytest.param(1, FIVE, 0.0, 5.0, id="what is configured is taken at its word"),
+        pytest.param(200, Policy(), 1e6, 115.0, id="idle: as any silence"),
+        pytest.param(200, Policy(), 0.0, 1800.0, id="busy: its output may be held back"),
+    ],
+)
+def test_a_command_without_an_agent_is_silent_when_it_stops_writing(outputs, policy, worked_ago_s, from_s):
+    run = command(outputs)
+
+    def told(after_s):
+        now = run.beat_at + after_s
+        return silent.detect(run, Facts(Process("S", now - worked_ago_s)), policy, now)
+
+    if from_s == math.inf:
+        assert told(1e5) is None
+    else:
+        assert (told(from_s - 0.1), told(from_s).severity) == (None, "warning")
+        assert told(from_s).cause.evidence[0].startswith("no output for")
 
 
 def test_what_cannot_be_looked_at_is_lost_not_silent():

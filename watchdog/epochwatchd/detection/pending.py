@@ -25,7 +25,13 @@ def pending(worker: Worker, now: float) -> Pending | None:
 
 def _if_training(worker: Worker, suspected: Pending | None) -> Pending | None:
     head = worker.head
-    is_training = head.seq > 0 and head.phase is None and head.state == RUNNING and worker.exit is None
+    is_training = (
+        worker.body.command_pid is None
+        and head.seq > 0
+        and head.phase is None
+        and head.state == RUNNING
+        and worker.exit is None
+    )
     return suspected if is_training else None
 
 

@@ -6,6 +6,8 @@ what the job has done before; and what the process does meanwhile makes that sho
 
 from __future__ import annotations
 
+import math
+
 from epochwatch.wire import EXITING
 from epochwatchd.detection import silence
 from epochwatchd.detection.observing import life_of, plan_is_reached
@@ -28,12 +30,18 @@ SUSPECT_FLOOR_S = 2.0
 SUSPECT_FACTOR = 2.0
 """A silence is suspect when it is so many times longer than any that was heard of this run."""
 
+OUTPUTS_MIN, WRITES_FOR_S = 10, 60.0
+"""A command that was seen to write so often, for so long, goes on writing."""
+BUFFERED_FACTOR = 3.0
+
 
 def silent_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
     """The time from which on the worker counts as silent if nothing comes; where that is not yet near, an earlier one.
 
     What is told instead lies ahead of ``now``: exact limits are asked only of the few that may have reached theirs.
     """
+    if worker.body.command_pid is not None:
+        return _without_output_from(worker, process, policy, now)
     if worker.head.seq == 0 and worker.head.phase is None:
         return worker.beat_at + policy.first_beat_within_s
     if policy.silent_after_s is None and now - worker.beat_at < STOPPED_FLOOR_S and worker.head.phase is None:
@@ -46,6 +54,20 @@ def silent_from(worker: Worker, process: Process | None, policy: Policy, now: fl
     if worker.beat_at <= worker.phase_at:
         return announced
     return max(announced, worker.beat_at + _limit_s(worker, process, policy, now))
+
+
+def _without_output_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
+    """The same for a command of which only its output is heard: a few lines are no promise of more.
+
+    While it works, what it writes may be held back in a buffer.
+    """
+    writes_on = worker.beats >= OUTPUTS_MIN and worker.beat_at - worker.met_at >= WRITES_FOR_S
+    if worker.head.seq == 0 or (policy.silent_after_s is None and not writes_on):
+        return math.inf
+    limit_s = _limit_s(worker, process, policy, now)
+    if policy.silent_after_s is None and process is not None and now - process.worked_at < WORKING_WITHIN_S:
+        limit_s = max(limit_s, policy.first_beat_within_s, BUFFERED_FACTOR * worker.rhythm.longest_s)
+    return worker.beat_at + limit_s
 
 
 def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:

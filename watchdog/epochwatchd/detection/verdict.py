@@ -107,7 +107,8 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
         if has_ended:
             last = crashed or [max(((ends[w.key], w) for w in workers), key=_is_noted_and_when)]
             return Judged(_with_others(last, workers, found, ends), is_over=True)
-    living = {w.key for w in workers} - ends.keys()
+    # Of a command its output is judged, where nobody inside beats.
+    living = {w.key for w in workers or [w for w, _ in found]} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
     return Judged(_with_others(crashed + sorted(others, key=_rank), workers, found, ends))
 

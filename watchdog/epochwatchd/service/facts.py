@@ -84,7 +84,7 @@ class FactFinder:
     def _process(self, run: Run, watch: Watch, held: Sequence[Gpu], now: float) -> Process | None:
         """A look at a suspect's process, and where it hangs if it is about to be called silent."""
         worker = watch.worker
-        if not is_suspect(worker, now):
+        if not is_suspect(worker, now) or (worker.body.command_pid is not None and watch not in run.beating):
             if watch.activity is not None:
                 watch.calm()
             return None

@@ -83,7 +83,7 @@ def judgement(
 
 def _lessons(run: Run, moment: Moment) -> list[tuple[Worker, SilenceHistory]]:
     """What the workers of a run that is over leave to the next run of their job."""
-    lessons = ((worker, lesson_of(worker, moment.mono)) for worker in run.workers)
+    lessons = ((watch.worker, lesson_of(watch.worker, moment.mono)) for watch in run.beating)
     return [(worker, lesson) for worker, lesson in lessons if lesson is not None]
 
 

@@ -60,6 +60,12 @@ class Run:
         """Its workers."""
         return [watch.worker for watch in self.watches.values()]
 
+    @property
+    def beating(self) -> list[Watch]:
+        """Those whose beats count: the output of a command only where nobody inside beats."""
+        watches = list(self.watches.values())
+        return [watch for watch in watches if watch.worker.body.command_pid is None] or watches
+
     def stand_in(self, worker: Worker) -> None:
         """No process is meant: this worker stands for what is."""
         self.watches = {worker.key: Watch(worker)}
@@ -132,7 +138,7 @@ def row(run: Run, worker: Worker, finding: Finding | None, moment: Moment, *, is
 def pending_of(run: Run, now: float) -> Pending | None:
     """What a run that is called running is suspected of: the worst of its workers' suspicions, the earliest first."""
     worst = None
-    for watch in run.watches.values():
+    for watch in run.beating:
         found = pending(watch.worker, now)
         if found is not None and (worst is None or _rank(found) < _rank(worst)):
             worst = found

@@ -115,22 +115,29 @@ class Watch:
 
     # A suspect
 
+    @property
+    def _working_pid(self) -> int | None:
+        """Its process, or the command's that it wraps."""
+        return self.pid if self.pid is None else procfs.command_of(self.worker.body, self.pid) or self.pid
+
     def look(self, looks: Looks) -> Process | None:
         """What its process does; None if it is gone, or was never looked at and has to wait for its turn."""
-        if self.pid is None:
+        pid = self._working_pid
+        if pid is None:
             return None
         self.activity = self.activity or Activity()
-        process = looks.at(self.activity, self.pid, self.worker.body)
+        process = looks.at(self.activity, pid, self.worker.body)
         if process is not None and process.program is not None:
             self.program = process.program
         return process
 
     def ask(self, now: float, *, wanted: bool) -> Stack | None:
         """Where it hangs: see ``Asking.at``."""
-        if self.pid is None or (self.asking is None and not wanted):
+        pid = self._working_pid
+        if pid is None or (self.asking is None and not wanted):
             return Stack()
         self.asking = self.asking or Asking()
-        return self.asking.at(self.pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
+        return self.asking.at(pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
 
     def calm(self) -> None:
         """It is no suspect any more."""

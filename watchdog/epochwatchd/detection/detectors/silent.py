@@ -8,7 +8,7 @@ from epochwatchd.detection import hang_cause
 from epochwatchd.detection.gpu.health import label, lines, spins
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.timeout import WORKING_WITHIN_S, silent_from
-from epochwatchd.model import UNKNOWN_STACK, Cause, Facts, Finding, Gpu, Policy, Process, Worker
+from epochwatchd.model import UNKNOWN_STACK, Cause, Facts, Finding, Gpu, Policy, Process, Severity, Worker
 from epochwatchd.phrase import Phrase
 
 LOOK_WITHIN_S = 15.0
@@ -16,12 +16,12 @@ LOOK_WITHIN_S = 15.0
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
-    """A critical finding once the limit for silence has passed; a wrapped command itself never beats.
+    """A critical finding once the limit for silence has passed; a warning for a command, which never promised to write.
 
     Where the process was asked what it does, its answer is awaited: that takes a second or two. A process that beats
     in the name of a later run is not silent.
     """
-    if worker.body.command_pid is not None or not (worker.local or worker.keeps_alive):
+    if not (worker.local or worker.keeps_alive):
         return None
     limit = silent_from(worker, facts.process, policy, now)
     if now < limit or _is_still_looked_at(worker, facts.process, now - limit):
@@ -31,7 +31,8 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return None
     if process is not None and process.state not in hang_cause.STOPPED and plan_is_reached(worker):
         return _done_and_still_there(worker, facts)
-    return Finding("silent", "critical", worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
+    severity: Severity = "critical" if worker.body.command_pid is None else "warning"
+    return Finding("silent", severity, worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
 
 
 def _is_still_looked_at(worker: Worker, process: Process | None, over_s: float) -> bool:
@@ -84,7 +85,9 @@ def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
     silent_s = now - worker.beat_at
     usual = Phrase(
-        "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
+        "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s"
+        if worker.body.command_pid is None
+        else "no output for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
         silent_s=silent_s,
         longest_s=worker.rhythm.longest_s,
     )
