@@ -34,7 +34,8 @@ CauseCode = Literal[
     # by whose hands it was interrupted
     "keyboard_interrupt", "preempted", "time_limit", "shutdown", "hangup",
     # why it is silent, or does nothing
-    "deadlock", "busy", "io_wait", "stopped", "gpu_spin", "step_frozen", "unreachable",
+    "deadlock", "busy", "io_wait", "stopped", "gpu_spin", "network_wait", "polling",
+    "peer_wait", "step_frozen", "unreachable",
     # GPUs
     "gpu_idle", "gpu_lost", "gpu_error", "gpu_driver",
     # numbers and times
@@ -268,6 +269,22 @@ class Child(NamedTuple):
     is_worker: bool = False
 
 
+WaitKind = Literal["closed", "still", "network", "polls", "peers"]
+
+
+class Wait(NamedTuple):
+    """What a process that stands still waits for, with all below it, and since when.
+
+    closed: for one another: nobody is left who could end it.
+    still: nobody was woken; for what is not shown to us.
+    network, polls: for another machine, or for what it looks for from time to time.
+    peers: as closed, but another process of the run does not wait so.
+    """
+
+    kind: WaitKind
+    since: At
+
+
 class Stack(NamedTuple):
     """Where Python code stands; empty if not known.
 
@@ -297,6 +314,7 @@ class Process:
     program: the name of what it has become by ``exec``.
     went_on: it beats, but in the name of a later run.
     reads_input: it is in a read of its standard input.
+    wait: what it waits for, if it stands still.
     """
 
     state: str
@@ -310,6 +328,7 @@ class Process:
     program: str | None = None
     went_on: bool = False
     reads_input: bool = False
+    wait: Wait | None = None
 
     @property
     def worked_at(self) -> float:

@@ -3,16 +3,22 @@
 import os
 
 import pytest
-from builders import incident, steady
+from builders import beat, incident, steady
 from watches import watched
 
-from epochwatch.wire import EXITING
+from epochwatch.wire import EXITING, Body
+from epochwatchd.detection.observing import observe
 from epochwatchd.inputs.gpu.nvml import GpuSample, ProcessSample
 from epochwatchd.inputs.heartbeats.files import BeatFile
+from epochwatchd.inputs.process import waits
+from epochwatchd.inputs.process.activity import Activity, _Look
 from epochwatchd.inputs.stacks.collect import Asking
-from epochwatchd.model import Policy, Stack
+from epochwatchd.model import Facts, Policy, Process, Stack, Wait
 from epochwatchd.service.facts import ASKED_BEFORE_S, FactFinder
 from epochwatchd.service.runs import Run
+from epochwatchd.service.watch import Watch
+
+CLOSED, POLLS = Wait("closed", 6.0), Wait("polls", 6.0)
 
 
 class Watched:
@@ -81,6 +87,44 @@ def test_a_run_whose_process_goes_on_in_a_later_one_is_known_as_that_when_it_mat
     assert process_at(19.0, later, goes_on=True).went_on
     assert not process_at(10.0, later, goes_on=True).went_on
     assert not process_at(19.0, goes_on=True).went_on
+
+
+TOGETHER = {
+    "both wait so": ([CLOSED, CLOSED], 2, False, ["closed", "closed"]),
+    "one of them polls": ([CLOSED, POLLS], 2, False, ["peers", "polls"]),
+    "one of them beats": ([CLOSED, None], 2, False, ["peers", None]),
+    "one is on another machine": ([CLOSED, CLOSED], 3, False, ["peers", "peers"]),
+    "one has a connection with somebody else": ([CLOSED, CLOSED], 2, True, ["network", "network"]),
+    "alone": ([CLOSED], None, False, ["closed"]),
+}
+
+
+@pytest.mark.parametrize(("each", "ranks", "connected", "said"), TOGETHER.values(), ids=TOGETHER)
+def test_a_closed_wait_is_one_of_all_ranks_together(monkeypatch, each, ranks, connected, said):
+    workers = [steady(0.1, 50, key=f"/{n}")._replace(body=Body("j", world_size=ranks)) for n in range(len(each))]
+    run = Run("run", "r1", Policy(), watched(*workers))
+    now = workers[0].beat_at + 40.0
+    seen = {worker.key: wait and Process("S", -1e9, wait=wait) for worker, wait in zip(workers, each, strict=True)}
+    monkeypatch.setattr(Watch, "look", lambda watch, _: seen[watch.key])
+    monkeypatch.setattr(waits, "is_connected_outside", lambda *_: connected)
+    finder = FactFinder(Watched(run))
+    finder.begin(now)
+    facts = finder.of(run, now)
+    found = [it.process and it.process.wait for worker in workers for it in [facts.get(worker.key, Facts())]]
+    assert [wait and wait.kind for wait in found] == said
+
+
+def test_a_closed_wait_that_ended_well_is_learned():
+    run = Run("run", "r1", Policy(), watched(steady(0.1, 50)))
+    finder = FactFinder(Watched(run))
+    [watch] = run.watches.values()
+    before = watch.worker
+    suspect = watch.activity = Activity()
+    finder.begin(before.beat_at + 30.0)
+    suspect.last = _Look(Process("S", -1e9, wait=Wait("closed", before.beat_at + 4.0)), 0.0, None, 0.0)
+    watch.worker = observe(before, beat(51), before.beat_at + 34.0)
+    finder.of(run, watch.worker.beat_at)
+    assert watch.worker.history.waits.longest_s == pytest.approx(30.0)
 
 
 def test_that_its_gpu_works_is_known_of_a_process():

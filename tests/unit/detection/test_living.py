@@ -7,7 +7,7 @@ from builders import beat, steady, worker
 
 from epochwatch.wire import Body
 from epochwatchd.detection.detectors import diverged, find, lost, overdue, silent
-from epochwatchd.model import Facts, Gpu, GpuLoad, Policy, Process
+from epochwatchd.model import Facts, Gpu, GpuLoad, Policy, Process, Wait
 
 FIVE = Policy(silent_after_s=5.0)
 
@@ -100,7 +100,8 @@ def test_a_command_without_an_agent_is_silent_when_it_stops_writing(outputs, pol
 
     def told(after_s):
         now = run.beat_at + after_s
-        return silent.detect(run, Facts(Process("S", now - worked_ago_s)), policy, now)
+        wait = Wait("still", run.beat_at) if worked_ago_s else None
+        return silent.detect(run, Facts(Process("S", now - worked_ago_s, wait=wait)), policy, now)
 
     if from_s == math.inf:
         assert told(1e5) is None

@@ -2,14 +2,19 @@ import pytest
 from builders import beat, steady, worker
 
 from epochwatch.wire import EXITING, Body
+from epochwatchd.detection.observing import learn_wait
 from epochwatchd.detection.silence.limits import ANNOUNCED_FLOOR_S, FLOOR_S
 from epochwatchd.detection.timeout import is_suspect, silent_from
-from epochwatchd.model import Policy, Process
+from epochwatchd.model import Policy, Process, Wait
 
 AUTO = Policy()
 LATE = 1e7
 """A time at which every limit has passed."""
-ASLEEP = Process("S", active_at=-100.0)
+ASLEEP = Process("S", active_at=-100.0, wait=Wait("still", -100.0))
+
+
+def asleep_on(kind, since):
+    return Process("S", active_at=-100.0, wait=Wait(kind, since))
 
 
 def hours(every_s, count):
@@ -52,7 +57,11 @@ def test_after_the_first_beat_of_all_the_next_may_take_half_an_hour():
     ("process", "limit_s"),
     [
         pytest.param(Process("R", active_at=1e9), 600.0, id="computing: all the time there is"),
-        pytest.param(Process("S", active_at=-100.0), 115.0, id="standing still: a sixth of it, or the floor"),
+        pytest.param(ASLEEP, 115.0, id="nobody was woken, and for what it waits is not shown: a sixth, or the floor"),
+        pytest.param(asleep_on("closed", 7.0), 7.0 + 43.0 - 4.0, id="nobody is left who could end it: 43 s of it"),
+        pytest.param(asleep_on("polls", 7.0), 600.0, id="it polls: all the time there is"),
+        pytest.param(asleep_on("network", 7.0), 600.0, id="it waits for the network: all the time there is"),
+        pytest.param(asleep_on("peers", 7.0), 600.0, id="it waits for its peers: all the time there is"),
         pytest.param(Process("T", active_at=-100.0), 5.0, id="stopped: it cannot be computing"),
         pytest.param(Process("t", active_at=-100.0), 600.0, id="under a debugger: somebody is at it"),
         pytest.param(None, 600.0, id="not looked at"),
@@ -124,7 +133,14 @@ def test_a_phase_without_a_budget_is_given_what_it_took_before():
 
 def test_an_interpreter_that_does_not_get_done_exiting_is_silent_after_a_minute():
     run = worker(*((i * 0.1, beat(i + 1)) for i in range(20)), (2.0, beat(20, Body("j"), state=EXITING)))
-    assert silent_from(run, ASLEEP, AUTO, 50.0) == 62.0
+    assert silent_from(run, None, AUTO, 50.0) == silent_from(run, ASLEEP, AUTO, 50.0) == 62.0
+    assert silent_from(run, asleep_on("closed", 3.0), AUTO, 50.0) == 46.0
+
+
+def test_a_closed_wait_is_given_longer_than_one_that_ended_well():
+    run = steady(1.0, 5)
+    learned = learn_wait(run._replace(beat_at=104.0), Wait("closed", 4.0))._replace(beat_at=run.beat_at)
+    assert silent_from(learned, asleep_on("closed", 7.0), AUTO, 100.0) == 7.0 + 150.0
 
 
 def test_a_process_whose_gpu_works_as_it_did_is_given_longer_unless_it_is_stopped():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from epochwatchd.detection.signals import BY_REQUEST, signal_name
 from epochwatchd.detection.timeout import WORKING_WITHIN_S
-from epochwatchd.model import CauseCode, Child, Process
+from epochwatchd.model import CauseCode, Child, Process, WaitKind
 from epochwatchd.phrase import Phrase
 
 STOPPED = ("T", "t")
@@ -18,6 +18,11 @@ _FATES = {
     "D": Phrase("waits in the kernel (state D)"),
 }
 
+_BY_WAIT: Mapping[WaitKind | None, CauseCode] = {
+    "network": "network_wait",
+    "polls": "polling",
+    "peers": "peer_wait",
+}
 Reason: TypeAlias = tuple[CauseCode, dict[str, Any]]
 """A cause's code, and the details that its sentence needs."""
 
@@ -46,7 +51,10 @@ def _wait(process: Process) -> Reason:
         return "io_wait", {}
     if process.stack and process.stack.is_prompt:
         return "stopped", {"type": "prompt"}
-    return next(filter(None, map(_held_up_by, process.below)), ("deadlock", {}))
+    return next(filter(None, map(_held_up_by, process.below)), None) or (
+        _BY_WAIT.get(process.wait and process.wait.kind, "deadlock"),
+        {},
+    )
 
 
 def _held_up_by(child: Child) -> Reason | None:

@@ -9,7 +9,7 @@ from epochwatchd.detection import loss_baseline, silence
 from epochwatchd.detection import throughput as paces
 from epochwatchd.detection.progress import begin, learn, progress, progress_of
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import Best, Counting, Pace, Rhythm, Worker
+from epochwatchd.model import Best, Counting, Pace, Rhythm, Wait, Worker
 
 ENOUGH_BEATS = 3
 """A run that was seen to beat less often has taught nothing."""
@@ -130,6 +130,12 @@ def _history(worker: Worker, head: Head, now: float, *, is_gap: bool) -> Silence
             known, old.phase, now - worker.phase_at, in_mid_run=old.seq > 0, within_s=old.within_s
         )
     return known
+
+
+def learn_wait(worker: Worker, wait: Wait) -> Worker:
+    """The worker after a closed wait that its latest beat has ended."""
+    known: SilenceHistory = worker.history
+    return worker._replace(history=silence.learn_wait(known, worker.beat_at - wait.since))
 
 
 def lesson_of(worker: Worker, now: float) -> SilenceHistory | None:

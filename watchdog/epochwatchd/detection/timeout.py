@@ -13,10 +13,12 @@ from epochwatchd.detection import silence
 from epochwatchd.detection.observing import life_of, plan_is_reached
 from epochwatchd.model import Policy, Process, Worker
 
+CLOSED_S = 43.0
+"""A closed wait (``detection.waits``) is given so long: nobody is left who could end it."""
 STILL_FACTOR = 6.0
-"""A process that has stood still for most of the silence is given so much less: work uses CPU or GPU, or moves data."""
-STILL_LONGEST_FACTOR = 1.5
-"""But more than the longest gap that ended well."""
+"""Where it is not shown to us what a process waits for, and no thread of it was woken, it is given so much less."""
+LONGEST_FACTOR = 1.5
+"""But more than the longest that ended well."""
 STOPPED_FACTOR = 3.0
 STOPPED_FLOOR_S = 5.0
 """A stopped process (SIGSTOP, Ctrl-Z) cannot be computing: no doubt is left to wait for."""
@@ -74,10 +76,11 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
     if policy.silent_after_s is not None:
         return policy.silent_after_s
     longest_s = worker.rhythm.longest_s
+    is_idle = process is not None and _is_idle(process)
     if worker.head.state == EXITING:
-        return max(EXITING_FLOOR_S, EXITING_FACTOR * longest_s)
+        limit_s = max(EXITING_FLOOR_S, EXITING_FACTOR * longest_s)
+        return min(limit_s, _idle_limit_s(worker, process, limit_s)) if process and is_idle else limit_s
     silent_s = now - worker.beat_at
-    is_idle = process is not None and _is_idle(process, silent_s, now)
     if not is_idle and silent_s < (floor_s := silence.floor_s(worker.history)):
         return floor_s
     life = life_of(worker, policy.first_beat_within_s)
@@ -90,20 +93,24 @@ def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float
         limit_s = max(limit_s, silence.FLOOR_S)
     if process is not None and process.gpu_works:
         limit_s *= GPU_WORKS_FACTOR
-    return min(limit_s, _idle_limit_s(process, limit_s, longest_s)) if process and is_idle else limit_s
+    return min(limit_s, _idle_limit_s(worker, process, limit_s)) if process and is_idle else limit_s
 
 
-def _is_idle(process: Process, silent_s: float, now: float) -> bool:
-    """Whether a process is stopped, or has stood still for most of the silence; somebody is at one in a debugger."""
-    if process.state == "t":
-        return False
-    return process.state == "T" or now - process.worked_at > silent_s / 2
+def _is_idle(process: Process) -> bool:
+    """Whether a process is stopped, or can hardly go on by itself; somebody is at one in a debugger."""
+    if process.state in "Tt":
+        return process.state == "T"
+    return process.wait is not None and process.wait.kind in ("closed", "still")
 
 
-def _idle_limit_s(process: Process, limit_s: float, longest_s: float) -> float:
-    if process.state == "T":
+def _idle_limit_s(worker: Worker, process: Process, limit_s: float) -> float:
+    longest_s, wait = worker.rhythm.longest_s, process.wait
+    if process.state == "T" or wait is None:
         return max(STOPPED_FLOOR_S, STOPPED_FACTOR * longest_s)
-    return max(silence.FLOOR_S, STILL_LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR)
+    if wait.kind == "closed":
+        waits: float = worker.history.waits.longest_s
+        return wait.since - worker.beat_at + max(CLOSED_S, LONGEST_FACTOR * waits)
+    return max(silence.FLOOR_S, LONGEST_FACTOR * longest_s, limit_s / STILL_FACTOR)
 
 
 def is_suspect(worker: Worker, now: float) -> bool:

@@ -24,7 +24,7 @@ SETTLES_S = 0.5
 """One that falls is not always the first to be dead: the kernel closes its files before, and so the others are told."""
 _RUNNING = Phrase("running")
 _SAID = ("exception", "reported", "stopped_early", "too_fast")
-_WAITING = ("deadlock", "gpu_spin", "unknown")
+_WAITING = ("deadlock", "peer_wait", "gpu_spin", "unknown")
 """Causes of a silence that waiting for another rank has too."""
 
 RETRY_WITHIN_S = 10.0

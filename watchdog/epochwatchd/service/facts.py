@@ -6,21 +6,30 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Protocol
 
 from epochwatch.wire import RUNNING
 from epochwatchd.detection.gpu.health import works_as_usual
+from epochwatchd.detection.observing import ENOUGH_BEATS
 from epochwatchd.detection.timeout import is_suspect, silent_from
 from epochwatchd.inputs.gpu import history
 from epochwatchd.inputs.gpu.nvml import GpuSample
-from epochwatchd.inputs.process import procfs
+from epochwatchd.inputs.process import procfs, waits
 from epochwatchd.inputs.process.activity import PER_TICK, Looks
-from epochwatchd.model import Facts, Gpu, Process
+from epochwatchd.inputs.process.descendants import below
+from epochwatchd.model import Facts, Gpu, Process, Wait, WaitKind
 from epochwatchd.service.runs import Run
 from epochwatchd.service.watch import Watch
 
 ASKED_BEFORE_S = 3.0
 """A process is asked where it hangs so long before its silence is told, so that the first message can say it."""
+
+HABITS_EVERY_S = 60.0
+HABITS_PER_TICK = 3
+"""The threads of those that beat are looked at now and then, of a few at a time."""
+CONNECTED_AFTER_S, INSIDE_MAX = 30.0, 500
+"""So late it is looked whom a closed wait may be connected with, and among so many: that costs more than all else."""
 
 
 class Watched(Protocol):
@@ -42,10 +51,12 @@ class FactFinder:
         self._holders: dict[int, set[int]] = {}
         self._gpus_unanswered_since: float | None = None
         self._in_process: Counter[int | None] | None = None
+        self._habits_left = 0
 
     def begin(self, now: float, looks: float = PER_TICK) -> None:
         """A new tick, in which at most so many processes are looked at."""
         self._looks.begin(now, looks)
+        self._habits_left = HABITS_PER_TICK
         self._in_process = None
 
     def gpus_unanswered(self, since: float | None) -> None:
@@ -79,7 +90,7 @@ class FactFinder:
             process = self._process(run, watch, held, now)
             if process or held:
                 facts[key] = Facts(process, held)
-        return facts
+        return _together(run, facts, now)
 
     def _process(self, run: Run, watch: Watch, held: Sequence[Gpu], now: float) -> Process | None:
         """A look at a suspect's process, and where it hangs if it is about to be called silent."""
@@ -87,6 +98,9 @@ class FactFinder:
         if not is_suspect(worker, now) or (worker.body.command_pid is not None and watch not in run.beating):
             if watch.activity is not None:
                 watch.calm()
+            elif self._habits_left and now - watch.habits_at >= HABITS_EVERY_S and worker.beats >= ENOUGH_BEATS:
+                self._habits_left -= 1
+                watch.learn_habits(self._looks, now)
             return None
         process = watch.look(self._looks)
         if process is None:
@@ -96,6 +110,8 @@ class FactFinder:
             gpu_at=max((gpu.busy_at for gpu in held), default=-math.inf),
             gpu_works=any(works_as_usual(gpu) for gpu in held),
         )
+        if process.wait is not None and process.gpu_at >= process.wait.since:
+            process = replace(process, wait=None)
         may_hang = watch.file is not None and worker.head.state == RUNNING and "silent" not in run.incidents
         soon = now + ASKED_BEFORE_S
         is_due = soon >= silent_from(worker, process, run.policy, soon)
@@ -108,3 +124,29 @@ class FactFinder:
         if self._in_process is None:
             self._in_process = Counter(watch.pid for watch in self._watched.watches.values())
         return self._in_process[pid] > 1
+
+
+def _together(run: Run, facts: dict[str, Facts], now: float) -> Mapping[str, Facts]:
+    """The facts with what the closed waits of a run's workers mean together."""
+    found = {key: it.process for key, it in facts.items() if it.process and it.process.wait}
+    closed = {key: it.wait.since for key, it in found.items() if it.wait and it.wait.kind == "closed"}
+    if not closed:
+        return facts
+    kind = _kind_together(run, closed, now)
+    since = {key: max(closed.values()) if kind == "closed" else at for key, at in closed.items()}
+    return facts | {
+        key: replace(facts[key], process=replace(found[key], wait=Wait(kind, at))) for key, at in since.items()
+    }
+
+
+def _kind_together(run: Run, closed: Mapping[str, float], now: float) -> WaitKind:
+    """One that does not wait so may end the others' waits, be it elsewhere; and so may whom they are connected with."""
+    living = [watch for watch in run.beating if watch.worker.exit is None]
+    ranks = max((watch.worker.body.world_size or 1 for watch in living), default=1)
+    if len(closed) < max(ranks, len(living)):
+        return "peers"
+    if now - max(closed.values()) < CONNECTED_AFTER_S:
+        return "closed"
+    pids = [watch.pid for watch in living if watch.pid is not None]
+    inside = {child for pid in pids for child in islice(below(pid), INSIDE_MAX)}
+    return "network" if waits.is_connected_outside(pids, inside) else "closed"

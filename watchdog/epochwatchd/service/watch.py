@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from epochwatch.wire import FAILED
+from epochwatch.wire import FAILED, RUNNING
+from epochwatchd.detection.observing import learn_wait
+from epochwatchd.detection.waits import Habits
 from epochwatchd.inputs.heartbeats.files import BeatFile
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket
 from epochwatchd.inputs.oom.watch import OomWatch, OomWatcher
@@ -40,6 +43,7 @@ class Watch:
     activity, asking: what its process does, and where it hangs; while it is a suspect.
     program: the command line of what it has become by ``exec``, if that was seen.
     family: who was seen below its process.
+    habits, habits_at: what its threads do while beats come, and since when that is known.
     if_killed: its end as it would be explained if it had been killed, while its status is awaited.
     """
 
@@ -57,6 +61,8 @@ class Watch:
     asking: Asking | None = None
     program: str | None = None
     family: Family | None = None
+    habits: Habits | None = None
+    habits_at: float = -math.inf
     if_killed: Exit | None = None
 
     @property
@@ -125,7 +131,7 @@ class Watch:
         pid = self._working_pid
         if pid is None:
             return None
-        self.activity = self.activity or Activity()
+        self.activity = self.activity or Activity(self.habits)
         process = looks.at(self.activity, pid, self.worker.body)
         if process is not None and process.program is not None:
             self.program = process.program
@@ -137,10 +143,20 @@ class Watch:
         if pid is None or (self.asking is None and not wanted):
             return Stack()
         self.asking = self.asking or Asking()
+        if self.activity is not None and self.asking.is_due(now, wanted=wanted):
+            self.activity.asked_at = now
         return self.asking.at(pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
 
+    def learn_habits(self, looks: Looks, now: float) -> None:
+        """Look at its threads while it beats."""
+        if self._working_pid is not None:
+            self.habits, self.habits_at = looks.learn(self.habits, self._working_pid), now
+
     def calm(self) -> None:
-        """It is no suspect any more."""
+        """It is no suspect any more: a closed wait has ended well."""
+        wait = self.activity.last.process.wait if self.activity and self.activity.last else None
+        if wait is not None and wait.kind == "closed" and self.worker.head.state == RUNNING and self.pid is not None:
+            self.worker = learn_wait(self.worker, wait)
         self.activity = self.program = None
         if self.asking is not None:
             self.asking.close()

@@ -67,6 +67,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "deadlock": ("waits at {at}", "waits, uses no CPU"),
     "busy": ("busy at {at}", "uses the CPU, does not beat"),
     "io_wait": ("waits for a disk at {at}", "waits for a disk or a network"),
+    "network_wait": ("waits for the network",),
+    "polling": ("polls at {at}", "polls or sleeps"),
+    "peer_wait": ("waits for another rank",),
     "crashed.unknown": ("how it ended is not known",),
     "keyboard_interrupt": ("Ctrl-C at epoch {epoch}/{epochs}", "Ctrl-C at step {step}/{steps}", "Ctrl-C"),
     "terminated.orderly": ("by {signal}, left in order", "left in order"),
@@ -145,6 +148,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "the process waits and uses no CPU, and its worker process {child} was killed by {child_signal}",
         "the process waits and uses no CPU, as in a deadlock",
     ),
+    "network_wait": ("the process waits for the network, or for another program",),
+    "polling": ("the process sleeps, and looks now and then for what does not come",),
+    "peer_wait": ("the process waits for another process of its run",),
     "busy": (
         "its worker process {child} uses the CPU, but the process does not beat",
         "the process uses the CPU but does not beat",
@@ -275,6 +281,17 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`py-spy dump --pid {pid}` shows what each thread waits for.",
         "`py-spy dump` shows what each thread waits for.",
     ),
+    "network_wait": (
+        "is what {at} talks to still there? A time-out of its own would tell.",
+        "`ss -tnp | grep pid={pid}` shows whom it talks to.",
+        "is what it talks to still there?",
+    ),
+    "polling": (
+        "is what {at} looks for going to come?",
+        "`py-spy dump --pid {pid}` shows what it looks for.",
+        "`py-spy dump` shows what it looks for.",
+    ),
+    "peer_wait": ("look at the other ranks: one of them does not come to where this one waits.",),
     "busy": (
         "`py-spy dump --pid {child_pid}` shows what it computes; announce long stretches with `agent.phase(...)`.",
         "if {at} is meant to take so long, announce it with `agent.phase(...)`.",

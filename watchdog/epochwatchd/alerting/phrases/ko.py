@@ -67,6 +67,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "deadlock": ("{at}에서 대기 중", "CPU를 쓰지 않고 대기 중"),
     "busy": ("{at}에서 계산 중", "CPU는 쓰지만 진행 없음"),
     "io_wait": ("{at}에서 디스크 대기 중", "디스크나 네트워크 대기 중"),
+    "network_wait": ("네트워크 대기 중",),
+    "polling": ("{at}에서 반복 확인 중", "잠들었다 깨며 반복 확인 중"),
+    "peer_wait": ("다른 랭크를 기다림",),
     "crashed.unknown": ("어떻게 끝났는지 알 수 없음",),
     "keyboard_interrupt": ("Ctrl-C (에폭 {epoch}/{epochs})", "Ctrl-C (스텝 {step}/{steps})", "Ctrl-C"),
     "terminated.orderly": ("{signal} 뒤 정상 종료", "정상 종료"),
@@ -145,6 +148,9 @@ CAUSES: dict[str, tuple[str, ...]] = {
         "프로세스가 CPU를 쓰지 않고 대기 중, 워커 프로세스 {child} 강제 종료됨 ({child_signal})",
         "프로세스가 CPU를 쓰지 않고 대기 중, 데드락으로 보임",
     ),
+    "network_wait": ("프로세스가 네트워크나 다른 프로그램의 응답을 기다리는 중",),
+    "polling": ("프로세스가 잠들었다 깨며 오지 않는 것을 반복해서 확인하는 중",),
+    "peer_wait": ("프로세스가 같은 실행의 다른 프로세스를 기다리는 중",),
     "busy": (
         "워커 프로세스 {child}: CPU는 쓰고 있지만 프로세스의 하트비트가 없음",
         "프로세스가 CPU는 쓰고 있지만 하트비트가 없음",
@@ -266,6 +272,17 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`py-spy dump --pid {pid}`로 각 스레드가 무엇을 기다리는지 확인하세요.",
         "`py-spy dump`로 각 스레드가 무엇을 기다리는지 확인하세요.",
     ),
+    "network_wait": (
+        "{at}의 상대가 살아 있는지 확인하세요. 타임아웃을 두면 바로 알 수 있습니다.",
+        "`ss -tnp | grep pid={pid}`로 누구와 통신하는지 확인하세요.",
+        "통신 상대가 살아 있는지 확인하세요.",
+    ),
+    "polling": (
+        "{at}에서 기다리는 것이 정말 오는지 확인하세요.",
+        "`py-spy dump --pid {pid}`로 무엇을 기다리는지 확인하세요.",
+        "`py-spy dump`로 무엇을 기다리는지 확인하세요.",
+    ),
+    "peer_wait": ("다른 랭크를 확인하세요. 그중 하나가 여기까지 오지 않고 있습니다.",),
     "busy": (
         "`py-spy dump --pid {child_pid}`로 무엇을 계산하는지 확인하고, 긴 구간은 `agent.phase(...)`로 알려 주세요.",
         "{at}에서 오래 걸리는 것이 정상이라면 `agent.phase(...)`로 알려 주세요.",

@@ -9,7 +9,15 @@ now, ``learning`` what a gap teaches, ``history`` what is known.
 """
 
 from epochwatchd.detection.silence.history import PAUSE_S, Life, SilenceHistory
-from epochwatchd.detection.silence.learning import learn, learn_end, learn_phase, learn_stand, next_run, teaches
+from epochwatchd.detection.silence.learning import (
+    learn,
+    learn_end,
+    learn_phase,
+    learn_stand,
+    learn_wait,
+    next_run,
+    teaches,
+)
 from epochwatchd.detection.silence.limits import (
     FLOOR_S,
     floor_s,
@@ -29,6 +37,7 @@ __all__ = [
     "learn_end",
     "learn_phase",
     "learn_stand",
+    "learn_wait",
     "least_limit_s",
     "limit_s",
     "next_run",

@@ -32,6 +32,7 @@ class SilenceHistory(NamedTuple):
     recurring, one_offs: pauses that come again, and others.
     phases: how long each announced phase took.
     announces: phases were announced in mid-run.
+    waits: closed waits that ended well (``detection.waits``), as far as longer than PAUSE_S.
     stands: how long steps stood still while beats came, as far as longer than PAUSE_S.
     """
 
@@ -50,6 +51,7 @@ class SilenceHistory(NamedTuple):
     phases: tuple[tuple[str, Spread], ...] = ()
     announces: bool = False
     stands: Spread = Spread()
+    waits: Spread = Spread()
 
 
 class Life(NamedTuple):

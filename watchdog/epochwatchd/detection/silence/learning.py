@@ -70,6 +70,11 @@ def learn_phase(
     return history._replace(phases=phases, announces=history.announces or in_mid_run)
 
 
+def learn_wait(history: SilenceHistory, waited_s: float) -> SilenceHistory:
+    """What is known after all of a process waited for one another so long, and yet went on."""
+    return history if waited_s < PAUSE_S else history._replace(waits=add(history.waits, waited_s, fades=False))
+
+
 def learn_stand(history: SilenceHistory, stood_s: float, last: Head) -> SilenceHistory:
     """What is known after the step of ``last`` stood still so long while beats came, and then went on.
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from epochwatch.wire import STACKS_NAME, Body, clean
+from epochwatchd.detection.waits import Habits, Sample, Standing, Thread, follow, habits
 from epochwatchd.inputs import missed
-from epochwatchd.inputs.process import procfs
+from epochwatchd.inputs.process import procfs, waits
+from epochwatchd.inputs.process.descendants import below
 from epochwatchd.model import Child, Process
 
 ACTIVE_SHARE = 0.1
@@ -25,6 +27,10 @@ BELOW_MAX = 500
 """Of more processes below one, the rest is not looked at: no training has so many, and a neighbour may."""
 BELOW_PER_LOOK = 20
 """So many processes below one cost as much of a tick's looks as one look more."""
+SAMPLE_EVERY_S = 5.0
+"""All threads of one are looked at so often."""
+ASKED_FOR_S = 3.0
+"""One that was asked where it hangs may be asked again so much later, in another way: see ``stacks.collect``."""
 NOTABLE_MAX = 2
 _WORKERS = ("python", "pt_data_worker", "pt_main_thread")
 """What those of Python and of PyTorch call themselves, whatever the script that started them is called."""
@@ -47,13 +53,23 @@ class _Look(NamedTuple):
 
 
 class Activity:
-    """The looks at one suspect. ``last`` is the latest; ``skipped``: since then it had to wait for so many ticks."""
+    """The looks at one suspect.
 
-    __slots__ = ("last", "skipped")
+    last: the latest.
+    skipped: since then it had to wait for so many ticks.
+    habits: what its threads do while beats come, if that is known.
+    standing: what it waits for, by the samples of its threads.
+    asked_at: when it was last asked where it hangs, which wakes it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("asked_at", "habits", "last", "sampled_at", "skipped", "standing")
+
+    def __init__(self, habits: Habits | None = None) -> None:
         self.last: _Look | None = None
         self.skipped = 0
+        self.habits = habits
+        self.standing: Standing | None = None
+        self.asked_at = self.sampled_at = -math.inf
 
 
 class Looks:
@@ -68,10 +84,11 @@ class Looks:
         self._spare = 0.0
         self._children: dict[int, list[int]] | None = None
         self._trees: dict[int, tuple[list[tuple[int, procfs.Stat]], _Tree]] = {}
+        self._threads: dict[int, dict[int, Thread] | None] = {}
 
     def begin(self, now: float, limit: float = PER_TICK) -> None:
         """A new tick, in which at most ``limit`` looks are taken."""
-        self._now, self._left, self._children, self._trees = now, limit, None, {}
+        self._now, self._left, self._children, self._trees, self._threads = now, limit, None, {}, {}
         self._first_from, self._next_from, self._spare = math.inf, 0, limit
         for skipped in sorted(self._waiting, reverse=True):
             if self._waiting[skipped] > self._spare:  # what is left is for some of these, and for nobody else
@@ -100,7 +117,7 @@ class Looks:
             return None
         self._left -= 1
         try:
-            suspect.last = self._look(pid, stat, before, _became(pid, stat, body))
+            suspect.last = self._look(suspect, pid, stat, _became(pid, stat, body))
         except OSError as e:  # the process table cannot be listed: what was seen before stands
             missed.note("process.table", f"process {pid}", e)
             return before and before.process
@@ -116,12 +133,15 @@ class Looks:
         self._spare -= 1
         return True
 
-    def _look(self, pid: int, stat: procfs.Stat, before: _Look | None, program: str | None) -> _Look:
+    def _look(self, suspect: Activity, pid: int, stat: procfs.Stat, program: str | None) -> _Look:
+        before = suspect.last
         lately = before.process if before else Process(stat.state, -math.inf)
         if before and stat.cpu_s - before.own_cpu_s > self._needed_s(before):
+            suspect.standing = None
             process = Process(stat.state, self._now, moved_at=lately.moved_at, program=program)
             return _Look(process, stat.cpu_s, None, self._now)
-        below, tree = self._tree(pid, stat)
+        offspring, tree = self._tree(pid, stat)
+        self._sample(suspect, pid, tree)
         is_active, is_moving = self._works(before, tree) if before else (stat.state == "R", False)
         process = Process(
             stat.state,
@@ -129,12 +149,42 @@ class Looks:
             procfs.wchan(pid),
             moved_at=self._now if is_moving else lately.moved_at,
             below=_notable(
-                stat.name, below, before.tree if before else None, self._needed_s(before) if before else math.inf
+                stat.name, offspring, before.tree if before else None, self._needed_s(before) if before else math.inf
             ),
             program=program,
             reads_input=stat.state in _STOPPED and procfs.reads_input(pid),
+            wait=suspect.standing.wait if suspect.standing else None,
         )
         return _Look(process, stat.cpu_s, tree, self._now)
+
+    def _sample(self, suspect: Activity, pid: int, tree: _Tree) -> None:
+        """Look at the threads of a suspect and of those below it, if that was not done of late."""
+        if self._now - suspect.sampled_at < SAMPLE_EVERY_S:
+            return
+        disturbed = suspect.asked_at > suspect.sampled_at - ASKED_FOR_S
+        suspect.sampled_at = self._now
+        threads = self._threads_of(pid, tree.cpu_s)
+        if threads is None:
+            suspect.standing = None
+            return
+        sample = Sample(self._now, threads, sum(tree.cpu_s.values()), tree.moved_bytes)
+        suspect.standing = follow(suspect.standing, sample, suspect.habits, disturbed=disturbed)
+
+    def learn(self, before: Habits | None, pid: int) -> Habits | None:
+        """What the threads of a process and of those below it do while its beats come, with this moment."""
+        try:
+            threads = self._threads_of(pid, (pid, *islice(below(pid), BELOW_MAX)))
+        except OSError as e:
+            missed.note("process.threads", f"process {pid}", e)
+            return before
+        return before if threads is None else habits(before, Sample(self._now, threads))
+
+    def _threads_of(self, pid: int, family: Iterable[int]) -> dict[int, Thread] | None:
+        """The threads of a process and of those below it: once a tick, however many workers are in that process."""
+        if pid not in self._threads:
+            found = self._threads[pid] = waits.threads(family, pid)
+            self._left -= len(found or ()) / BELOW_PER_LOOK
+        return self._threads[pid]
 
     def _needed_s(self, before: _Look) -> float:
         return ACTIVE_SHARE * (self._now - before.at)
@@ -150,9 +200,9 @@ class Looks:
     def _tree(self, pid: int, stat: procfs.Stat) -> tuple[list[tuple[int, procfs.Stat]], _Tree]:
         """Those below a process, and their sum: once a tick, however many workers are in that process."""
         if pid not in self._trees:
-            below = list(islice(self._below(pid), BELOW_MAX))
-            self._left -= len(below) / BELOW_PER_LOOK
-            self._trees[pid] = below, _sum(pid, stat, below)
+            offspring = list(islice(self._below(pid), BELOW_MAX))
+            self._left -= len(offspring) / BELOW_PER_LOOK
+            self._trees[pid] = offspring, _sum(pid, stat, offspring)
         return self._trees[pid]
 
     def _below(self, pid: int) -> Iterator[tuple[int, procfs.Stat]]:

@@ -25,7 +25,7 @@ class Family:
 
     def look(self) -> None:
         """Look who is below it now."""
-        for pid in _below(self.wrapper, DEEPEST):
+        for pid in below(self.wrapper):
             self.seen.pop(pid, None)
             self.seen[pid] = None
         for oldest in list(self.seen)[:-SEEN_MAX]:
@@ -56,7 +56,8 @@ class Families:
             family.look()
 
 
-def _below(pid: int, depth: int) -> Iterator[int]:
+def below(pid: int, depth: int = DEEPEST) -> Iterator[int]:
+    """The processes below one: its children and theirs, as the kernel lists them."""
     for child in procfs.children_of(pid) if depth else ():
         yield child
-        yield from _below(child, depth - 1)
+        yield from below(child, depth - 1)

@@ -225,8 +225,13 @@ def children_of(pid: int) -> tuple[int, ...]:
 
 def wchan(pid: int) -> str | None:
     """The kernel function a process waits in, where the kernel shows it to us."""
+    return wchan_of(f"/proc/{pid}")
+
+
+def wchan_of(folder: str) -> str | None:
+    """The same of a process or thread by its folder in /proc."""
     try:
-        name = clean(Path(f"/proc/{pid}/wchan").read_bytes().decode("utf-8", "replace"))
+        name = clean(Path(f"{folder}/wchan").read_bytes().decode("utf-8", "replace"))
     except OSError:
         return None
     return name if name not in ("", "0") else None

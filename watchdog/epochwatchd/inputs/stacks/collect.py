@@ -111,6 +111,11 @@ class Asking:
                 self._asked = asked
         return asked.stack if asked is not None else Stack()
 
+    def is_due(self, now: float, *, wanted: bool) -> bool:
+        """Whether it would be asked now, and so woken."""
+        asked = self._asked
+        return wanted and (asked is None or asked.stack is None or now - asked.at >= AGAIN_AFTER_S)
+
     def close(self) -> None:
         """It goes on, or is gone."""
         if self._asked is not None and self._asked.question is not None:

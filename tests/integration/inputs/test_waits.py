@@ -1,0 +1,60 @@
+"""What a process that stands still waits for: every kind of pause and hang, on a real one, by a clock of ours."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from waiting import HANGS, PAUSES, Kind
+
+from epochwatchd.inputs.process.activity import SAMPLE_EVERY_S, Activity, Looks
+
+ENOUGH = 4
+"""So many samples in a row that agree."""
+
+
+@pytest.fixture
+def training(tmp_path):
+    """Starts a kind, and gives its process when it has begun with it; its threads were looked at while it beat."""
+    started = []
+
+    def start(kind: Kind):
+        env = {**os.environ, "EPOCHWATCH_DIR": str(tmp_path), "PAUSE_S": "60", "BEATS": "3", "TMPDIR": str(tmp_path)}
+        line = [sys.executable, "-c", kind.program]
+        process = subprocess.Popen(
+            line, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+        started.append(process)
+        looks, habits = Looks(), None
+        while not any(tmp_path.iterdir()):
+            time.sleep(0.01)
+        for _ in range(2):
+            looks.begin(0.0)
+            habits = looks.learn(habits, process.pid)
+            time.sleep(0.1)
+        assert process.stdout.readline() == "now\n"
+        return process, habits
+
+    yield start
+    for process in started:
+        with process:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def seen(process, habits):
+    """The kind of its wait, once it does not change any more; by the clock a sample each five seconds."""
+    looks, suspect, kinds, ends = Looks(), Activity(habits), [], time.monotonic() + 30
+    while len(kinds) < ENOUGH or len(set(kinds[-ENOUGH:])) > 1:
+        assert time.monotonic() < ends, kinds
+        looks.begin(SAMPLE_EVERY_S * len(kinds))
+        looked = looks.at(suspect, process.pid)
+        kinds.append(looked.wait.kind if looked.wait else None)
+        time.sleep(0.3)
+    return kinds[-1]
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in (*PAUSES, *HANGS)])
+def test_each_kind_is_seen_for_what_it_is(training, kind):
+    assert seen(*training(kind)) == kind.wait

@@ -1,0 +1,119 @@
+"""What a process that stands still waits for: for what may still come, or for what cannot.
+
+A lock, a queue, a pipe or a child is given by somebody within the process or below it. Where all of these wait so
+themselves, and none was woken since, nobody is left to give it: a closed wait. Sleeps, polls and sockets are open: a
+clock or another machine ends them. The kernel's names of its waits are of various versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from epochwatchd.model import Wait, WaitKind
+
+_NO_WAITS = "RDTt"
+"""It computes, waits for a disk, or is stopped: others tell of these."""
+BUSY_SHARE = 0.01
+BUSY_BYTES_PER_S = 1_000
+"""A process tree that uses more of one core, or moves more, works."""
+_CLOSED = ("futex", "anon_pipe_read", "pipe_read", "pipe_wait", "do_wait")
+_NETWORK = (
+    *("wait_woken", "sk_", "tcp_", "inet_", "unix_", "skb_", "__skb_", "netlink_"),
+    *("nfs", "rpc_", "svc_"),
+)
+"""``wait_woken`` is a TCP socket, or a terminal."""
+
+
+class Thread(NamedTuple):
+    """A thread as it is right now.
+
+    is_main: it is the main thread of the process that beats.
+    state: the kernel's letter.
+    switches: how often it has begun to wait so far.
+    channel: the kernel function that it waits in; None where that is not shown to us.
+    is_timed: it waits for a time of its own at most.
+    """
+
+    is_main: bool
+    state: str
+    switches: int
+    channel: str | None
+    is_timed: bool = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether somebody else has to end its wait."""
+        return (self.channel or "").startswith(_CLOSED) and not self.is_timed
+
+
+class Sample(NamedTuple):
+    """All threads of a process and of those below it, by number; the CPU seconds that they used, and bytes moved."""
+
+    at: float
+    threads: Mapping[int, Thread]
+    cpu_s: float = 0.0
+    moved_bytes: int = 0
+
+
+class Standing(NamedTuple):
+    """A process since its sample ``since``: what it waits for, if it stands still (``kind``)."""
+
+    since: Sample
+    kind: WaitKind | None = None
+
+    @property
+    def wait(self) -> Wait | None:
+        """The same in short."""
+        return None if self.kind is None else Wait(self.kind, self.since.at)
+
+
+class Habits(NamedTuple):
+    """What a process's threads do while beats come, by its latest sample.
+
+    usual: those that wake, or wait for a clock or another machine, and in what: monitors, servers, loaders.
+    """
+
+    sample: Sample
+    usual: Mapping[int, str | None]
+
+
+def habits(before: Habits | None, now: Sample) -> Habits:
+    """What is usual with one sample more that was taken while beats came."""
+    earlier = before.sample.threads if before else {}
+    woke = {tid for tid, it in now.threads.items() if tid in earlier and earlier[tid].switches != it.switches}
+    usual = {tid: it.channel for tid, it in now.threads.items() if not it.is_main and (tid in woke or not it.is_closed)}
+    return Habits(now, usual)
+
+
+def follow(before: Standing | None, now: Sample, known: Habits | None, *, disturbed: bool = False) -> Standing:
+    """What is to be said with one sample more; with the first, by the channels alone.
+
+    disturbed: we have woken it ourselves meanwhile, to ask it.
+    """
+    before = before or Standing(now)
+    if before.since.threads.keys() != now.threads.keys() or _does_not_wait(before.since, now):
+        return Standing(now)
+    since = before.since._replace(threads=now.threads) if disturbed else before.since
+    kind = _kind(since, now, known.usual if known else {})
+    return Standing(since if kind in ("closed", "still") else now, kind)
+
+
+def _does_not_wait(since: Sample, now: Sample) -> bool:
+    passed_s = now.at - since.at
+    return (
+        any(thread.state in _NO_WAITS for thread in now.threads.values())
+        or now.cpu_s - since.cpu_s > BUSY_SHARE * passed_s
+        or now.moved_bytes - since.moved_bytes > BUSY_BYTES_PER_S * passed_s
+    )
+
+
+def _kind(since: Sample, now: Sample, usual: Mapping[int, str | None]) -> WaitKind:
+    """Of main threads, and of those others that do not just go on with what they do all the time."""
+    heeded = {tid: it for tid, it in now.threads.items() if it.is_main or usual.get(tid, "-") != it.channel}
+    awake = [it for tid, it in heeded.items() if it.switches != since.threads[tid].switches]
+    unended = [it for it in heeded.values() if not it.is_closed]
+    if awake or any(it.channel is not None for it in unended):
+        channels = [it.channel or "" for it in (*awake, *unended)]
+        return "network" if any(channel.startswith(_NETWORK) for channel in channels) else "polls"
+    return "still" if unended else "closed"
