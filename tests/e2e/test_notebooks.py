@@ -137,7 +137,8 @@ def test_an_idle_kernel_is_no_hang_whether_it_has_trained_or_only_said_its_plan(
 
 def test_a_cell_that_hangs_is_told_with_its_line(impatient):
     with kernel(impatient) as notebook:
-        notebook.begin(TRAIN + "import threading\nstuck = threading.Lock()\nstuck.acquire()\nstuck.acquire()")
+        beats = "    time.sleep(0.2)\nfor step in range(25):\n    agent.beat(step=step)\n    time.sleep(0.2)\n"
+        notebook.begin(TRAIN + beats + "import threading\nstuck = threading.Lock()\nstuck.acquire()\nstuck.acquire()")
         assert impatient.wait_for(job="lenet", kind="silent")["cause"]["code"] == "deadlock"
 
 

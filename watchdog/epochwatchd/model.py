@@ -315,6 +315,7 @@ class Process:
     went_on: it beats, but in the name of a later run.
     reads_input: it is in a read of its standard input.
     wait: what it waits for, if it stands still.
+    workers: those below it that are as it is, such as the workers of a loader, and wait.
     """
 
     state: str
@@ -329,6 +330,7 @@ class Process:
     went_on: bool = False
     reads_input: bool = False
     wait: Wait | None = None
+    workers: tuple[int, ...] = ()
 
     @property
     def worked_at(self) -> float:
@@ -389,10 +391,16 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a worker besides its beats; empty where nothing was looked at."""
+    """What is known of a worker besides its beats; empty where nothing was looked at.
+
+    hangs_with: another of its run has been silent for too long, and it is silent as well.
+    excused_until: another of its run, for which it waits, has announced that it takes so long.
+    """
 
     process: Process | None = None
     gpus: tuple[Gpu, ...] = ()
+    hangs_with: bool = False
+    excused_until: At = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

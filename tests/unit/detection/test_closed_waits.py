@@ -82,6 +82,12 @@ def test_a_thread_that_wakes_all_the_time_from_a_lock_is_known_by_two_samples():
     assert last(sample(0, (LOCK, 5), (LOCK, 10)), sample(5, (LOCK, 5), (LOCK, 11)), known=known) == ("closed", 0.0)
 
 
+@pytest.mark.parametrize(("wakes", "kind"), [(500, "closed"), (100, "polls"), (5000, "polls"), (0, "polls")])
+def test_a_thread_that_wakes_all_the_time_may_wait_in_anything_as_long_as_it_wakes_as_often(wakes, kind):
+    known = habits(habits(None, sample(-11, (LOCK, 1), ("a", 0))), sample(-1, (LOCK, 2), ("b", 1000)))
+    assert last(sample(0, (LOCK, 5), ("c", 0)), sample(5, (LOCK, 5), ("c", wakes)), known=known)[0] == kind
+
+
 def test_that_we_woke_it_ourselves_is_not_held_against_it():
     samples = [sample(0, (LOCK, 5)), sample(5, (LOCK, 5)), sample(10, (LOCK, 7))]
     assert last(*samples, disturbed=True) == ("closed", 0.0)

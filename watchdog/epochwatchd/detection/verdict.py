@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, TypeAlias
@@ -110,7 +110,9 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
     # Of a command its output is judged, where nobody inside beats.
     living = {w.key for w in workers or [w for w, _ in found]} - ends.keys()
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
-    return Judged(_with_others(crashed + sorted(others, key=_rank), workers, found, ends))
+    company = Counter(_place(finding) for finding, _ in others)
+    others.sort(key=lambda one: _rank(one, company))
+    return Judged(_with_others(crashed + others, workers, found, ends))
 
 
 def _first_to_fall(bad: Iterable[Found], now: float) -> list[Found]:
@@ -179,12 +181,21 @@ def _is_noted_and_when(one: Found) -> tuple[bool, float]:
     return finding.cause is not None, finding.since
 
 
-def _rank(one: Found) -> tuple[int, int, float, bool, float]:
-    """The worst first; of ranks alike the one that is furthest behind, or does not just wait as the others do."""
+def _place(finding: Finding) -> str:
+    """Where a silent worker stands, if that is known."""
+    return str((finding.cause and finding.cause.details.get("at")) or "")
+
+
+def _rank(one: Found, company: Mapping[str, int]) -> tuple[int, int, float, bool, int, float]:
+    """The worst first; of ranks alike the one that is furthest behind, or does not just wait as the others do.
+
+    company: how many stand at one place: it is the few for whom the many wait.
+    """
     finding, worker = one
     step = math.inf if worker.body.rank is None or worker.head.step is None else worker.head.step
     waits = finding.cause is None or finding.cause.code in _WAITING
-    return -SEVERITIES.index(finding.severity), RANK[finding.kind], step, waits, finding.since
+    few = company.get(_place(finding), 0)
+    return -SEVERITIES.index(finding.severity), RANK[finding.kind], step, waits, few, finding.since
 
 
 def _with_others(
@@ -197,7 +208,7 @@ def _with_others(
     if not said or len(workers) < 2:  # noqa: PLR2004 - the others
         return said
     worst = {
-        w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w)), default=None) for w, findings in found
+        w.key: ends.get(w.key) or min(findings, key=lambda f: _rank((f, w), {}), default=None) for w, findings in found
     }
     finding, worker = said[0]
     looks: dict[Phrase, list[Worker]] = defaultdict(list)
@@ -224,11 +235,13 @@ def _of_others(workers: Sequence[Worker], look: Phrase) -> Phrase:
 def _look(finding: Finding | None, worker: Worker) -> Phrase:
     if finding is None:
         return _RUNNING
-    kind = Phrase(finding.kind)
-    told = Phrase("{kind} ({code})", kind=kind, code=finding.cause.code) if finding.cause else kind
-    if finding.kind != "silent" or worker.head.step is None:
+    kind, place = Phrase(finding.kind), _place(finding)
+    told = Phrase("{kind} ({code})", kind=kind, code=finding.cause.code) if finding.cause and not place else kind
+    if finding.kind != "silent":
         return told
-    return Phrase("{look} at step {step}", look=told, step=worker.head.step)
+    if worker.head.step is not None:
+        told = Phrase("{look} at step {step}", look=told, step=worker.head.step)
+    return Phrase("{look}, in {at}", look=told, at=place) if place else told
 
 
 def _command_end(

@@ -17,6 +17,8 @@ _NO_WAITS = "RDTt"
 BUSY_SHARE = 0.01
 BUSY_BYTES_PER_S = 1_000
 """A process tree that uses more of one core, or moves more, works."""
+WAKES_PER_S, AS_OFTEN = 0.5, 2.0
+"""A thread that wakes all the time is known by how often it does: no more and no less than so many times that."""
 _CLOSED = ("futex", "anon_pipe_read", "pipe_read", "pipe_wait", "do_wait")
 _NETWORK = (
     *("wait_woken", "sk_", "tcp_", "inet_", "unix_", "skb_", "__skb_", "netlink_"),
@@ -69,21 +71,34 @@ class Standing(NamedTuple):
 
 
 class Habits(NamedTuple):
-    """What a process's threads do while beats come, by its latest sample.
+    """What the threads besides the main one do while beats come: monitors, servers, loaders.
 
-    usual: those that wake, or wait for a clock or another machine, and in what: monitors, servers, loaders.
+    channels: what they waited in.
+    rates: how often they woke, a second; of those that were seen twice.
     """
 
     sample: Sample
-    usual: Mapping[int, str | None]
+    channels: Mapping[int, str | None]
+    rates: Mapping[int, float]
+
+    def are_of(self, tid: int, since: Thread, now: Thread, passed_s: float) -> bool:
+        """Whether a thread goes on with what it does all the time: it waits in the same, or wakes as often."""
+        if tid in self.channels and self.channels[tid] == now.channel:
+            return True
+        usual, lately = self.rates.get(tid, 0.0), (now.switches - since.switches) / max(passed_s, 1.0)
+        return usual >= WAKES_PER_S and usual / AS_OFTEN <= lately <= usual * AS_OFTEN
 
 
 def habits(before: Habits | None, now: Sample) -> Habits:
     """What is usual with one sample more that was taken while beats came."""
-    earlier = before.sample.threads if before else {}
-    woke = {tid for tid, it in now.threads.items() if tid in earlier and earlier[tid].switches != it.switches}
-    usual = {tid: it.channel for tid, it in now.threads.items() if not it.is_main and (tid in woke or not it.is_closed)}
-    return Habits(now, usual)
+    others = {tid: it for tid, it in now.threads.items() if not it.is_main}
+    channels = {tid: it.channel for tid, it in others.items() if not it.is_closed}
+    if before is None or now.at <= before.sample.at:
+        return Habits(now, channels, {})
+    earlier, passed_s = before.sample.threads, now.at - before.sample.at
+    woke = {tid: (it.switches - earlier[tid].switches) / passed_s for tid, it in others.items() if tid in earlier}
+    channels |= {tid: others[tid].channel for tid, rate in woke.items() if rate > 0}
+    return Habits(now, channels, woke)
 
 
 def follow(before: Standing | None, now: Sample, known: Habits | None, *, disturbed: bool = False) -> Standing:
@@ -95,7 +110,7 @@ def follow(before: Standing | None, now: Sample, known: Habits | None, *, distur
     if before.since.threads.keys() != now.threads.keys() or _does_not_wait(before.since, now):
         return Standing(now)
     since = before.since._replace(threads=now.threads) if disturbed else before.since
-    kind = _kind(since, now, known.usual if known else {})
+    kind = _kind(since, now, known)
     return Standing(since if kind in ("closed", "still") else now, kind)
 
 
@@ -108,12 +123,17 @@ def _does_not_wait(since: Sample, now: Sample) -> bool:
     )
 
 
-def _kind(since: Sample, now: Sample, usual: Mapping[int, str | None]) -> WaitKind:
-    """Of main threads, and of those others that do not just go on with what they do all the time."""
-    heeded = {tid: it for tid, it in now.threads.items() if it.is_main or usual.get(tid, "-") != it.channel}
+def _kind(since: Sample, now: Sample, known: Habits | None) -> WaitKind:
+    """Of the main thread first, then of those others that do not just go on with what they do all the time."""
+    passed_s = now.at - since.at
+    heeded = {
+        tid: it
+        for tid, it in now.threads.items()
+        if it.is_main or known is None or not known.are_of(tid, since.threads[tid], it, passed_s)
+    }
     awake = [it for tid, it in heeded.items() if it.switches != since.threads[tid].switches]
     unended = [it for it in heeded.values() if not it.is_closed]
-    if awake or any(it.channel is not None for it in unended):
-        channels = [it.channel or "" for it in (*awake, *unended)]
-        return "network" if any(channel.startswith(_NETWORK) for channel in channels) else "polls"
-    return "still" if unended else "closed"
+    if not awake and all(it.channel is None for it in unended):
+        return "still" if unended else "closed"
+    telling = [it for it in (*awake, *unended) if it.is_main] or [*awake, *unended]
+    return "network" if any((it.channel or "").startswith(_NETWORK) for it in telling) else "polls"

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Protocol
 
 from epochwatch.wire import RUNNING
+from epochwatchd.detection import hang_cause
 from epochwatchd.detection.gpu.health import works_as_usual
-from epochwatchd.detection.observing import ENOUGH_BEATS
+from epochwatchd.detection.observing import ENOUGH_BEATS, plan_is_reached
 from epochwatchd.detection.timeout import is_suspect, silent_from
 from epochwatchd.inputs.gpu import history
 from epochwatchd.inputs.gpu.nvml import GpuSample
@@ -25,7 +26,6 @@ from epochwatchd.service.watch import Watch
 ASKED_BEFORE_S = 3.0
 """A process is asked where it hangs so long before its silence is told, so that the first message can say it."""
 
-HABITS_EVERY_S = 60.0
 HABITS_PER_TICK = 3
 """The threads of those that beat are looked at now and then, of a few at a time."""
 CONNECTED_AFTER_S, INSIDE_MAX = 30.0, 500
@@ -90,15 +90,15 @@ class FactFinder:
             process = self._process(run, watch, held, now)
             if process or held:
                 facts[key] = Facts(process, held)
-        return _together(run, facts, now)
+        return self._where_they_hang(run, _together(run, facts, now), now)
 
     def _process(self, run: Run, watch: Watch, held: Sequence[Gpu], now: float) -> Process | None:
-        """A look at a suspect's process, and where it hangs if it is about to be called silent."""
+        """A look at a suspect's process."""
         worker = watch.worker
         if not is_suspect(worker, now) or (worker.body.command_pid is not None and watch not in run.beating):
             if watch.activity is not None:
                 watch.calm()
-            elif self._habits_left and now - watch.habits_at >= HABITS_EVERY_S and worker.beats >= ENOUGH_BEATS:
+            elif self._habits_left and worker.beats >= ENOUGH_BEATS and watch.are_habits_due(now):
                 self._habits_left -= 1
                 watch.learn_habits(self._looks, now)
             return None
@@ -112,12 +112,51 @@ class FactFinder:
         )
         if process.wait is not None and process.gpu_at >= process.wait.since:
             process = replace(process, wait=None)
-        may_hang = watch.file is not None and worker.head.state == RUNNING and "silent" not in run.incidents
-        soon = now + ASKED_BEFORE_S
-        is_due = soon >= silent_from(worker, process, run.policy, soon)
-        if is_due and self._is_shared(watch.pid) and self._watched.went_on(watch):
-            return replace(process, went_on=True)
-        return replace(process, stack=watch.ask(now, wanted=may_hang and is_due))
+        return process
+
+    def _where_they_hang(self, run: Run, facts: dict[str, Facts], now: float) -> dict[str, Facts]:
+        """The facts with where the suspects hang, if one of them is about to be called silent: they are asked at once.
+
+        As soon as one is silent for too long, all are silent that wait with it; and no one before all have answered.
+        """
+        suspects = {key: it.process for key, it in facts.items() if it.process is not None}
+        limits = {
+            key: silent_from(run.watches[key].worker, process, run.policy, now + ASKED_BEFORE_S)
+            for key, process in suspects.items()
+        }
+        excused = {key: self._excused_until(run, key, process, now) for key, process in suspects.items()}
+        limits = {key: max(limit, excused[key]) for key, limit in limits.items()}
+        is_due = any(limit <= now + ASKED_BEFORE_S for limit in limits.values())
+        own = {watch.pid for watch in run.watches.values()}
+        for key, process in suspects.items():
+            watch = run.watches[key]
+            may_hang = watch.file is not None and watch.worker.head.state == RUNNING and "silent" not in run.incidents
+            if is_due and self._is_shared(watch.pid) and self._watched.went_on(watch):
+                suspects[key] = replace(process, went_on=True)
+            else:
+                stack = watch.ask(now, [pid for pid in process.workers if pid not in own], wanted=may_hang and is_due)
+                suspects[key] = replace(process, stack=stack)
+        if any(process.stack is None for process in suspects.values()):
+            suspects = {key: replace(process, stack=None) for key, process in suspects.items()}
+        return facts | {
+            key: replace(
+                facts[key],
+                process=process,
+                hangs_with=any(limit <= now for other, limit in limits.items() if other != key),
+                excused_until=excused[key],
+            )
+            for key, process in suspects.items()
+        }
+
+    @staticmethod
+    def _excused_until(run: Run, key: str, process: Process, now: float) -> float:
+        """Until when the announced phases of other ranks explain that this one waits."""
+        if (run.watches[key].worker.body.world_size or 1) <= 1 or process.state in hang_cause.STOPPED:
+            return -math.inf
+        others = (watch.worker for other, watch in run.watches.items() if other != key)
+        return max(
+            (silent_from(w, None, run.policy, now) for w in others if w.head.phase is not None), default=-math.inf
+        )
 
     def _is_shared(self, pid: int | None) -> bool:
         """Whether several workers are in one process; counted once a tick, since thousands may be due at once."""
@@ -126,7 +165,7 @@ class FactFinder:
         return self._in_process[pid] > 1
 
 
-def _together(run: Run, facts: dict[str, Facts], now: float) -> Mapping[str, Facts]:
+def _together(run: Run, facts: dict[str, Facts], now: float) -> dict[str, Facts]:
     """The facts with what the closed waits of a run's workers mean together."""
     found = {key: it.process for key, it in facts.items() if it.process and it.process.wait}
     closed = {key: it.wait.since for key, it in found.items() if it.wait and it.wait.kind == "closed"}
@@ -141,9 +180,9 @@ def _together(run: Run, facts: dict[str, Facts], now: float) -> Mapping[str, Fac
 
 def _kind_together(run: Run, closed: Mapping[str, float], now: float) -> WaitKind:
     """One that does not wait so may end the others' waits, be it elsewhere; and so may whom they are connected with."""
-    living = [watch for watch in run.beating if watch.worker.exit is None]
-    ranks = max((watch.worker.body.world_size or 1 for watch in living), default=1)
-    if len(closed) < max(ranks, len(living)):
+    living = [w for w in run.beating if w.worker.exit is None and (w.key in closed or not plan_is_reached(w.worker))]
+    are_elsewhere = len(run.beating) < max(watch.worker.body.world_size or 1 for watch in run.beating)
+    if are_elsewhere or len(closed) < len(living):
         return "peers"
     if now - max(closed.values()) < CONNECTED_AFTER_S:
         return "closed"

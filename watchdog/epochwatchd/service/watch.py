@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from epochwatch.wire import FAILED, RUNNING
+from epochwatch.wire import FAILED, RUNNING, Body
 from epochwatchd.detection.observing import learn_wait
 from epochwatchd.detection.waits import Habits
 from epochwatchd.inputs.heartbeats.files import BeatFile
@@ -18,12 +19,15 @@ from epochwatchd.inputs.process.descendants import Family
 from epochwatchd.inputs.process.exits import Exits, ExitWatch
 from epochwatchd.inputs.process.supervisor import supervisor_of
 from epochwatchd.inputs.stacks.collect import Asking
+from epochwatchd.inputs.stacks.frames import with_workers
 from epochwatchd.model import Exit, Moment, Process, Stack, Worker
 from epochwatchd.service import exit_causes
 from epochwatchd.service.shares import Share
 
 if TYPE_CHECKING:
     from epochwatchd.service.runs import Run
+
+HABITS_AGAIN_S, HABITS_EVERY_S = 1.5, 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -41,9 +45,10 @@ class Watch:
     supervisor: who may end it from outside, a line of evidence.
     parent: the name of the program that started it.
     activity, asking: what its process does, and where it hangs; while it is a suspect.
+    asking_below: where its workers hang, by pid.
     program: the command line of what it has become by ``exec``, if that was seen.
     family: who was seen below its process.
-    habits, habits_at: what its threads do while beats come, and since when that is known.
+    habits, habits_at: what its threads do while beats come, and when that was last looked at.
     if_killed: its end as it would be explained if it had been killed, while its status is awaited.
     """
 
@@ -59,6 +64,7 @@ class Watch:
     parent: str | None = None
     activity: Activity | None = None
     asking: Asking | None = None
+    asking_below: dict[int, Asking] = field(default_factory=dict)
     program: str | None = None
     family: Family | None = None
     habits: Habits | None = None
@@ -137,15 +143,30 @@ class Watch:
             self.program = process.program
         return process
 
-    def ask(self, now: float, *, wanted: bool) -> Stack | None:
-        """Where it hangs: see ``Asking.at``."""
+    def ask(self, now: float, workers: Sequence[int], *, wanted: bool) -> Stack | None:
+        """Where it hangs, and where these workers below it do: see ``Asking.at``."""
         pid = self._working_pid
         if pid is None or (self.asking is None and not wanted):
             return Stack()
         self.asking = self.asking or Asking()
         if self.activity is not None and self.asking.is_due(now, wanted=wanted):
             self.activity.asked_at = now
-        return self.asking.at(pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
+        stack = self.asking.at(pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
+        if not workers or (not wanted and not self.asking_below):
+            return stack
+        nobodys = Body("", argv=())  # they have no agent that could be asked
+        for worker in workers:
+            self.asking_below.setdefault(worker, Asking())
+        theirs = {
+            worker: asking.at(worker, nobodys, now, wanted=wanted, uid=self.worker.uid)
+            for worker, asking in self.asking_below.items()
+        }
+        return None if stack is None or None in theirs.values() else with_workers(stack, theirs)
+
+    def are_habits_due(self, now: float) -> bool:
+        """Whether its threads are to be looked at: twice soon, then now and then."""
+        is_young = self.habits is None or not self.habits.rates
+        return now - self.habits_at >= (HABITS_AGAIN_S if is_young else HABITS_EVERY_S)
 
     def learn_habits(self, looks: Looks, now: float) -> None:
         """Look at its threads while it beats."""
@@ -161,6 +182,9 @@ class Watch:
         if self.asking is not None:
             self.asking.close()
             self.asking = None
+        for asking in self.asking_below.values():
+            asking.close()
+        self.asking_below.clear()
 
     # The end of it
 

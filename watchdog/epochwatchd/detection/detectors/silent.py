@@ -24,6 +24,9 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
     if not (worker.local or worker.keeps_alive):
         return None
     limit = silent_from(worker, facts.process, policy, now)
+    if facts.hangs_with and worker.head.phase is None:
+        limit = min(limit, now)
+    limit = max(limit, facts.excused_until)
     if now < limit or _is_still_looked_at(worker, facts.process, now - limit):
         return None
     process = facts.process

@@ -31,7 +31,7 @@ SAMPLE_EVERY_S = 5.0
 """All threads of one are looked at so often."""
 ASKED_FOR_S = 3.0
 """One that was asked where it hangs may be asked again so much later, in another way: see ``stacks.collect``."""
-NOTABLE_MAX = 2
+NOTABLE_MAX, WORKERS_MAX = 2, 4
 _WORKERS = ("python", "pt_data_worker", "pt_main_thread")
 """What those of Python and of PyTorch call themselves, whatever the script that started them is called."""
 _STOPPED, _IN_KERNEL, _DEAD, _COMPUTES = ("T", "t"), "D", "Z", "R"
@@ -149,11 +149,14 @@ class Looks:
             procfs.wchan(pid),
             moved_at=self._now if is_moving else lately.moved_at,
             below=_notable(
-                stat.name, offspring, before.tree if before else None, self._needed_s(before) if before else math.inf
+                stat, offspring, before.tree if before else None, self._needed_s(before) if before else math.inf
             ),
             program=program,
             reads_input=stat.state in _STOPPED and procfs.reads_input(pid),
             wait=suspect.standing.wait if suspect.standing else None,
+            workers=tuple(
+                islice((child for child, its in offspring if its.state == "S" and _is_worker(its, stat)), WORKERS_MAX)
+            ),
         )
         return _Look(process, stat.cpu_s, tree, self._now)
 
@@ -227,14 +230,18 @@ def _sum(pid: int, stat: procfs.Stat, below: Iterable[tuple[int, procfs.Stat]]) 
     )
 
 
+def _is_worker(stat: procfs.Stat, of: procfs.Stat) -> bool:
+    return stat.name == of.name or stat.name.startswith(_WORKERS)
+
+
 def _notable(
-    name: str, below: Iterable[tuple[int, procfs.Stat]], before: _Tree | None, needed_s: float
+    of: procfs.Stat, below: Iterable[tuple[int, procfs.Stat]], before: _Tree | None, needed_s: float
 ) -> tuple[Child, ...]:
     """Those who compute, and those who cannot do their part: workers and the dead first. One that ended well has."""
     found = []
     for pid, stat in below:
         status = _status_of_dead(pid) if stat.state == _DEAD else None
-        child = Child(pid, stat.name, stat.state, status, stat.name == name or stat.name.startswith(_WORKERS))
+        child = Child(pid, stat.name, stat.state, status, _is_worker(stat, of))
         is_long_in_kernel = stat.state == _IN_KERNEL and before is not None and pid in before.in_kernel
         if stat.state in _STOPPED or is_long_in_kernel or (stat.state == _DEAD and child.status != 0):
             found.append(child)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import PurePath
 from typing import NamedTuple
@@ -79,6 +79,24 @@ def stack(threads: Iterable[Thread]) -> Stack:
         for at, n in others.items()
     ]
     return Stack(tuple(lines[:LINES_MAX]), _place(main), _is_prompt(main))
+
+
+def with_workers(stack: Stack, workers: Mapping[int, Stack | None]) -> Stack:
+    """A stack with where the workers below the process stand: those at one place together, the fewest first."""
+    places: dict[str, list[int]] = {}
+    for pid, found in workers.items():
+        if found is not None and found.at:
+            places.setdefault(found.at, []).append(pid)
+    lines = [
+        Phrase(
+            "{count} worker processes: {at}" if len(pids) > 1 else "worker process {pid}: {at}",
+            count=len(pids),
+            pid=pids[0],
+            at=at,
+        )
+        for at, pids in sorted(places.items(), key=lambda place: len(place[1]))
+    ]
+    return stack._replace(lines=(*stack.lines, *lines))
 
 
 def _is_own(frame: Frame) -> bool:
