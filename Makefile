@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 RUFF_PATHS := agent watchdog tests bench examples
 
-.PHONY: demo test lint format bench agent-pythons store-sqlites system-packages clean
+.PHONY: demo test lint format bench idioms agent-pythons store-sqlites system-packages clean
 
 demo: $(SETUP)/demo  ## install and watch real trainings being killed, frozen, finished
 	$(BIN)/epochwatchd demo
@@ -24,6 +24,10 @@ format: $(SETUP)/lint  ## put the code into shape
 
 bench: $(SETUP)/bench  ## measure, side by side with others
 	$(BIN)/python bench/run.py
+
+idioms: $(SETUP)/test  ## install real launchers (MPI, accelerate, Lightning, Ray), and try every way to start a training
+	./tests/launchers.sh
+	$(BIN)/pytest tests/e2e/test_launchers.py tests/e2e/test_idioms.py tests/e2e/test_notebooks.py
 
 agent-pythons:  ## run the agent's tests on every Python from 3.8 on that the machine has
 	./tests/agent-pythons.sh

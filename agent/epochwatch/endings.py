@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         def leave(self, signal: Optional[int] = None) -> None:
             """The interpreter is about to exit, with a status that we cannot know; upon a signal that was handled."""
 
+        def end_with(self, error: Optional[BaseException]) -> None:
+            """End as finished, or as failed with the exception by which it was left."""
+
         def begin_cell(self) -> None:
             """A cell of a notebook begins."""
 
@@ -114,6 +117,12 @@ def watch(run: Ending) -> None:
             from epochwatch import notebook  # noqa: PLC0415 - few are in one
 
             notebook.attend()
+    if "ray" in sys.modules:
+        with guarded():
+            from epochwatch import ray_worker  # noqa: PLC0415 - as above
+
+            if ray_worker.is_one():
+                ray_worker.end_with_thread(run)
     _runs[id(run)] = run
 
 

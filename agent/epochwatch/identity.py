@@ -6,12 +6,15 @@ import os
 import re
 import sys
 import time
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from epochwatch import checks, scalars, wire
 from epochwatch.guard import report
 from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
+
+if TYPE_CHECKING:
+    from epochwatch.ray_worker import Trial
 
 _RANKS = (
     ("RANK", "WORLD_SIZE"),  # torchrun
@@ -92,15 +95,27 @@ def _notebook() -> Optional[str]:
     return notebook.path() if notebook.shell() is not None else None
 
 
+def _trial() -> Optional[Trial]:
+    if "ray" not in sys.modules:
+        return None
+    from epochwatch import ray_worker  # noqa: PLC0415 - few are one
+
+    return ray_worker.trial() if ray_worker.is_one() else None
+
+
 def _argv() -> List[str]:
-    path = _notebook()
+    path, trial = _notebook(), _trial()
+    if trial is not None:
+        return [word for word in trial if word]
     return [path] if path else list(getattr(sys, "argv", ()))
 
 
 def _program() -> str:
-    path = _notebook()
+    path, trial = _notebook(), _trial()
     if path is not None:
         return os.path.splitext(os.path.basename(path))[0] or "notebook"
+    if trial is not None:
+        return trial.job
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     if spec is not None and "loky" in str(spec.name).split("."):  # a worker of joblib, with its parent's argv
@@ -163,7 +178,7 @@ def _launch_id(job: str, env: Mapping[str, str]) -> Optional[str]:
         launch = [env.get(name) for name in ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT")]
     elif env.get("PMIX_NAMESPACE"):
         launch = [env["PMIX_NAMESPACE"]]
-    elif env.get("LOCAL_WORLD_SIZE") == env.get("WORLD_SIZE") or "MASTER_ADDR" not in env:
+    elif (env.get("LOCAL_WORLD_SIZE") == env.get("WORLD_SIZE") and _trial() is None) or "MASTER_ADDR" not in env:
         launch = [_boot_id(), str(os.getppid()), str(start_ticks(os.getppid()))]
     else:
         launch = [env.get(name) for name in ("MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID")]

@@ -112,6 +112,7 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
     others = [(f, w) for w, findings in found if w.key in living for f in findings]
     company = Counter(_place(finding) for finding, _ in others)
     others.sort(key=lambda one: _rank(one, company))
+    others[:1] = [_waited_for(one, company) for one in others[:1]]
     return Judged(_with_others(crashed + others, workers, found, ends))
 
 
@@ -184,6 +185,15 @@ def _is_noted_and_when(one: Found) -> tuple[bool, float]:
 def _place(finding: Finding) -> str:
     """Where a silent worker stands, if that is known."""
     return str((finding.cause and finding.cause.details.get("at")) or "")
+
+
+def _waited_for(one: Found, company: Mapping[str, int]) -> Found:
+    """One for whom the many wait does not itself wait for a rank."""
+    finding, worker = one
+    cause = finding.cause
+    if cause is None or cause.code != "peer_wait" or company[_place(finding)] == max(company.values()):
+        return one
+    return replace(finding, cause=replace(cause, code="deadlock")), worker
 
 
 def _rank(one: Found, company: Mapping[str, int]) -> tuple[int, int, float, bool, int, float]:

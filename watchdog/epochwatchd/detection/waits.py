@@ -73,17 +73,19 @@ class Standing(NamedTuple):
 class Habits(NamedTuple):
     """What the threads besides the main one do while beats come: monitors, servers, loaders.
 
-    channels: what they waited in.
+    channels: what they were seen to wait in.
+    samples: how many there were.
     rates: how often they woke, a second; of those that were seen twice.
     """
 
     sample: Sample
-    channels: Mapping[int, str | None]
+    channels: Mapping[int, frozenset[str | None]]
     rates: Mapping[int, float]
+    samples: int = 1
 
     def are_of(self, tid: int, since: Thread, now: Thread, passed_s: float) -> bool:
         """Whether a thread goes on with what it does all the time: it waits in the same, or wakes as often."""
-        if tid in self.channels and self.channels[tid] == now.channel:
+        if now.channel in self.channels.get(tid, ()):
             return True
         usual, lately = self.rates.get(tid, 0.0), (now.switches - since.switches) / max(passed_s, 1.0)
         return usual >= WAKES_PER_S and usual / AS_OFTEN <= lately <= usual * AS_OFTEN
@@ -92,13 +94,16 @@ class Habits(NamedTuple):
 def habits(before: Habits | None, now: Sample) -> Habits:
     """What is usual with one sample more that was taken while beats came."""
     others = {tid: it for tid, it in now.threads.items() if not it.is_main}
-    channels = {tid: it.channel for tid, it in others.items() if not it.is_closed}
     if before is None or now.at <= before.sample.at:
-        return Habits(now, channels, {})
+        return Habits(now, {tid: frozenset((it.channel,)) for tid, it in others.items() if not it.is_closed}, {})
     earlier, passed_s = before.sample.threads, now.at - before.sample.at
-    woke = {tid: (it.switches - earlier[tid].switches) / passed_s for tid, it in others.items() if tid in earlier}
-    channels |= {tid: others[tid].channel for tid, rate in woke.items() if rate > 0}
-    return Habits(now, channels, woke)
+    rates = {tid: (it.switches - earlier[tid].switches) / passed_s for tid, it in others.items() if tid in earlier}
+    channels = {
+        tid: before.channels.get(tid, frozenset()) | {it.channel}
+        for tid, it in others.items()
+        if rates.get(tid) or not it.is_closed
+    }
+    return Habits(now, channels, rates, before.samples + 1)
 
 
 def follow(before: Standing | None, now: Sample, known: Habits | None, *, disturbed: bool = False) -> Standing:

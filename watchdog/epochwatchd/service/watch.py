@@ -27,7 +27,7 @@ from epochwatchd.service.shares import Share
 if TYPE_CHECKING:
     from epochwatchd.service.runs import Run
 
-HABITS_AGAIN_S, HABITS_EVERY_S = 1.5, 60.0
+HABITS_SOON, HABITS_AGAIN_S, HABITS_EVERY_S = 5, 1.0, 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -164,8 +164,8 @@ class Watch:
         return None if stack is None or None in theirs.values() else with_workers(stack, theirs)
 
     def are_habits_due(self, now: float) -> bool:
-        """Whether its threads are to be looked at: twice soon, then now and then."""
-        is_young = self.habits is None or not self.habits.rates
+        """Whether its threads are to be looked at: a few times soon, then now and then."""
+        is_young = self.habits is None or self.habits.samples < HABITS_SOON
         return now - self.habits_at >= (HABITS_AGAIN_S if is_young else HABITS_EVERY_S)
 
     def learn_habits(self, looks: Looks, now: float) -> None:
