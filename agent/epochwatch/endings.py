@@ -121,8 +121,7 @@ def watch(run: Ending) -> None:
         with guarded():
             from epochwatch import ray_worker  # noqa: PLC0415 - as above
 
-            if ray_worker.is_one():
-                ray_worker.end_with_thread(run)
+            ray_worker.end_with_thread(run)
     _runs[id(run)] = run
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import List, Optional
 
 _attended: Any = None
-_shown_before: Optional[BaseException] = None
+_shown_before: Optional[int] = None
 
 
 def shell() -> Any:
@@ -35,8 +35,9 @@ def attend() -> None:
 
 
 def _note_shown() -> None:
+    """Remember the exception that was shown last, by its id: itself it would keep tensors alive."""
     global _shown_before  # noqa: PLW0603 - that of the one shell
-    _shown_before = getattr(sys, "last_value", None)
+    _shown_before = id(getattr(sys, "last_value", None))
 
 
 def _begin_cell(_info: Any) -> None:
@@ -48,7 +49,7 @@ def _begin_cell(_info: Any) -> None:
 def _end_cell(result: Any) -> None:
     with guarded():
         shown = getattr(sys, "last_value", None)  # ``%run`` shows an exception, and does not pass it on
-        error = result.error_before_exec or result.error_in_exec or (shown if shown is not _shown_before else None)
+        error = result.error_before_exec or result.error_in_exec or (shown if id(shown) != _shown_before else None)
         endings.cell_ends(error)
 
 

@@ -5,6 +5,7 @@ Only threads that Ray starts for a user's function are meant. What is read of Ra
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -41,13 +42,13 @@ def trial() -> Optional[Trial]:
     """The trial, or the training, that this thread is of; None if Ray does not say."""
     tune: Any = sys.modules.get("ray.tune")
     train: Any = sys.modules.get("ray.train")
-    with guarded():
+    with contextlib.suppress(Exception):  # it was loaded, and is not used here
         context: Any = tune and tune.get_context()
         name = context and context.get_trial_name()
         if name:
             job, _, _ = str(name).partition(f"_{context.get_trial_id()}")
             return Trial(job, os.path.basename(str(context.get_trial_dir())))
-    with guarded():
+    with contextlib.suppress(Exception):
         name = train and train.get_context().get_experiment_name()
         if name:
             return Trial(str(name))
@@ -69,10 +70,10 @@ class _Last:
 
 
 def end_with_thread(run: Ending) -> None:
-    """See to it that ``run`` ends when this thread does, if that is one of Ray's."""
+    """See to it that ``run`` ends when this thread does, if that is one in which Ray runs a trial."""
     thread: Any = threading.current_thread()
-    if thread is not threading.main_thread():
-        _of_thread.last = _Last(run, _error_of(thread))
+    if is_one() and trial() is not None and thread is not threading.main_thread():
+        _of_thread.__dict__.setdefault("lasts", []).append(_Last(run, _error_of(thread)))
 
 
 def _error_of(thread: Any) -> Callable[[], Optional[BaseException]]:

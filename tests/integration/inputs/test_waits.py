@@ -2,13 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 from waiting import HANGS, PAUSES, Kind
 
+from epochwatchd.inputs.process import waits
 from epochwatchd.inputs.process.activity import SAMPLE_EVERY_S, Activity, Looks
 
 ENOUGH = 4
@@ -58,3 +61,24 @@ def seen(process, habits):
 @pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.name) for kind in (*PAUSES, *HANGS)])
 def test_each_kind_is_seen_for_what_it_is(training, kind):
     assert seen(*training(kind)) == kind.wait
+
+
+def test_a_connection_within_the_run_is_none_with_somebody_else():
+    me = os.getpid()
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        near = stack.enter_context(socket.create_connection(server.getsockname()))
+        far, _ = server.accept()
+        stack.enter_context(far)
+        assert not waits.is_connected_outside([me], [])
+        child = stack.enter_context(subprocess.Popen(["sleep", "60"], pass_fds=[far.fileno()]))
+        stack.callback(child.kill)
+        far.close()
+        assert waits.is_connected_outside([me], [])
+        assert not waits.is_connected_outside([me], [child.pid])
+        near.close()
+        assert not waits.is_connected_outside([me], [])
+
+
+def test_who_is_not_shown_to_us_may_be_connected_with_anybody():
+    assert waits.is_connected_outside([2**22 + 1], [])

@@ -10,10 +10,9 @@ from itertools import islice
 from typing import Protocol
 
 from epochwatch.wire import RUNNING
-from epochwatchd.detection import hang_cause
 from epochwatchd.detection.gpu.health import works_as_usual
 from epochwatchd.detection.observing import ENOUGH_BEATS, plan_is_reached
-from epochwatchd.detection.timeout import is_suspect, silent_from
+from epochwatchd.detection.timeout import CLOSED_S, is_suspect, silent_from
 from epochwatchd.inputs.gpu import history
 from epochwatchd.inputs.gpu.nvml import GpuSample
 from epochwatchd.inputs.process import procfs, waits
@@ -28,7 +27,7 @@ ASKED_BEFORE_S = 3.0
 
 HABITS_PER_TICK = 3
 """The threads of those that beat are looked at now and then, of a few at a time."""
-CONNECTED_AFTER_S, INSIDE_MAX = 30.0, 500
+CONNECTED_AFTER_S, INSIDE_MAX = CLOSED_S - ASKED_BEFORE_S - 2.0, 500
 """So late it is looked whom a closed wait may be connected with, and among so many: that costs more than all else."""
 
 
@@ -120,13 +119,15 @@ class FactFinder:
         As soon as one is silent for too long, all are silent that wait with it; and no one before all have answered.
         """
         suspects = {key: it.process for key, it in facts.items() if it.process is not None}
+        if not suspects:
+            return facts
+        soon, excused_until = now + ASKED_BEFORE_S, _excused_until(run, now)
         limits = {
-            key: silent_from(run.watches[key].worker, process, run.policy, now + ASKED_BEFORE_S)
+            key: max(excused_until, silent_from(run.watches[key].worker, process, run.policy, soon))
             for key, process in suspects.items()
         }
-        excused = {key: self._excused_until(run, key, process, now) for key, process in suspects.items()}
-        limits = {key: max(limit, excused[key]) for key, limit in limits.items()}
-        is_due = any(limit <= now + ASKED_BEFORE_S for limit in limits.values())
+        is_due = min(limits.values()) <= soon
+        late = {key for key, limit in limits.items() if limit <= now}
         own = {watch.pid for watch in run.watches.values()}
         for key, process in suspects.items():
             watch = run.watches[key]
@@ -142,27 +143,28 @@ class FactFinder:
             key: replace(
                 facts[key],
                 process=process,
-                hangs_with=any(limit <= now for other, limit in limits.items() if other != key),
-                excused_until=excused[key],
+                hangs_with=len(late) > (key in late),
+                excused_until=excused_until,
             )
             for key, process in suspects.items()
         }
-
-    @staticmethod
-    def _excused_until(run: Run, key: str, process: Process, now: float) -> float:
-        """Until when the announced phases of other ranks explain that this one waits."""
-        if (run.watches[key].worker.body.world_size or 1) <= 1 or process.state in hang_cause.STOPPED:
-            return -math.inf
-        others = (watch.worker for other, watch in run.watches.items() if other != key)
-        return max(
-            (silent_from(w, None, run.policy, now) for w in others if w.head.phase is not None), default=-math.inf
-        )
 
     def _is_shared(self, pid: int | None) -> bool:
         """Whether several workers are in one process; counted once a tick, since thousands may be due at once."""
         if self._in_process is None:
             self._in_process = Counter(watch.pid for watch in self._watched.watches.values())
         return self._in_process[pid] > 1
+
+
+def _excused_until(run: Run, now: float) -> float:
+    """Until when the announced phases of some ranks explain that the others wait."""
+    workers = run.workers
+    if len(workers) <= 1 or all(worker.head.phase is None for worker in workers):
+        return -math.inf
+    if not any((worker.body.world_size or 1) > 1 for worker in workers):
+        return -math.inf
+    phases = (worker for worker in workers if worker.head.phase is not None and worker.exit is None)
+    return max((silent_from(worker, None, run.policy, now) for worker in phases), default=-math.inf)
 
 
 def _together(run: Run, facts: dict[str, Facts], now: float) -> dict[str, Facts]:
@@ -184,7 +186,7 @@ def _kind_together(run: Run, closed: Mapping[str, float], now: float) -> WaitKin
     are_elsewhere = len(run.beating) < max(watch.worker.body.world_size or 1 for watch in run.beating)
     if are_elsewhere or len(closed) < len(living):
         return "peers"
-    if now - max(closed.values()) < CONNECTED_AFTER_S:
+    if now - max(closed.values()) < CONNECTED_AFTER_S or "silent" in run.incidents:
         return "closed"
     pids = [watch.pid for watch in living if watch.pid is not None]
     inside = {child for pid in pids for child in islice(below(pid), INSIDE_MAX)}

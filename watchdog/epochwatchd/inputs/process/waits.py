@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -13,6 +14,8 @@ from epochwatchd.inputs.process import procfs
 
 THREADS_MAX = 1024
 """Of more threads nothing is said."""
+FILES_MAX, CONNECTIONS_MAX = 4096, 65_536
+"""Whoever has more is not looked through."""
 _STATUS = re.compile(rb"^State:\t(.).*^voluntary_ctxt_switches:\t(\d+)$", re.MULTILINE | re.DOTALL)
 _FUTEX = {"x86_64": "202", "aarch64": "98"}
 """The number of the system call, by machine."""
@@ -65,15 +68,19 @@ def is_connected_outside(pids: Collection[int], inside: Iterable[int]) -> bool:
     try:
         own = {inode for pid in pids for inode in _sockets(pid)}
         known = own.union(*map(_sockets, inside))
-        peers = {ends: inode for pid in pids for ends, inode in _connections(pid)}
+        networks = {os.stat(f"/proc/{pid}/ns/net").st_ino: pid for pid in pids}  # noqa: PTH116 - the link is followed
+        peers = {ends: inode for pid in networks.values() for ends, inode in _connections(pid)}
     except OSError:
         return True
     return any(inode in own and peers.get(ends[::-1]) not in known for ends, inode in peers.items())
 
 
 def _sockets(pid: int) -> set[str]:
-    found = set()
-    for number in _names(f"/proc/{pid}/fd"):
+    """The sockets that a process holds. Raises OSError where it holds too many files, or that is not shown to us."""
+    found, numbers = set(), _names(f"/proc/{pid}/fd")
+    if len(numbers) > FILES_MAX:
+        raise OSError(errno.E2BIG, f"process {pid} has {len(numbers)} files open")
+    for number in numbers:
         with suppress(FileNotFoundError):  # closed meanwhile
             target = os.readlink(f"/proc/{pid}/fd/{number}")  # noqa: PTH115 - the link leads nowhere
             if target.startswith("socket:["):
@@ -84,8 +91,11 @@ def _sockets(pid: int) -> set[str]:
 def _connections(pid: int) -> Iterator[tuple[tuple[str, str], str]]:
     """The TCP connections in the network of a process: both ends, and the socket's number."""
     for table in ("tcp", "tcp6"):
-        with suppress(FileNotFoundError):  # it is gone, or there is no IPv6
-            for line in Path(f"/proc/{pid}/net/{table}").read_text("ascii").splitlines()[1:]:
+        path = Path(f"/proc/{pid}/net/{table}")  # not there: it is gone, or there is no IPv6
+        with suppress(FileNotFoundError), path.open(encoding="ascii") as lines:
+            for number, line in enumerate(lines):
+                if number > CONNECTIONS_MAX:
+                    raise OSError(errno.E2BIG, f"there are too many connections where process {pid} is")
                 _, local, remote, state, *_, inode = line.split()[:10]
                 if state == _ESTABLISHED:
                     yield (local, remote), inode
