@@ -107,7 +107,9 @@ def _argv() -> List[str]:
     path, trial = _notebook(), _trial()
     if trial is not None:
         return [word for word in trial if word]
-    return [path] if path else list(getattr(sys, "argv", ()))
+    if path is not None:  # a kernel's own arguments say nothing
+        return [path] if path else []
+    return list(getattr(sys, "argv", ()))
 
 
 def _program() -> str:
