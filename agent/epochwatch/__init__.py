@@ -3,15 +3,17 @@
     from epochwatch import agent
     agent.beat(epoch, loss)
 
-``epochwatch.beat`` is the same call. Importing ``epochwatch`` costs next to nothing: the agent is loaded on first use.
+``epochwatch.beat`` is the same call, and ``for batch in epochwatch.track(loader):`` a loop that beats by itself.
+Importing ``epochwatch`` costs next to nothing: the agent is loaded on first use.
 """
 
 TYPE_CHECKING = False  # the name is known to type checkers; to import it from typing takes longer than all the rest
 if TYPE_CHECKING:
     from epochwatch import agent
     from epochwatch.agent import beat
+    from epochwatch.tracking import track
 
-__all__ = ["agent", "beat"]
+__all__ = ["agent", "beat", "track"]
 
 
 def load_ipython_extension(shell: object) -> None:
@@ -26,5 +28,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import epochwatch.agent as module  # noqa: PLC0415 - see above
 
-    found = globals()[name] = module if name == "agent" else module.beat
+    found: object = module if name == "agent" else module.beat
+    if name == "track":
+        from epochwatch.tracking import track as found  # noqa: PLC0415
+    globals()[name] = found
     return found

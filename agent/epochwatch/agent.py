@@ -21,7 +21,7 @@ from epochwatch.run import Run, current, entered
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Run", "beat", "checkpoint", "fail", "finish", "phase", "run", "start", "watched"]
+__all__ = ["Run", "beat", "checkpoint", "enter", "fail", "finish", "leave", "phase", "run", "start", "watched"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -79,6 +79,16 @@ def phase(name: str, within: Union[float, str, None] = None) -> AbstractContextM
     A phase in a phase interrupts it.
     """
     return _run().phase(name, within)
+
+
+def enter(name: str, within: Union[float, str, None] = None) -> None:
+    """The same as ``phase`` where its begin and its end are two calls, as in callbacks; ``leave`` ends it."""
+    _run().enter(name, within)
+
+
+def leave() -> None:
+    """End the phase that ``enter`` began."""
+    _run().leave_phase()
 
 
 def checkpoint(path: Any = None) -> None:

@@ -59,6 +59,7 @@ class Run:
         self._is_registered = False
         self._is_parents = False
         self._thread = 0
+        self._outside: List[Phase] = []
         self._outer: Optional[Run] = None
         self._heir: Dict[str, Run] = {}
         if os.environ.get("EPOCHWATCH_OFF") == "1" or endings.has_left():
@@ -110,16 +111,25 @@ class Run:
     @contextlib.contextmanager
     def phase(self, name: str, within: Union[float, str, None] = None) -> Iterator[None]:
         """Announce a stretch without beats, as ``agent.phase``."""
-        outer, within_s = self.recorder.phase, None
+        self.enter(name, within)
+        try:
+            yield
+        finally:
+            self.leave_phase()
+
+    def enter(self, name: str, within: Union[float, str, None] = None) -> None:
+        """Begin a stretch without beats, as ``agent.enter``."""
+        self._outside.append(self.recorder.phase)
+        within_s = None
         with guarded():
             within_s = None if within is None else scalars.seconds(within)
         with guarded():
             self._enter((scalars.text(name, wire.PHASE_MAX), time.time_ns(), within_s))
-        try:
-            yield
-        finally:
-            with guarded():
-                self._enter(outer)
+
+    def leave_phase(self) -> None:
+        """End it, as ``agent.leave``."""
+        with guarded():
+            self._enter(self._outside.pop() if self._outside else NO_PHASE)
 
     def _enter(self, phase: Phase) -> None:
         self.recorder.enter(phase)
