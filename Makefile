@@ -27,7 +27,7 @@ bench: $(SETUP)/bench  ## measure, side by side with others
 
 idioms: $(SETUP)/test  ## install real launchers (MPI, accelerate, Lightning, Ray), and try every way to start a training
 	./tests/launchers.sh
-	$(BIN)/pytest tests/e2e/test_launchers.py tests/e2e/test_idioms.py tests/e2e/test_notebooks.py
+	$(BIN)/pytest tests/e2e/test_launchers.py tests/e2e/test_frameworks.py tests/e2e/test_idioms.py tests/e2e/test_notebooks.py
 
 agent-pythons:  ## run the agent's tests on every Python from 3.8 on that the machine has
 	./tests/agent-pythons.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real launchers for tests/e2e/test_launchers.py, in an environment of their own that shares torch and epochwatch with ours.
+# Real launchers and frameworks for tests/e2e/test_launchers.py and test_frameworks.py, in an environment of their own that shares torch and epochwatch with ours.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 env=.venv/launchers
@@ -8,7 +8,7 @@ if [ ! -x $env/bin/ray ]; then
   "$python" -m venv $env
   "$python" -c 'import site; print(*(f"import site; site.addsitedir({p!r})" for p in site.getsitepackages()), sep="\n")' \
     >"$(echo $env/lib/python*/site-packages)/shared.pth"
-  $env/bin/python -m pip install --quiet accelerate lightning 'ray[train,tune]' >/dev/null 2>&1 || {
+  $env/bin/python -m pip install --quiet accelerate lightning 'ray[train,tune]' transformers xgboost lightgbm optuna >/dev/null 2>&1 || {
     echo "the launchers cannot be installed here: their tests will be skipped"
     rm -rf $env
   }
