@@ -46,7 +46,7 @@ def _worker(key: str, step_s: float, beats: int) -> Worker:
     for step in range(2, beats):
         at += step_s * chance.uniform(0.9, 1.3)
         at += EVALUATION_S if step % EVALUATION_EVERY == 1 else 0.0
-        head = Head(seq=step, epoch=step // EVALUATION_EVERY, step=step, loss=chance.uniform(0.9, 1.1) / step)
+        head = Head(seq=step, epoch=float(step // EVALUATION_EVERY), step=step, loss=chance.uniform(0.9, 1.1) / step)
         worker = observe(worker, Beat(head, body), at)
     return worker
 
