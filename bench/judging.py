@@ -13,6 +13,7 @@ from epochwatchd.detection.observing import meet, observe
 from epochwatchd.model import Policy, Worker
 from epochwatchd.service.judging import findings_of
 from epochwatchd.service.runs import Run
+from epochwatchd.service.watch import Watch
 from epochwatchd.store.records import history_json
 
 RUNS = 10_000
@@ -59,7 +60,7 @@ def _judged_ms(worker: Worker, ago_s: float) -> float:
 
 
 def _run(worker: Worker) -> Run:
-    return Run(worker.key, worker.key, Policy(), {worker.key: worker}, is_new=False)
+    return Run(worker.key, worker.key, Policy(), {worker.key: Watch(worker)}, is_new=False)
 
 
 def _seconds(runs: Sequence[Run], found: dict[str, detectors.Detector], now: float) -> float:
