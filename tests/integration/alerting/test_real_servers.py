@@ -12,6 +12,7 @@ import urllib.request
 from dataclasses import replace
 from email import message_from_bytes
 from email.policy import default
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -224,7 +225,13 @@ def test_one_of_two_is_greylisted_and_gets_it_later_and_the_other_once(post, cra
         send(told(crash))
     assert (refused.value.refusal, refused.value.done) == ("later", ("mina@example.com",))
     post.refuse()
-    assert send(told(crash, done=refused.value.done)).said == "accepted by localhost"
+
+    def again():
+        with suppress(ChannelError):  # a busy postfix takes a moment to read its table anew
+            return send(told(crash, done=refused.value.done)).said
+        return None
+
+    assert until(again, "a server that refuses nobody") == "accepted by localhost"
     assert len(until(lambda: post.read("late"), "the mail")) == len(post.read("mina")) == 1
 
 

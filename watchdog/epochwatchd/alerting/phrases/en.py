@@ -282,12 +282,12 @@ ADVICE: dict[str, tuple[str, ...]] = {
         "`py-spy dump` shows what each thread waits for.",
     ),
     "network_wait": (
-        "is what {at} talks to still there? A time-out of its own would tell.",
+        "see whether whom {at} talks to is still there; a time-out would tell sooner.",
         "`ss -tnp | grep pid={pid}` shows whom it talks to.",
-        "is what it talks to still there?",
+        "see whether whom it talks to is still there.",
     ),
     "polling": (
-        "is what {at} looks for going to come?",
+        "see whether what {at} looks for can still come.",
         "`py-spy dump --pid {pid}` shows what it looks for.",
         "`py-spy dump` shows what it looks for.",
     ),
