@@ -12,7 +12,6 @@ import urllib.request
 from dataclasses import replace
 from email import message_from_bytes
 from email.policy import default
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -227,7 +226,7 @@ def test_one_of_two_is_greylisted_and_gets_it_later_and_the_other_once(post, cra
     post.refuse()
 
     def again():
-        with suppress(ChannelError):  # a busy postfix takes a moment to read its table anew
+        with contextlib.suppress(ChannelError):  # a busy postfix takes a moment to read its table anew
             return send(told(crash, done=refused.value.done)).said
         return None
 
