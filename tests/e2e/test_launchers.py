@@ -153,3 +153,13 @@ def test_the_ranks_of_ray_train_are_one_run(launch, end):
         launch(daemon, [str(LAUNCHERS / "python")], RAY + TRAIN, end, job=None)
         [told] = settled(daemon, "mnist", 1)
         assert told[:2] == ENDS[end][:2]
+
+
+def test_of_a_wrapped_torchrun_whose_rank_0_alone_beats_the_rank_that_fell_is_told(launch):
+    only_0 = TRAINING.replace("agent.start(epochs=4)", "agent.beat = agent.beat if rank == ['0'] else lambda *_: None")
+    with Daemon() as daemon:
+        launch(daemon, ["epochwatch", "run", "--", *TORCHRUN], only_0, "exception")
+        crash = daemon.wait_for(job="llm", kind="crashed", timeout=60)
+        daemon.settle()
+        assert len(daemon.told("llm")) == 1
+        assert "the launcher says: rank 1 fell first" in crash["text"]

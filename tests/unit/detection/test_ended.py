@@ -60,6 +60,32 @@ def test_an_exception_brings_its_type_message_and_traceback():
     assert cause.evidence == ("line 1", "line 2")
 
 
+TORCHRUN = """\
+Failures:
+[0]:
+  time      : 2026-11-28_06:50:04
+  rank      : 0 (local_rank: 0)
+  exitcode  : -15 (pid: 26209)  (SIGTERM)
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2026-11-28_06:50:03
+  host      : gpu01
+  rank      : 3 (local_rank: 1)
+  exitcode  : {status} (pid: 26211)
+  error_file: <N/A>
+"""
+
+
+@pytest.mark.parametrize(("status", "code"), [("-9", "signal"), ("1", "exit_code")])
+def test_of_torchruns_output_the_rank_that_fell_first_is_the_cause(status, code):
+    tail = tuple(TORCHRUN.format(status=status).splitlines())
+    body = AGENT._replace(exit_status=1, tail=tail, command_pid=9)
+    cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 9.0).cause
+    assert cause.code == code
+    assert "the launcher says: rank 3 fell first, pid 26211" in cause.evidence
+
+
 def test_a_wrapped_command_brings_the_tail_of_its_output():
     body = AGENT._replace(exit_status=1, tail=("CUDA out of memory",))
     cause = detect(worker((0.0, beat(1, body, state=FAILED))), Facts(), Policy(), 1.0).cause

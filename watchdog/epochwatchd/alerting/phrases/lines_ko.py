@@ -48,6 +48,7 @@ LINES: dict[str, str] = {
     "{count} {look}": "{look} {count}개",
     "{count} {look} (rank {ranks})": "{look} {count}개 (랭크 {ranks})",
     "{look} at step {step}": "스텝 {step}에서 {look}",
+    "the launcher says: rank {rank} fell first, pid {pid}": "런처가 말하길: 랭크 {rank}이(가) 먼저 죽음, pid {pid}",
     "{look}, in {at}": "{look}, 위치: {at}",
     "{kind} ({code})": "{kind} ({code})",
     "the command around it left with 0: {argv}": "감싼 명령은 0으로 끝남: {argv}",

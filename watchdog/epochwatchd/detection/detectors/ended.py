@@ -9,6 +9,7 @@ from functools import lru_cache
 from epochwatch.wire import EXITING, FAILED, FINISHED, Body
 from epochwatchd.detection.failures import Failure, classify
 from epochwatchd.detection.interruption import interruption, upon_signal
+from epochwatchd.detection.launchers import root_cause
 from epochwatchd.detection.observing import plan_is_reached
 from epochwatchd.detection.progress import epoch_shown, progress_of
 from epochwatchd.detection.signals import BY_REQUEST, passed_on, signal_name
@@ -166,7 +167,11 @@ def _in_its_own_words(worker: Worker) -> Cause:
         return replace(oom, evidence=(*body.tail[-TRACEBACK_LINES:], *oom.evidence))
     if body.exit_status is not None:
         seen = worker.exit.evidence if worker.exit is not None else ()
-        return by_status(body.exit_status, core_dumped=False, evidence=(*body.tail[-TRACEBACK_LINES:], *seen))
+        root = root_cause(body.tail) if body.exit_status else None
+        if root is not None:
+            seen = (Phrase("the launcher says: rank {rank} fell first, pid {pid}", rank=root.rank, pid=root.pid), *seen)
+        status = root.status if root is not None else body.exit_status
+        return by_status(status, core_dumped=False, evidence=(*body.tail[-TRACEBACK_LINES:], *seen))
     return Cause("reported", {"reason": body.reason} if body.reason else {}, body.tail[-TRACEBACK_LINES:])
 
 
