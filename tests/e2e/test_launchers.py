@@ -97,8 +97,10 @@ def launch():
     """Starts a training in a daemon's world, by a launcher."""
 
     def start(daemon, line, training, how, job="llm"):
-        if shutil.which(line[0]) is None:
-            pytest.skip(f"{Path(line[0]).name} is not there: tests/launchers.sh gets it")
+        programs = [word for word in line if Path(word).is_absolute()] or line[:1]
+        missing = [word for word in programs if shutil.which(word, path=daemon.env["PATH"]) is None]
+        if missing:
+            pytest.skip(f"{Path(missing[0]).name} is not there: tests/launchers.sh gets it")
         script = daemon.folder / "train.py"
         script.write_text(training)
         code = "import os, sys; os.chdir(sys.argv[1]); os.execvp(sys.argv[2], sys.argv[2:])"
