@@ -96,3 +96,32 @@ def test_a_stuck_worker_of_a_loader_is_told_with_its_line(daemon):
     assert hang["cause"]["code"] == "polling"  # it looks every five seconds whether its workers live
     [line] = [line for line in hang["cause"]["evidence"] if line.startswith("worker process") and "decode" in line]
     assert "train.py:15 in Images.decode" in line
+
+
+POOL = """
+import sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import Pool
+from epochwatch import agent
+
+def work(_):
+    for step in range(10):
+        agent.beat(step=step)
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(2) if sys.argv[1] == "futures" else Pool(2)
+    list(pool.map(work, range(2)))
+    print("idle", flush=True)
+    ends = time.monotonic() + 8
+    while time.monotonic() < ends: pass
+"""
+
+
+@pytest.mark.parametrize("kind", ["futures", "multiprocessing"])
+def test_a_pools_worker_that_waits_for_its_next_task_is_no_hang(daemon, kind):
+    (daemon.folder / "train.py").write_text(POOL)
+    daemon.train(daemon.folder / "train.py", kind, job=kind)
+    daemon.wait_for(lambda m: m["kind"] in ("finished", "interrupted"), job=kind)  # a Pool ends its workers by SIGTERM
+    daemon.settle()
+    assert "silent" not in [told[1] for told in daemon.told(kind)]

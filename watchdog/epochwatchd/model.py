@@ -291,11 +291,13 @@ class Stack(NamedTuple):
     lines: evidence.
     at: in short, where the main thread stands.
     is_prompt: it waits for a person, at a prompt or in a debugger.
+    is_idle: it is a pool's worker, and waits for its next task.
     """
 
     lines: tuple[str, ...] = ()
     at: str = ""
     is_prompt: bool = False
+    is_idle: bool = False
 
 
 UNKNOWN_STACK = Stack()

@@ -29,6 +29,11 @@ _PROMPTS = re.compile(
 """The functions in which debuggers and prompts wait for a person. ``input`` is C code, and no frame of a stack.
 ``py-spy`` puts the class before a method's name."""
 
+_POOLS = re.compile(
+    r"/(multiprocessing/pool|concurrent/futures/process|loky/process_executor)\.py:.* in (worker|_process_worker)$"
+)
+"""The functions in which a pool's workers wait for tasks, and call them."""
+
 
 class Frame(NamedTuple):
     """A line of code that is being run."""
@@ -78,7 +83,7 @@ def stack(threads: Iterable[Thread]) -> Stack:
         Phrase("{count} other threads: {at}" if n > 1 else "another thread: {at}", count=n, at=at)
         for at, n in others.items()
     ]
-    return Stack(tuple(lines[:LINES_MAX]), _place(main), _is_prompt(main))
+    return Stack(tuple(lines[:LINES_MAX]), _place(main), _led_to(_PROMPTS, main), _led_to(_POOLS, main))
 
 
 def with_workers(stack: Stack, workers: Mapping[int, Stack | None]) -> Stack:
@@ -103,9 +108,9 @@ def _is_own(frame: Frame) -> bool:
     return not _PYTHONS.search(frame.file) and not _INSTALLED.search(frame.file)
 
 
-def _is_prompt(frames: Sequence[Frame]) -> bool:
-    """Whether the user's own code has led to a prompt; what started that code is further out, and may be a debugger."""
-    return any(_PROMPTS.search(str(frame)) for frame in takewhile(lambda frame: not _is_own(frame), frames))
+def _led_to(place: re.Pattern[str], frames: Sequence[Frame]) -> bool:
+    """Whether it is such a place that the user's own code has led to; what started that code is further out."""
+    return any(place.search(str(frame)) for frame in takewhile(lambda frame: not _is_own(frame), frames))
 
 
 def _place(frames: Sequence[Frame]) -> str:
