@@ -48,7 +48,7 @@ def _is_still_looked_at(worker: Worker, process: Process | None, over_s: float) 
 def _is_no_silence(worker: Worker, process: Process, now: float) -> bool:
     return (
         process.went_on
-        or (process.stack is not None and process.stack.is_idle)
+        or (process.stack is not None and process.stack.is_idle and not plan_is_reached(worker))
         or _waits_for_its_person(worker, process, now)
         or _works_without_a_promise(worker, process, now)
     )
