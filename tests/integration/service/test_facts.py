@@ -114,6 +114,21 @@ def test_a_closed_wait_is_one_of_all_ranks_together(monkeypatch, each, ranks, co
     assert [wait and wait.kind for wait in found] == said
 
 
+@pytest.mark.parametrize(("state", "is_excused"), [("S", True), ("T", False)])
+def test_a_rank_that_waits_is_excused_by_anothers_announced_phase_and_one_that_is_stopped_is_not(
+    monkeypatch, state, is_excused
+):
+    waits_, evaluates = (steady(0.1, 50, key=f"/{n}")._replace(body=Body("j", world_size=2)) for n in range(2))
+    evaluates = observe(evaluates, beat(50, evaluates.body, phase="eval", within_s=600.0), evaluates.beat_at)
+    run = Run("run", "r1", Policy(silent_after_s=5.0), watched(waits_, evaluates))
+    seen = {waits_.key: Process(state, -1e9), evaluates.key: None}
+    monkeypatch.setattr(Watch, "look", lambda watch, _: seen[watch.key])
+    now = waits_.beat_at + 40.0
+    finder = FactFinder(Watched(run))
+    finder.begin(now)
+    assert (finder.of(run, now)[waits_.key].excused_until > now) is is_excused
+
+
 def test_a_closed_wait_that_ended_well_is_learned():
     run = Run("run", "r1", Policy(), watched(steady(0.1, 50)))
     finder = FactFinder(Watched(run))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from epochwatch.wire import RUNNING
 from epochwatchd.detection.gpu.health import works_as_usual
+from epochwatchd.detection.hang_cause import STOPPED
 from epochwatchd.detection.observing import ENOUGH_BEATS, plan_is_reached
 from epochwatchd.detection.timeout import CLOSED_S, is_suspect, silent_from
 from epochwatchd.inputs.gpu import history
@@ -122,8 +123,9 @@ class FactFinder:
         if not suspects:
             return facts
         soon, excused_until = now + ASKED_BEFORE_S, _excused_until(run, now)
+        excused = {key: -math.inf if it.state in STOPPED else excused_until for key, it in suspects.items()}
         limits = {
-            key: max(excused_until, silent_from(run.watches[key].worker, process, run.policy, soon))
+            key: max(excused[key], silent_from(run.watches[key].worker, process, run.policy, soon))
             for key, process in suspects.items()
         }
         is_due = min(limits.values()) <= soon
@@ -144,7 +146,7 @@ class FactFinder:
                 facts[key],
                 process=process,
                 hangs_with=len(late) > (key in late),
-                excused_until=excused_until,
+                excused_until=excused[key],
             )
             for key, process in suspects.items()
         }

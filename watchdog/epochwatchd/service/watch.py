@@ -154,7 +154,7 @@ class Watch:
         stack = self.asking.at(pid, self.worker.body, now, wanted=wanted, uid=self.worker.uid)
         if not workers or (not wanted and not self.asking_below):
             return stack
-        nobodys = Body("", argv=())  # they have no agent that could be asked
+        nobodys = Body("")  # they have no agent that could be asked
         for worker in workers:
             self.asking_below.setdefault(worker, Asking())
         theirs = {
