@@ -1,6 +1,9 @@
 """The daemon is stopped, killed and started again while trainings run: nothing is said twice, nothing is forgotten."""
 
+import itertools
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 
 import pytest
@@ -178,3 +181,20 @@ def test_a_second_daemon_on_the_same_store_is_refused(daemon):
     second = daemon.run("epochwatchd", "serve", "-c", daemon.config_file)
     assert second.returncode == 1
     assert "another epochwatchd is using this database" in second.stderr
+
+
+def test_a_daemon_that_stops_while_files_are_written_reads_none_that_it_has_let_go():
+    with Daemon() as daemon, ThreadPoolExecutor(1) as pool:
+        stopped = threading.Event()
+
+        def write_without_end():
+            for n in itertools.takewhile(lambda _: not stopped.is_set(), itertools.cycle(range(50))):
+                (daemon.beats / f"{n}.beat").write_text("no beat")
+
+        pool.submit(write_without_end)
+        try:
+            for _ in range(6):
+                daemon.restart()
+        finally:
+            stopped.set()
+        assert not any("broke" in line for line in daemon.log)

@@ -10,8 +10,8 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from epochwatchd.alerting.delivery import Deliverer
@@ -95,7 +95,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         daemon.restore(read_clocks())
         kept.close()
         deliverer.start()
-        _listen(loop, daemon, files, sockets)
+        stack.enter_context(_listening(loop, daemon, files, sockets))
         timetable = service.timetable(loop)
         timetable.start()
         stack.callback(timetable.stop)
@@ -255,11 +255,23 @@ def _bound(bind: Callable[[], BeatSocket], name: str, key: str, *, must: bool) -
         return None
 
 
-def _listen(loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, sockets: list[BeatSocket]) -> None:
-    loop.add_reader(files.fileno(), daemon.event("heartbeat files", daemon.files_appeared))
-    loop.add_reader(daemon.exits.fileno(), daemon.event("deaths", daemon.processes_died))
-    for socket in sockets:
-        loop.add_reader(socket.fileno(), daemon.event("datagrams", daemon.receive))
+@contextmanager
+def _listening(
+    loop: asyncio.AbstractEventLoop, daemon: Daemon, files: BeatFiles, sockets: list[BeatSocket]
+) -> Iterator[None]:
+    """Within the block the daemon hears of what happens. After it nothing reads a descriptor that is closed by then."""
+    readers = [
+        (files.fileno(), daemon.event("heartbeat files", daemon.files_appeared)),
+        (daemon.exits.fileno(), daemon.event("deaths", daemon.processes_died)),
+        *((socket.fileno(), daemon.event("datagrams", daemon.receive)) for socket in sockets),
+    ]
+    for descriptor, call in readers:
+        loop.add_reader(descriptor, call)
+    try:
+        yield
+    finally:
+        for descriptor, _ in readers:
+            loop.remove_reader(descriptor)  # what was queued for it is cancelled, too
 
 
 def _where(files: BeatFiles, sockets: list[BeatSocket], config: Config) -> str:
