@@ -136,7 +136,7 @@ def test_a_run_that_torchrun_starts_anew_goes_on_and_its_fall_is_over(launch):
 
 
 def settled(daemon, job, count):
-    eventually(lambda: len(daemon.about(job=job)) >= count, timeout=60)
+    eventually(lambda: len(daemon.about(job=job)) >= count, timeout=150)
     daemon.settle()
     return sorted((m["kind"], (m["cause"] or {}).get("code"), m["differs"]) for m in daemon.about(job=job))
 
