@@ -8,7 +8,13 @@ if [ ! -x $env/bin/ray ]; then
   "$python" -m venv $env
   "$python" -c 'import site; print(*(f"import site; site.addsitedir({p!r})" for p in site.getsitepackages()), sep="\n")' \
     >"$(echo $env/lib/python*/site-packages)/shared.pth"
-  $env/bin/python -m pip install --quiet accelerate lightning 'ray[train,tune]' transformers xgboost lightgbm optuna >/dev/null 2>&1 || {
+  torch=$("$python" -c 'import importlib.metadata as m; print("torch==" + m.version("torch").split("+")[0])')
+  install="$env/bin/python -m pip install --quiet"
+  { $install "$torch" accelerate lightning 'ray[train,tune]' transformers xgboost lightgbm optuna keras mmengine \
+      pytorch-ignite hydra-core stable-baselines3 'jax[cpu]' flax optax tqdm rich \
+      fastprogress fastcore fasttransform fastdownload cloudpickle plum-dispatch pandas matplotlib scikit-learn &&
+    $install --no-deps fastai  # without torchvision, which must be of the same make as torch
+  } >/dev/null 2>&1 || {
     echo "the launchers cannot be installed here: their tests will be skipped"
     rm -rf $env
   }

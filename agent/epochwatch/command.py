@@ -12,7 +12,10 @@ import signal
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from epochwatch import identity, output, wire
+from epochwatch.follow import Follower
+from epochwatch.guard import guarded
 from epochwatch.masking import masked
+from epochwatch.progress import Reading
 from epochwatch.run import Run
 from epochwatch.tail import Tail
 
@@ -48,9 +51,11 @@ def run(plan: Plan) -> NoReturn:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     tail = Tail()
     record = _register(plan)
-    exit_status, asked_by = _execute(plan.command, record, tail, mask)
-    if record:
+    reader = _Reader(record, plan) if record else None
+    exit_status, asked_by = _execute(plan.command, record, _keeper(reader, tail), mask)
+    if record and reader:
         with _harmless("the end is not recorded"):
+            reader.end(tail.lines(), is_well=exit_status == 0)
             state = wire.FAILED if exit_status else wire.FINISHED
             record.end(state, exit_status=exit_status, tail=tail.lines(), signal=asked_by)
             record.leave()
@@ -92,12 +97,14 @@ def job_of(command: List[str]) -> str:
     return names[0]
 
 
-def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterable[int]) -> Tuple[int, Optional[int]]:
+def _execute(
+    command: List[str], record: Optional[Run], keep: output.Keep, mask: Iterable[int]
+) -> Tuple[int, Optional[int]]:
     """Start the command, pass on signals and output until it has ended.
 
     Gives its exit status, and the last signal that asked it to end.
     """
-    channels, pumps, ending = _connect(_keeper(record, tail))
+    channels, pumps, ending = _connect(keep)
     try:
         pid = _spawn(command, channels, mask)
     except OSError as error:
@@ -112,15 +119,46 @@ def _execute(command: List[str], record: Optional[Run], tail: Tail, mask: Iterab
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), asked_by
 
 
-def _keeper(record: Optional[Run], tail: Tail) -> output.Keep:
-    """What is done with each chunk of output: it counts as a beat, for a command that has no agent."""
-    if record is None:
-        return tail.feed
-    beat = record.beat
+class _Reader:
+    """Makes beats of output: each chunk is one, and what its lines say of progress is told with it."""
 
-    def keep(sink: int, chunk: bytes) -> None:
-        tail.feed(sink, chunk)
-        beat()
+    def __init__(self, record: Run, plan: Plan) -> None:
+        self._record = record
+        self._given = {"epochs": plan.epochs, "steps": plan.steps}
+        self._told = dict(self._given)
+        self._follower = Follower(plan.steps)
+        self._turn = _thread.allocate_lock()
+
+    def take(self, stream: int, chunk: bytes) -> None:
+        """A chunk of output; each stream has a thread of its own."""
+        with guarded(), self._turn:
+            self._tell(self._follower.feed(stream, chunk))
+        self._record.beat()
+
+    def end(self, tail: Iterable[str], *, is_well: bool) -> None:
+        """The command has ended."""
+        with guarded(), self._turn:
+            self._tell(self._follower.end(tail, is_well=is_well))
+
+    def _tell(self, readings: Iterable[Reading]) -> None:
+        for reading in readings:
+            plan = {name: value for name in self._given if (value := getattr(reading, name)) is not None}
+            new = {name: value or None for name, value in plan.items() if self._given[name] is None}
+            if new.items() - self._told.items():
+                self._told.update(new)
+                self._record.update(**new)
+            self._record.beat(reading.epoch, reading.loss, step=reading.step, **(reading.metrics or {}))
+
+
+def _keeper(reader: Optional[_Reader], tail: Tail) -> output.Keep:
+    """What is done with each chunk of output, before it is passed on."""
+    if reader is None:
+        return tail.feed
+    take = reader.take
+
+    def keep(stream: int, chunk: bytes) -> None:
+        tail.feed(stream, chunk)
+        take(stream, chunk)
 
     return keep
 

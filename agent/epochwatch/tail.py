@@ -47,10 +47,15 @@ def _bounded(line: bytes) -> bytes:
     return line[-_RAW_LINE:] if b"\r" in line[:-1] else line[:_RAW_LINE]
 
 
+def without_control(text: str) -> str:
+    """A text without colours, cursor movements and other control sequences."""
+    return _CONTROL.sub("", text)
+
+
 def shown(line: bytes) -> str:
     """What a terminal shows of ``line`` in the end: overwritten after carriage returns, without control sequences."""
     text = ""
     for part in line.decode("utf-8", "replace").split("\r"):
-        written = _CONTROL.sub("", part)
+        written = without_control(part)
         text = written + ("" if _ERASE.search(part) else text[len(written) :])
     return text.rstrip()[:LINE_CHARS]

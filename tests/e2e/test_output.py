@@ -43,3 +43,41 @@ def test_where_an_agent_beats_inside_what_is_written_says_nothing():
         daemon.wait_for(job="inside", kind="finished")
         daemon.settle()
         assert daemon.told("inside") == [("inside", "finished", "notice")]
+
+
+PRINTS = """
+import sys, time
+for step in range(0, {end}, 100):
+    print(f"step {{step}}/5000 loss {{1 / (step + 1)}} val_acc=0.5", flush=True)
+    time.sleep(0.02)
+{then}
+"""
+
+
+def test_what_it_prints_of_progress_is_told():
+    with Daemon() as daemon:
+        wrapped(daemon, PRINTS.format(end=3000, then="raise SystemExit(3)"), "falls")
+        wrapped(daemon, PRINTS.format(end=5000, then=""), "ends")
+        wrapped(daemon, PRINTS.format(end=2000, then=""), "stops")
+        falls, ends, stops = (daemon.wait_for(job=job) for job in ("falls", "ends", "stops"))
+        assert (falls["kind"], falls["progress"]["step"], falls["progress"]["steps"]) == ("crashed", 2900, 5000)
+        assert falls["progress"]["loss"] == 1 / 2901
+        assert falls["progress"]["metrics"] == {"val_acc": 0.5}
+        assert (ends["kind"], ends["cause"], ends["progress"]["fraction"]) == ("finished", None, 1.0)
+        assert (stops["kind"], stops["cause"]["code"]) == ("finished", "stopped_early")
+
+
+def test_a_printed_loss_that_is_no_number_any_more_is_told():
+    with Daemon() as daemon:
+        process = wrapped(daemon, PRINTS.format(end=300, then="print('step 400/5000 loss nan'); input()"), "nan")
+        assert daemon.wait_for(job="nan", kind="diverged")["progress"]["loss"] == "NaN"
+        process.kill()
+
+
+def test_the_plan_on_the_command_line_comes_before_what_is_printed():
+    with Daemon() as daemon:
+        code = PRINTS.format(end=300, then="")
+        line = ("epochwatch", "run", "--steps", 300, "--job", "given", "--", sys.executable, "-c", code)
+        daemon.run(*line)
+        told = daemon.wait_for(job="given", kind="finished")
+        assert (told["progress"]["steps"], told["cause"]) == (300, None)
