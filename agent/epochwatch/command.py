@@ -9,15 +9,17 @@ import contextlib
 import errno
 import os
 import signal
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, NoReturn, Optional, Tuple
 
 from epochwatch import identity, output, wire
-from epochwatch.follow import Follower
 from epochwatch.guard import guarded
 from epochwatch.masking import masked
-from epochwatch.progress import Reading
 from epochwatch.run import Run
 from epochwatch.tail import Tail
+
+if TYPE_CHECKING:
+    from epochwatch.follow import Follower
+    from epochwatch.progress import Reading
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """What shells return for a command that they cannot start."""
@@ -126,21 +128,28 @@ class _Reader:
         self._record = record
         self._given = {"epochs": plan.epochs, "steps": plan.steps}
         self._told = dict(self._given)
-        self._follower = Follower(plan.steps)
+        self._follower: Optional[Follower] = None
         self._turn = _thread.allocate_lock()
 
     def take(self, stream: int, chunk: bytes) -> None:
         """A chunk of output; each stream has a thread of its own."""
         with guarded(), self._turn:
-            self._tell(self._follower.feed(stream, chunk))
+            self._tell(self._followed().feed(stream, chunk))
         self._record.beat()
 
     def end(self, tail: Iterable[str], *, is_well: bool) -> None:
         """The command has ended."""
         with guarded(), self._turn:
-            self._tell(self._follower.end(tail, is_well=is_well))
+            self._tell(self._followed().end(tail, is_well=is_well))
 
-    def _tell(self, readings: Iterable[Reading]) -> None:
+    def _followed(self) -> "Follower":
+        if self._follower is None:
+            from epochwatch.follow import Follower  # noqa: PLC0415 - dear to load: the command is not to wait for it
+
+            self._follower = Follower(self._given["steps"])
+        return self._follower
+
+    def _tell(self, readings: "Iterable[Reading]") -> None:
         for reading in readings:
             plan = {name: value for name in self._given if (value := getattr(reading, name)) is not None}
             new = {name: value or None for name, value in plan.items() if self._given[name] is None}

@@ -31,10 +31,8 @@ _NUMBER = r"[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|nan|inf(?:inity)?)"
 _END = r"(?!\.?\w|[/%]|,\d)"
 """Neither a part of a longer number, nor one with a unit."""
 _OF = r"\s*(?:/|of)\s*"
-_BEFORE = (
-    r"(?:^|\d\s|[\[\]({|,;:>'\"-]|"
-    rf"\b(?:{'|'.join('train training trainer start starting begin end of finished running info at in'.split())}))\s*"
-)
+_WORDS = "train|training|trainer|start|starting|begin|end|of|finished|running|info|at|in"
+_BEFORE = rf"(?:^|\d\s|[\[\]({{|,;:>'\"-]|\b(?:{_WORDS}))\s*"
 """What may stand before the word: "total epochs 3" and "best epoch 3" say something else."""
 
 

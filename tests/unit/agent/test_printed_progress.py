@@ -127,7 +127,7 @@ OUTPUTS = {
     ),
     "PyTorch's ImageNet": (
         (
-            "Epoch: [1][ 10/5005]\tTime  0.5 ( 1.1)\tData  0.1 ( 0.2)\tLoss 6.9532e+00 (6.95e+00)\tAcc@1   0.0 (  0.0)\n"
+            "Epoch: [1][ 10/5005]\tTime  0.5 ( 1.1)\tData  0.1 (0.2)\tLoss 6.9532e+00 (6.9e+00)\tAcc@1   0.0 (  0.0)\n"
             "Test: [ 10/196]\tTime  5.5 (  5.5)\tLoss 7.7000e+00 (7.0e+00)\tAcc@1   0.00 (  0.00)\n"
         ),
         (0, None, None, None, 6.9532),
