@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 RUFF_PATHS := agent watchdog tests bench examples
 
-.PHONY: demo test lint format bench idioms agent-pythons store-sqlites system-packages clean
+.PHONY: demo test lint format bench idioms frameworks agent-pythons store-sqlites system-packages clean
 
 demo: $(SETUP)/demo  ## install and watch real trainings being killed, frozen, finished
 	$(BIN)/epochwatchd demo
@@ -28,6 +28,10 @@ bench: $(SETUP)/bench  ## measure, side by side with others
 idioms: $(SETUP)/test  ## install real launchers (MPI, accelerate, Lightning, Ray), and try every way to start a training
 	./tests/launchers.sh
 	$(BIN)/pytest tests/e2e/test_launchers.py tests/e2e/test_frameworks.py tests/e2e/test_idioms.py tests/e2e/test_notebooks.py
+
+frameworks: idioms  ## the same, and the frameworks that need a torch of their own
+	./tests/frameworks.sh
+	$(BIN)/pytest tests/e2e/test_frameworks.py
 
 agent-pythons:  ## run the agent's tests on every Python from 3.8 on that the machine has
 	./tests/agent-pythons.sh

@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar, Union, overload
 
-from epochwatch import identity, scalars, wire
+from epochwatch import endings, identity, scalars, wire
 from epochwatch.guard import guarded, report
 from epochwatch.run import Run, current, entered
 
@@ -203,5 +203,7 @@ def _run() -> Run:
 def _begin(job: Optional[str] = None, **plan: Any) -> Run:
     """A run after the latest one. Threads that come here at once all get the same."""
     global _latest  # noqa: PLW0603 - the one run that the module's calls speak of
+    if not endings.may_begin():
+        return _latest
     _latest = _latest.heir(Run(job or _latest.job or None, **plan))
     return _latest

@@ -134,6 +134,32 @@ def test_no_run_begins_while_the_interpreter_exits(training):
     assert [beat.head.epoch for beat in training.beats()] == [1]
 
 
+def test_a_thread_that_is_late_begins_no_run_after_the_exception_that_ended_all(training):
+    training.run("""
+        import sys, threading
+        def late():
+            threading.main_thread().join()
+            agent.beat(2)
+        agent.beat(1)
+        threading.Thread(target=late).start()
+        raise ValueError("bad")
+    """)
+    assert [beat.head.epoch for beat in training.beats()] == [1]
+
+
+def test_who_only_calls_the_excepthook_and_goes_on_begins_another_run(training):
+    training.run("""
+        import sys
+        agent.beat(1)
+        sys.excepthook(ValueError, ValueError("shown"), None)
+        agent.beat(2)
+    """)
+    assert sorted((beat.head.epoch, beat.body.exception) for beat in training.beats()) == [
+        (1, "ValueError: shown"),
+        (2, None),
+    ]
+
+
 def test_at_a_prompt_an_exception_ends_nothing(training):
     process = training.start(
         "import code, sys\nsys.ps1 = '> '\nagent.beat(1)\nsys.excepthook(KeyError, KeyError(), None)"
