@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 env=.venv/launchers
+make --no-print-directory .venv/.setup/test
 if [ ! -x $env/bin/ray ]; then
   python=.venv/bin/python
   "$python" -m venv $env

@@ -1,4 +1,4 @@
-"""The ``epochwatch`` command: ``run``, ``beat``, ``status``, ``doctor``; each is imported when it is called."""
+"""The ``epochwatch`` command: ``run``, ``beat``, ``attach``, ``status``, ``doctor``; each is imported when it is called."""
 
 import argparse
 import contextlib
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show which version this is")
     commands = parser.add_subparsers(prog="epochwatch", metavar="COMMAND", dest="command_name", required=True)
-    for add in (_add_run, _add_beat, _add_status, _add_doctor):
+    for add in (_add_run, _add_beat, _add_attach, _add_status, _add_doctor):
         add(commands)
     return parser
 
@@ -109,6 +109,19 @@ def _add_beat(commands: Any) -> None:
     add("--within", type=_duration, metavar="TIME", help="how long the phase may take: 90s, 10m, 1h30m, 2d")
     add("--event", choices=("beat", "finished", "failed"), default="beat", help="the run's end (default: beat)")
     add("--reason", metavar="TEXT", help="a word about the end")
+
+
+def _add_attach(commands: Any) -> None:
+    add = _command(
+        commands,
+        "attach",
+        _attach,
+        "Watch programs of yours that run already: how they end, their GPUs, and what they wait for",
+        "epochwatch attach 12345 --job resnet50",
+    ).add_argument
+    add("pids", nargs="*", type=_count, metavar="PID", help="the process to watch")
+    add("--gpu", action="store_true", help="all processes of yours that have a GPU open")
+    add("--job", help="the job's name; else the name of the script that is run")
 
 
 def _add_status(commands: Any) -> None:
@@ -204,6 +217,27 @@ def _beat(options: argparse.Namespace) -> int:
     except (OSError, ValueError) as error:  # the calling script goes on, even under `set -e`
         print(f"epochwatch: no beat was sent: {error}", file=sys.stderr)
     return 0
+
+
+def _attach(options: argparse.Namespace) -> int:
+    if not (options.pids or options.gpu):
+        options.refuse("which process? give its PID, or --gpu")
+    from epochwatch import attach  # noqa: PLC0415 - not on Windows, and only here
+
+    pids = dict.fromkeys([*options.pids, *(attach.with_gpu() if options.gpu else ())])
+    if not pids:
+        print("no process of yours has a GPU open")
+    status = 0
+    for pid in pids:
+        try:
+            told = attach.attach(pid, options.job)
+        except (attach.AttachError, OSError, ValueError) as error:
+            print(clean(f"epochwatch: {error}"), file=sys.stderr)
+            status = 1
+        else:
+            since = "from now on" if told.is_new else "already"
+            print(clean(f"{pid} is watched {since}: {told.job} (run {told.run}): {told.command:.100}"))
+    return status
 
 
 def _doctor(_: argparse.Namespace) -> int:

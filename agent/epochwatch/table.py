@@ -47,7 +47,7 @@ def _row(entry: Entry, now_ns: int) -> List[str]:
         _progress(head.step, body.steps),
         number(head.loss),
         head.phase,
-        duration((now_ns - head.time_ns) / 1e9),
+        duration((now_ns - head.time_ns) / 1e9) if head.time_ns else None,  # it never beat
         entry.owner,
     )
     return [_cell(cell) for cell in cells]
@@ -70,7 +70,7 @@ def as_json(entry: Entry, now_ns: int) -> Dict[str, Any]:
         "metrics": {name: json_number(value) for name, value in (body.metrics or {}).items()},
         "phase": head.phase,
         "within_s": head.within_s,
-        "beat_age_s": round((now_ns - head.time_ns) / 1e9, 3),
+        "beat_age_s": round((now_ns - head.time_ns) / 1e9, 3) if head.time_ns else None,
         "host": body.host,
         "user": clean(entry.owner),
         "rank": body.rank,

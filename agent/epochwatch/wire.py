@@ -88,6 +88,7 @@ class Body(NamedTuple):
     ``silent_after_s``, ``first_beat_within_s``: what its user wishes instead of what is configured for the job.
     ``watched``: it is a function under ``@agent.watched``, of which no beat was promised.
     ``interactive``: somebody types at a prompt of Python.
+    ``attached``: somebody else told of it, from outside: it promises no beat.
     ``unknown`` is never written: names of keys that a newer agent sent, and that were skipped.
     """
 
@@ -127,6 +128,7 @@ class Body(NamedTuple):
     silent_after_s: Optional[float] = None
     first_beat_within_s: Optional[float] = None
     interactive: bool = False
+    attached: bool = False
     unknown: Tuple[str, ...] = ()
 
 
@@ -325,6 +327,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "signal": _whole(1, 64),
     "watched": checks.flag,
     "interactive": checks.flag,
+    "attached": checks.flag,
     "names_run": checks.flag,
     "checkpoint": _text(1024),
     "checkpoint_ns": _whole(0, checks.INT_MAX),

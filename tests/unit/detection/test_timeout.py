@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from builders import beat, steady, worker
 
@@ -141,6 +143,13 @@ def test_a_closed_wait_is_given_longer_than_one_that_ended_well():
     run = steady(1.0, 5)
     learned = learn_wait(run._replace(beat_at=104.0), Wait("closed", 4.0))._replace(beat_at=run.beat_at)
     assert silent_from(learned, asleep_on("closed", 7.0), AUTO, 100.0) == 7.0 + 150.0
+
+
+def test_of_a_process_that_was_attached_to_only_a_closed_wait_is_told():
+    run = worker((0.0, beat(0, Body("j", attached=True))))
+    others = (None, ASLEEP, asleep_on("polls", 7.0), asleep_on("network", 7.0), Process("T", active_at=-100.0))
+    assert {silent_from(run, process, AUTO, LATE) for process in others} == {math.inf}
+    assert silent_from(run, asleep_on("closed", 7.0), AUTO, 100.0) == 7.0 + 120.0
 
 
 def test_a_process_whose_gpu_works_as_it_did_is_given_longer_unless_it_is_stopped():

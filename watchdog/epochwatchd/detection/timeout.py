@@ -15,6 +15,8 @@ from epochwatchd.model import Policy, Process, Worker
 
 CLOSED_S = 43.0
 """A closed wait (``detection.waits``) is given so long: nobody is left who could end it."""
+ATTACHED_CLOSED_S = 120.0
+"""The same of a process that was taken up from outside: what it does when all is well was never seen."""
 STILL_FACTOR = 6.0
 """Where it is not shown to us what a process waits for, and no thread of it was woken, it is given so much less."""
 LONGEST_FACTOR = 1.5
@@ -42,12 +44,19 @@ def silent_from(worker: Worker, process: Process | None, policy: Policy, now: fl
 
     What is told instead lies ahead of ``now``: exact limits are asked only of the few that may have reached theirs.
     """
+    if worker.body.attached:
+        return _without_a_waker_from(process)
     if worker.body.command_pid is not None:
         return _without_output_from(worker, process, policy, now)
     if worker.head.seq == 0 and worker.head.phase is None:
         return worker.beat_at + policy.first_beat_within_s
     if policy.silent_after_s is None and now - worker.beat_at < STOPPED_FLOOR_S and worker.head.phase is None:
         return worker.beat_at + STOPPED_FLOOR_S  # no limit is shorter, and most workers have just beaten
+    return _limit_from(worker, process, policy, now)
+
+
+def _limit_from(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:
+    """The same for one that beats; in a phase it has until the phase's end."""
     if worker.head.phase is None:
         return worker.beat_at + _limit_s(worker, process, policy, now)
     grace_s = policy.first_beat_within_s
@@ -70,6 +79,13 @@ def _without_output_from(worker: Worker, process: Process | None, policy: Policy
     if policy.silent_after_s is None and process is not None and now - process.worked_at < WORKING_WITHIN_S:
         limit_s = max(limit_s, policy.first_beat_within_s, BUFFERED_FACTOR * worker.rhythm.longest_s)
     return worker.beat_at + limit_s
+
+
+def _without_a_waker_from(process: Process | None) -> float:
+    """The same for a process that was taken up from outside: only that nobody is left to wake it is told of it."""
+    if process is None or process.wait is None or process.wait.kind != "closed":
+        return math.inf
+    return process.wait.since + ATTACHED_CLOSED_S
 
 
 def _limit_s(worker: Worker, process: Process | None, policy: Policy, now: float) -> float:

@@ -74,6 +74,7 @@ LINES: dict[str, str] = {
     "{group} may use {mib:.0f} MiB": "{group}의 메모리 한도 {mib:.0f} MiB",
     "the machine had {mib:.0f} MiB available": "서버에 남은 메모리 {mib:.0f} MiB",
     # a silence
+    "it stands still for {silent_s:,.0f} s": "{silent_s:,.0f}초째 멈춰 있습니다",
     "no output for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s": (
         "{silent_s:,.0f}초 동안 출력 없음. 이전 최장 간격은 {longest_s:,.1f}초"
     ),

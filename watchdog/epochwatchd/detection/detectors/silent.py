@@ -16,7 +16,7 @@ LOOK_WITHIN_S = 15.0
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
-    """A critical finding once the limit for silence has passed; a warning for a command, which never promised to write.
+    """A critical finding once the limit for silence has passed; a warning for a command, or one that was attached to: they never promised.
 
     Where the process was asked what it does, its answer is awaited: that takes a second or two. A process that beats
     in the name of a later run is not silent.
@@ -34,8 +34,18 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return None
     if process is not None and process.state not in hang_cause.STOPPED and plan_is_reached(worker):
         return _done_and_still_there(worker, facts)
-    severity: Severity = "critical" if worker.body.command_pid is None else "warning"
-    return Finding("silent", severity, worker.beat_at, _with_gpus(_why(worker, facts.process, now), facts.gpus))
+    has_promised = worker.body.command_pid is None and not worker.body.attached
+    severity: Severity = "critical" if has_promised else "warning"
+    return Finding(
+        "silent", severity, _since(worker, process), _with_gpus(_why(worker, facts.process, now), facts.gpus)
+    )
+
+
+def _since(worker: Worker, process: Process | None) -> float:
+    """Since when it is silent; one that promised no beat, since when it stands still."""
+    if worker.body.attached and process is not None and process.wait is not None:
+        return process.wait.since
+    return worker.beat_at
 
 
 def _is_still_looked_at(worker: Worker, process: Process | None, over_s: float) -> bool:
@@ -89,14 +99,17 @@ def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
 
 
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
-    silent_s = now - worker.beat_at
-    usual = Phrase(
-        "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s"
-        if worker.body.command_pid is None
-        else "no output for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
-        silent_s=silent_s,
-        longest_s=worker.rhythm.longest_s,
-    )
+    silent_s = now - _since(worker, process)
+    if worker.body.attached:
+        usual = Phrase("it stands still for {silent_s:,.0f} s", silent_s=silent_s)
+    else:
+        usual = Phrase(
+            "no beat for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s"
+            if worker.body.command_pid is None
+            else "no output for {silent_s:,.0f} s; the longest gap before was {longest_s:,.1f} s",
+            silent_s=silent_s,
+            longest_s=worker.rhythm.longest_s,
+        )
     phase = (Phrase("in phase {phase!r}", phase=worker.head.phase),) if worker.head.phase else ()
     if process is None:
         return Cause("unknown", {}, (usual, *phase))
