@@ -72,7 +72,7 @@ def _open_files(pid: int) -> List[str]:
         if _owner(pid) != os.getuid():
             return []
         names = os.listdir(folder)
-    except OSError:
+    except (OSError, AttachError):
         return []
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""The ``epochwatch`` command: ``run``, ``beat``, ``attach``, ``status``, ``doctor``; each is imported when it is called."""
+"""The ``epochwatch`` command: ``run``, ``beat``, ``attach``, ``status``, ``doctor``; each is loaded when called."""
 
 import argparse
 import contextlib

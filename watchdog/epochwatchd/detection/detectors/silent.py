@@ -16,7 +16,7 @@ LOOK_WITHIN_S = 15.0
 
 
 def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding | None:
-    """A critical finding once the limit for silence has passed; a warning for a command, or one that was attached to: they never promised.
+    """A critical finding once the limit for silence has passed; a warning for who has promised nothing.
 
     Where the process was asked what it does, its answer is awaited: that takes a second or two. A process that beats
     in the name of a later run is not silent.
@@ -36,9 +36,8 @@ def detect(worker: Worker, facts: Facts, policy: Policy, now: float) -> Finding 
         return _done_and_still_there(worker, facts)
     has_promised = worker.body.command_pid is None and not worker.body.attached
     severity: Severity = "critical" if has_promised else "warning"
-    return Finding(
-        "silent", severity, _since(worker, process), _with_gpus(_why(worker, facts.process, now), facts.gpus)
-    )
+    cause = _with_gpus(_why(worker, process, now), facts.gpus)
+    return Finding("silent", severity, _since(worker, process), cause)
 
 
 def _since(worker: Worker, process: Process | None) -> float:
