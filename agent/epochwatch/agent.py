@@ -21,7 +21,7 @@ from epochwatch.run import Run, current, entered
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Run", "beat", "checkpoint", "enter", "fail", "finish", "leave", "phase", "run", "start", "watched"]
+__all__ = ["Run", "beat", "checkpoint", "enter", "fail", "finish", "leave", "phase", "run", "start", "step", "watched"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -89,6 +89,12 @@ def enter(name: str, within: Union[float, str, None] = None) -> None:
 def leave() -> None:
     """End the phase that ``enter`` began."""
     _run().leave_phase()
+
+
+def step() -> Optional[int]:
+    """The step that was told last, by whomever; None if there was none."""
+    run = _spoken_of()
+    return None if run.ended else run.recorder.step
 
 
 def checkpoint(path: Any = None) -> None:

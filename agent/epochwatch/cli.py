@@ -88,6 +88,7 @@ def _add_run(commands: Any) -> None:
     add("--epochs", type=_count, metavar="N", help="how many epochs are planned")
     add("--steps", type=_count, metavar="N", help="how many steps are planned")
     add("--tag", type=_pair, action="append", default=[], metavar="K=V", help="a word to find the run by; repeatable")
+    add("--auto", action="store_true", help="attach to torch, Lightning, Hugging Face, fastai and Ultralytics inside")
     add("command", nargs=argparse.REMAINDER, metavar="-- CMD ...", help="the command and its arguments")
 
 
@@ -202,7 +203,9 @@ def _run(options: argparse.Namespace) -> int:
         options.refuse("no command; write it behind --")
     from epochwatch import command  # noqa: PLC0415 - not on Windows, and not for the other commands
 
-    plan = command.Plan(options.command, options.job, options.epochs, options.steps, dict(options.tag) or None)
+    is_auto = options.auto or os.environ.get("EPOCHWATCH_AUTO") == "1"
+    tags = dict(options.tag) or None
+    plan = command.Plan(options.command, options.job, options.epochs, options.steps, tags, auto=is_auto)
     command.run(plan)
 
 

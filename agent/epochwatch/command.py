@@ -45,6 +45,7 @@ class Plan(NamedTuple):
     epochs: Optional[int] = None
     steps: Optional[int] = None
     tags: Optional[Dict[str, str]] = None
+    auto: bool = False
 
 
 def run(plan: Plan) -> NoReturn:
@@ -52,6 +53,10 @@ def run(plan: Plan) -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # inherited as ignored, it would hide the command's end
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     tail = Tail()
+    if plan.auto:
+        from epochwatch import auto  # noqa: PLC0415 - few want it
+
+        auto.ask_for_it()
     record = _register(plan)
     reader = _Reader(record, plan) if record else None
     exit_status, asked_by = _execute(plan.command, record, _keeper(reader, tail), mask)

@@ -158,6 +158,11 @@ class Recorder:
         self._looks += 1
         return seq
 
+    @property
+    def step(self) -> Optional[int]:
+        """The last that was told."""
+        return self._step
+
     def stop(self) -> None:
         """Nothing more will come."""
         if self.transport is not None:

@@ -348,9 +348,9 @@ def run():
         pytest.skip("the frameworks are not there: tests/launchers.sh gets them")
     with Daemon() as daemon:
 
-        def train(program, how, *launcher):
+        def train(program, how, *launcher, before=SAY):
             script = daemon.folder / "train.py"
-            script.write_text(SAY + textwrap.dedent(program))
+            script.write_text(before + textwrap.dedent(program))
             done = daemon.run(*(launcher or [PYTHON]), script, how, cwd=daemon.folder, timeout=150)
             sys.stderr.write(done.stderr[-3000:])  # pytest shows it where the test failed
             message = daemon.wait_for(job="fit", timeout=60)
@@ -497,3 +497,58 @@ def test_whatever_a_framework_hands_over_no_fault_of_ours_reaches_it(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(done.stdout.splitlines()) == len(names)
     assert "Traceback" not in done.stderr
+
+
+TORCH = """
+import sys, torch
+how = sys.argv[-1]
+layer = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+for step in range(12):
+    if how == "exception" and step == 5: raise ValueError("bad batch")
+    layer(torch.ones(1, 1)).sum().backward()
+    optimizer.step()
+print(__import__("sitecustomize").__doc__)
+"""
+AUTO = ["epochwatch", "run", "--auto", "--job", "fit", "--"]
+
+
+def without_us(program):
+    """The same program as somebody writes it who has never heard of epochwatch."""
+    program = SAY.replace("from epochwatch import agent", "") + program
+    for word in ('[Epochwatch("fit"), ', '[Epochwatch("fit")'):
+        program = program.replace(word, "[")
+    program = program.replace('Epochwatch("fit").attach(model)', "").replace("agent._run().recorder.phase[0]", "None")
+    return "\n".join(line for line in program.splitlines() if "epochwatch" not in line)
+
+
+@pytest.mark.parametrize("end", ["finish", "exception"])
+@pytest.mark.parametrize("name", ["lightning", "pytorch_lightning", "transformers", "fastai", "ultralytics"])
+def test_with_auto_the_framework_is_attached_to_without_a_line_of_code(run, name, end):
+    python = VISION if name == "ultralytics" else PYTHON
+    if not python.exists():
+        pytest.skip("it needs torchvision, and so another torch: make frameworks gets both")
+    program = without_us(ULTRALYTICS if name == "ultralytics" else FRAMEWORKS[name])
+    assert "epochwatch" not in program.lower()
+    _, message = run(program, end, *AUTO, python, before="")
+    assert (message["kind"], (message["cause"] or {}).get("code")) == ENDS[end]
+    assert message["progress"]["steps"] == 12
+    assert message["progress"]["loss"] is not None
+
+
+@pytest.mark.parametrize("end", ["finish", "exception"])
+def test_with_auto_a_plain_loop_of_torch_is_counted_and_another_sitecustomize_is_loaded(run, end, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text('"""another\'s"""')
+    said, message = run(TORCH, end, "env", f"PYTHONPATH={tmp_path}", *AUTO, PYTHON, before="")
+    assert (message["kind"], (message["cause"] or {}).get("code")) == ENDS[end]
+    assert message["progress"]["step"] == (12 if end == "finish" else 5)
+    assert "another's" in said or end == "exception"
+
+
+def test_with_auto_a_python_without_epochwatch_is_attached_to_and_helpers_are_no_runs(run):
+    folders = [folder for folder in sys.path if folder.endswith("site-packages")]
+    workers = "list(torch.utils.data.DataLoader([1.0] * 4, num_workers=2))\nfor step"
+    program = f"import sys\nsys.path += {folders!r}{TORCH.replace('for step', workers)}"
+    said, message = run(program, "finish", *AUTO, sys._base_executable, "-s", before="")
+    assert "Loaded at the start of every Python" in said
+    assert (message["kind"], message["progress"]["step"]) == ("finished", 12)

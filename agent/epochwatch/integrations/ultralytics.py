@@ -28,6 +28,10 @@ class Epochwatch:
         self._job, self._within = job, within
         self._batch = 0
 
+    def __deepcopy__(self, _memo: Any) -> Epochwatch:
+        """Ultralytics compares copies of its callbacks: they are the same."""
+        return self
+
     def attach(self, model: Any) -> None:
         """Listen to a model, or to a trainer."""
         for event in EVENTS:
