@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what some tests want; they are skipped without. System packages come where apt and root are there.
-# With --servers, for CI: mail servers, Alertmanager, a desktop and synapse, too. Nobody wants these on a machine of his own.
+# With --servers, for CI: compilers, mail servers, Alertmanager, a desktop and synapse, too. Nobody wants these on a machine of his own.
 set -euo pipefail
 cd "$(dirname "$0")"
 lists=(e2e/systemd/apt-packages.txt)
@@ -12,6 +12,11 @@ if [ "${1:-}" = --servers ]; then
 fi
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=()
+if [ "${1:-}" = --servers ]; then  # for examples/languages
+  for compiler in g++:g++ go:golang-go rustc:rustc; do
+    command -v "${compiler%%:*}" >/dev/null || missing+=("${compiler##*:}")
+  done
+fi
 wheels() {  # for the service's own environment, made by the system's Python in a machine without a network
   local to=../.venv/wheels version
   version=$(/usr/bin/python3 -c 'import sys, ensurepip; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 0
