@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.setup
-RUFF_PATHS := agent watchdog tests bench examples
+RUFF_PATHS := agent watchdog tests bench examples completions
 
 .PHONY: demo test lint format bench idioms frameworks agent-pythons store-sqlites system-packages clean
 

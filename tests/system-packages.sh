@@ -12,8 +12,8 @@ if [ "${1:-}" = --servers ]; then
 fi
 [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 missing=()
-if [ "${1:-}" = --servers ]; then  # for examples/languages
-  for compiler in g++:g++ go:golang-go rustc:rustc; do
+if [ "${1:-}" = --servers ]; then  # for examples/languages and completions
+  for compiler in g++:g++ go:golang-go rustc:rustc zsh:zsh fish:fish; do
     command -v "${compiler%%:*}" >/dev/null || missing+=("${compiler##*:}")
   done
 fi

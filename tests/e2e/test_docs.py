@@ -15,10 +15,10 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(language):
+def blocks(language, pages=PAGES):
     """Every code block of a language, with where it stands."""
     found = []
-    for page in PAGES:
+    for page in pages:
         texts = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
         found += [pytest.param(text, id=f"{page.name} {number}") for number, text in enumerate(texts)]
     return found
@@ -32,7 +32,11 @@ def daemon():
         yield daemon
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+FOR_ALL = [page for page in PAGES if "frameworks" not in page.name]
+"""Those whose Python needs no framework; the others are tried in test_frameworks.py."""
+
+
+@pytest.mark.parametrize("code", blocks("python", FOR_ALL))
 def test_python_runs_and_its_finish_is_told(daemon, code):
     assert daemon.train(code).wait() == 0
     assert daemon.wait_for()["kind"] == "finished"
@@ -89,3 +93,9 @@ def test_every_link_leads_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             assert target.startswith("http") or (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_both_languages_show_the_same_code_for_frameworks():
+    english, korean = (ROOT / f"docs/frameworks{suffix}.md" for suffix in ("", ".ko"))
+    for language in ("python", "sh", "text"):
+        assert [b.values for b in blocks(language, [english])] == [b.values for b in blocks(language, [korean])]

@@ -1,5 +1,6 @@
 """The examples, run as they are under a daemon."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ def test_pytorch(daemon):
     progress = finish_of(daemon, "pytorch_digits", OMP_NUM_THREADS="1")["progress"]
     assert progress["epoch"] == 9
     assert 0 < progress["loss"] < 1
+
+
+def test_pytorch_on_several_ranks_is_one_run(daemon):
+    pytest.importorskip("torch")
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    done = daemon.run(*torchrun, EXAMPLES / "pytorch_ddp.py", env={**daemon.env, "OMP_NUM_THREADS": "1"}, timeout=120)
+    assert done.returncode == 0, done.stderr
+    progress = daemon.wait_for(job="pytorch-ddp")["progress"]
+    daemon.settle()
+    assert daemon.told("pytorch-ddp") == [("pytorch-ddp", "finished", "notice")]
+    assert (progress["step"], progress["fraction"]) == (20, 1.0)
 
 
 def test_shell_loop(daemon):

@@ -552,3 +552,33 @@ def test_with_auto_a_python_without_epochwatch_is_attached_to_and_helpers_are_no
     said, message = run(program, "finish", *AUTO, sys._base_executable, "-s", before="")
     assert "Loaded at the start of every Python" in said
     assert (message["kind"], message["progress"]["step"]) == ("finished", 12)
+
+
+FRACTION = {"Ray Tune": None}
+"""Its trials plan nothing."""
+
+
+def snippets():
+    """The programs of docs/frameworks.md, by what stands over them."""
+    page = (Path(__file__).parents[2] / "docs/frameworks.md").read_text()
+    return dict(re.findall(r"^### (.*?)\n\n```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", snippets())
+def test_what_the_page_shows_runs_and_is_told(name):
+    python = VISION if name == "Ultralytics" else PYTHON
+    if not python.exists():
+        pytest.skip("it needs torchvision, and so another torch: make frameworks gets both")
+    code = snippets()[name].replace("yolo11n.pt", "yolo11n.yaml").replace("coco8.yaml", "data/data.yaml")
+    made = re.search(r"import numpy\n.*?(?=model = )", ULTRALYTICS, re.DOTALL)[0] if name == "Ultralytics" else ""
+    with Daemon() as daemon:
+        (daemon.folder / "train.py").write_text(f"import os, sys\n{made}{code}")
+        quiet = {"KERAS_BACKEND": "torch", "YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0", "RAY_AUTH_MODE": "disabled"}
+        done = daemon.run(python, "train.py", cwd=daemon.folder, env={**daemon.env, **quiet}, timeout=150)
+        assert done.returncode == 0, done.stderr[-3000:]
+        told = daemon.wait_for(predicate=lambda m: m["job"].startswith("my-"))
+        assert (told["kind"], told["cause"], told["progress"]["fraction"]) == (
+            "finished",
+            None,
+            FRACTION.get(name, 1.0),
+        )
