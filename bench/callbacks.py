@@ -14,8 +14,19 @@ os.environ.update(EPOCHWATCH_DIR=tempfile.mkdtemp(), KERAS_BACKEND="torch")
 import torch
 
 from epochwatch import agent
-from epochwatch.integrations import accelerate, fastai, ignite, keras, lightgbm, lightning, mmengine, optuna, sb3
-from epochwatch.integrations import transformers, xgboost
+from epochwatch.integrations import (
+    accelerate,
+    fastai,
+    ignite,
+    keras,
+    lightgbm,
+    lightning,
+    mmengine,
+    optuna,
+    sb3,
+    transformers,
+    xgboost,
+)
 
 CALLS, ROUNDS = 2_000, 7
 
@@ -55,19 +66,24 @@ def transformers_call():
 def fastai_call():
     callback, loss = fastai.Epochwatch(), torch.tensor(0.5)
     callback.learn = Like(training=True, epoch=0, n_iter=10, iter=3, loss=loss)
-    return lambda: callback.after_batch()
+    return callback.after_batch
 
 
 def sb3_call():
     callback = sb3.Epochwatch()
-    return lambda: callback._on_step()
+    return callback._on_step  # noqa: SLF001 - the framework's own name for it
 
 
 def calls():
     tensor, env = torch.tensor(0.5), Like(iteration=3, begin_iteration=0, end_iteration=10, evaluation_result_list=[])
     engine = Like(state=Like(epoch=1, iteration=3, output=0.5))
     runner, log = Like(epoch=0, iter=3), {"train": {"rmse": [0.5]}}
-    stepped, boost, hook, trial = accelerate.Epochwatch(), xgboost.Epochwatch(), mmengine.Epochwatch(), Like(values=[0.5])
+    stepped, boost, hook, trial = (
+        accelerate.Epochwatch(),
+        xgboost.Epochwatch(),
+        mmengine.Epochwatch(),
+        Like(values=[0.5]),
+    )
     light, study, attached, optimizer = lightgbm.Epochwatch(), optuna.Epochwatch(), ignite.Epochwatch(), object()
     yield "keras", keras_call()
     yield "lightning", lightning_call()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from harness import Daemon
 
-PYTHON = Path(sys.prefix) / "launchers/bin/python"
+PYTHON = Path(sys.prefix) / os.environ.get("EPOCHWATCH_FRAMEWORKS", "launchers") / "bin/python"
 VISION = Path(sys.prefix) / "vision/bin/python"
 SAY = """
 import os, sys
