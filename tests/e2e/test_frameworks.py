@@ -275,9 +275,11 @@ model.train(data=data + "/data.yaml", epochs=3, imgsz=64, batch=2, workers=0, pl
 """
 LIGHTNING_ON = """
 Trainer(max_epochs=1, accelerator="cpu", devices=1, callbacks=[Epochwatch("fit")], **quiet).fit(Line(), data, data)
+import inspect
 from pathlib import Path
 [saved] = Path(sys.path[0]).rglob("*.ckpt")
-trainer.fit(Line(), data, data, ckpt_path=saved, weights_only=False)"""
+new = dict(weights_only=False) if "weights_only" in inspect.signature(trainer.fit).parameters else dict()
+trainer.fit(Line(), data, data, ckpt_path=saved, **new)"""
 TRANSFORMERS_ON = """
 def trainer():
     return Trainer(Line(), arguments, train_dataset=Data(), eval_dataset=Data(), callbacks=[Epochwatch("fit")])
