@@ -77,6 +77,8 @@ _METRIC = _pattern(
     r"ppl|perplexity|psnr|lr|learning_rate|grad_norm)|(?:val|valid|test|eval)[_/ ]loss)"
     rf"['\"]?\s*[:=]\s*['\"]?({_NUMBER}){_END}"
 )
+_LONG_RUN = re.compile(r"[ \t]{7,}|━{7,}|─{7,}")
+"""What would be tried at each of its places is made short before."""
 _FILE = _pattern(r"\.(?:ckpt|pth?|safetensors|h5|keras|bin|pkl|npz|onnx)\b|https?://")
 _YOLO = re.compile(r"^\s+(\d+)/(\d+)\s+[\d.]+[GM]\s")
 
@@ -85,6 +87,7 @@ def read(line: str) -> Optional[Said]:
     """What a line says, without control sequences; None where it says nothing of progress."""
     if len(line) > LINE_MAX or _FILE.search(line):
         return None
+    line = _LONG_RUN.sub(lambda run: 6 * run[0][0], line)
     place = _bar(line) or _counted(line)
     loss = _loss(line, alone=place is None)
     if place is None and loss is None:

@@ -3,11 +3,14 @@
 The outputs are cut from real ones, or written as the format strings of the scripts' sources write them.
 """
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from epochwatch.follow import Follower
+from epochwatch.printed import read as read_line
 from epochwatch.progress import Progress, Reading
 
 KERAS_BAR = (
@@ -282,3 +285,13 @@ def test_of_a_flood_a_share_is_read_and_its_end_at_the_end():
     assert read < 25_000
     [*_, last] = follower.end([line.format(90)], is_well=True)
     assert (last.epoch, last.epochs) == (89, 90)
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", "\t ", "━", "epoch ", "1", "0:00<", "loss: ", "train ", "100%|█| 1/1 [", "[", "a_"]
+)
+def test_no_line_is_long_to_read(unit):
+    for line in ((unit * 1000)[:1000], (unit * 500)[:500] + "%|" * 250):
+        began = time.process_time()
+        read_line(line)
+        assert time.process_time() - began < 1.0  # some milliseconds; what grows with the square takes seconds
