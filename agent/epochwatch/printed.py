@@ -3,6 +3,8 @@
 import re
 from typing import Dict, NamedTuple, Optional, Pattern
 
+from epochwatch.checks import COUNT_MAX
+
 LINE_MAX = 1000
 """A longer line is no progress."""
 
@@ -89,6 +91,8 @@ def read(line: str) -> Optional[Said]:
         return None
     line = _LONG_RUN.sub(lambda run: 6 * run[0][0], line)
     place = _bar(line) or _counted(line)
+    if place is not None and _largest(place) > COUNT_MAX:
+        return None  # no heartbeat can say that
     loss = _loss(line, alone=place is None)
     if place is None and loss is None:
         return None
@@ -96,6 +100,10 @@ def read(line: str) -> Optional[Said]:
     if place is not None and place.step is not None and place.epoch is None and loss is None and not found:
         return None if not _OF_ITSELF.search(line) else place  # "Step 2: unpack the data" is no progress
     return (place or Said())._replace(loss=loss, metrics=found or None)
+
+
+def _largest(said: Said) -> float:
+    return max(said.epoch or 0, said.epochs or 0, said.step or 0, said.part.total if said.part else 0)
 
 
 def _bar(line: str) -> Optional[Said]:

@@ -6,6 +6,7 @@ before make certain; the rest is left out, and what turns out to be wrong is wit
 
 from typing import Dict, NamedTuple, Optional, Set, Tuple
 
+from epochwatch.checks import COUNT_MAX
 from epochwatch.printed import Count, Said, read
 
 WITHDRAWN = 0
@@ -89,6 +90,8 @@ class Progress:
         elif self._epoch is not None and not self._is_fraction:
             step = None  # of the epoch, or of the run
         reading = Reading(self._counted(), self._planned(), step, steps, said.loss, said.metrics)
+        if max(step or 0, steps or 0) > COUNT_MAX:
+            return None  # no heartbeat can say that
         self._keep(reading)
         return reading
 
