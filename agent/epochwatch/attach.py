@@ -83,10 +83,17 @@ def _open_files(pid: int) -> List[str]:
 
 
 def _known(pid: int, start: int) -> Optional[wire.Body]:
-    """The heartbeat that names this process already."""
+    """The heartbeat of ours that names this process, or the command that it is; others may claim what they like."""
     found, _ = listing.entries(transport.directories(os.environ))
-    bodies = (entry.beat.body for entry in found if entry.state == "running")
-    return next((body for body in bodies if (body.pid, body.start) == (pid, start)), None)
+    bodies = (entry.beat.body for entry in found if entry.state == "running" and _is_ours(entry.path))
+    return next((body for body in bodies if (body.pid, body.start) == (pid, start) or body.command_pid == pid), None)
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except OSError:  # it was removed
+        return False
 
 
 def _owner(pid: int) -> int:

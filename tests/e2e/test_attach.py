@@ -51,6 +51,23 @@ def test_it_is_called_after_its_script_and_a_second_time_changes_nothing():
         process.communicate("\n", timeout=30)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_what_another_user_claims_of_my_process_is_nothing():
+    with Daemon() as daemon, program(daemon, "pass") as process:
+        daemon.run("epochwatch", "attach", process.pid, "--job", "claimed")
+        [claimed] = daemon.beats.glob("*.beat")
+        os.chown(claimed, 65534, 65534)
+        assert "from now on: mine" in daemon.run("epochwatch", "attach", process.pid, "--job", "mine").stdout
+        process.communicate("\n", timeout=30)
+
+
+def test_a_command_under_epochwatch_run_is_watched_already():
+    with Daemon() as daemon:
+        code = "import subprocess, os; print(subprocess.run(['epochwatch', 'attach', str(os.getpid())]))"
+        done = daemon.run("epochwatch", "run", "--job", "wrapped", "--", sys.executable, "-c", code)
+        assert "already: wrapped" in done.stdout
+
+
 def test_that_it_waits_for_what_may_come_is_no_hang():
     with Daemon({"defaults": {"silent_after": "1s", "first_beat_within": "1s"}}) as daemon:
         with program(daemon, "pass") as process:
