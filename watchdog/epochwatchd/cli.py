@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": ("run the daemon in the foreground", "epochwatchd serve -c /etc/epochwatch/config.yaml"),
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
+    "routes": ("say who would be told of something, and why", "epochwatchd routes test --job resnet50 --kind crashed"),
     "login": ("log in to a channel that wants it: KakaoTalk", "epochwatchd login kakao"),
     "messages": ("print an example of every message there is", "epochwatchd messages --language ko --style short"),
     "status": (
@@ -107,16 +108,46 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "serve":
             command.add_argument("-v", "--verbose", action="store_true", help="log every step")
-        if name == "test-alert":
-            command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
-            command.add_argument("--kind", metavar="KIND", help="send an example of this verdict, crashed for one")
-            command.add_argument("--render", action="store_true", help="print what each would get, send nothing")
-        if name == "login":
-            command.add_argument("channel", nargs="?", metavar="CHANNEL", help="its name in the configuration")
+        _add_alerting(command, name)
         if name == "status":
             command.add_argument("--json", action="store_true", help="one JSON list, for programs")
             command.add_argument("--all", action="store_true", help="every run, also those that ended long ago")
     return parser
+
+
+def _add_alerting(command: argparse.ArgumentParser, name: str) -> None:
+    if name == "test-alert":
+        command.add_argument("channels", nargs="*", metavar="CHANNEL", help="the channels to test (default: all)")
+        command.add_argument("--kind", metavar="KIND", help="send an example of this verdict, crashed for one")
+        command.add_argument("--render", action="store_true", help="print what each would get, send nothing")
+    if name == "login":
+        command.add_argument("channel", nargs="?", metavar="CHANNEL", help="its name in the configuration")
+    if name == "routes":
+        _add_routes(command)
+
+
+def _add_routes(command: argparse.ArgumentParser) -> None:
+    command.add_argument("action", choices=("test",))
+    command.add_argument("--kind", default="crashed", metavar="KIND", help="the verdict (default: crashed)")
+    command.add_argument("--resolved", action="store_true", help="its end, not its begin")
+    command.add_argument("--unverified", action="store_true", help="who sends the beats is not known, as by UDP")
+    for name, what in (
+        ("job", "the job's name"),
+        ("user", "whose run it is"),
+        ("host", "the machine"),
+        ("severity", "info, warning or critical"),
+        ("cause", "why, as oom_kill"),
+        ("failure", "the class of a failure, as cuda_oom"),
+    ):
+        command.add_argument(f"--{name}", metavar="X", help=what)
+    command.add_argument("--tag", type=_pair, action="append", default=[], metavar="K=V", help="a tag; repeatable")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"must be written NAME=VALUE, not {text!r:.80}")
+    return name, value
 
 
 if __name__ == "__main__":

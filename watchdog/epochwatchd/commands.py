@@ -14,6 +14,8 @@ from pathlib import Path
 from epochwatchd import config as configuration
 from epochwatchd.alerting.catalogue import catalogue
 from epochwatchd.alerting.phrases import LANGUAGES
+from epochwatchd.alerting.rehearsal import imagined, rehearse
+from epochwatchd.alerting.rendering import render
 from epochwatchd.config import Config, ConfigError
 from epochwatchd.model import EpochwatchError
 from epochwatchd.phrase import Phrase, say
@@ -154,6 +156,20 @@ def _login(config: Config, arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _routes(config: Config, arguments: argparse.Namespace) -> int:
+    try:
+        notification = imagined(arguments.kind, arguments.cause, vars(arguments), dict(arguments.tag))
+    except ValueError as e:
+        print(f"epochwatchd: {e}", file=sys.stderr)
+        return MISTAKE
+    lines = LANGUAGES[config.language].LINES
+    for line in rehearse(config, notification):
+        print(config.shown(say(line, lines)))
+    print()
+    print(render(notification, config.language, None).text)
+    return OK
+
+
 _WITHOUT_CONFIG = {
     "demo": _demo,
     "last-resort": _last_resort,
@@ -161,4 +177,4 @@ _WITHOUT_CONFIG = {
     "service": _service,
     "messages": _messages,
 }
-_COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login}
+_COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login, "routes": _routes}

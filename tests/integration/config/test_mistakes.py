@@ -40,7 +40,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
         "14: routes[0].to[1]: there is no such channel (did you mean b?)",
         "15: routes[0].match.severity: must be 'info', 'warning' or 'critical' (did you mean critical?)",
         "16: language: must be 'en' or 'ko'",
-        "17: foo: unknown key (known: channels, defaults, heartbeats, jobs, language, routes, store)",
+        "17: foo: unknown key (known: channels, defaults, heartbeats, jobs, language, people, routes, store)",
     ]
 
 
@@ -69,6 +69,16 @@ KINDS = (
         ("jobs: [{match: ''}]", "1: jobs[0].match: must not be empty"),
         ("jobs: [{match: 5}]", "1: jobs[0].match: must be a text (put it in quotes)"),
         ("routes: [{to: }]", "1: routes[0].to: must be a list (write [ONE, TWO])"),
+        ("routes: [{to: [], match: {cause: [oom_kil]}}]",
+         "1: routes[0].match.cause[0]: there is no such cause (did you mean oom_kill?)"),
+        ("routes: [{to: [], match: {tag: vision}}]",
+         "1: routes[0].match.tag: must be a mapping of tags to patterns (write tag: {team: vision})"),
+        ("routes: [{to: [], match: {tag: {team: 5}}}]", "1: routes[0].match.tag: must be a list (write [ONE, TWO])"),
+        ("routes: [{to: [], match: {not: {jb: x}}}]", "1: routes[0].match.not.jb: unknown key (did you mean job?)"),
+        ("routes: [{to: '@usr'}]", "1: routes[0].to: there is no such channel (known: console)"),
+        ("people: [mina]", "1: people: must be a mapping (write NAME: VALUE lines below it)"),
+        ("people: {mina: [consol]}", "1: people.mina[0]: there is no such channel (did you mean console?)"),
+        ("people: {mina: '@user'}", "1: people.mina: there is no such channel (known: console)"),
         ("routes: [{to: [], continue: maybe}]", "1: routes[0].continue: must be true or false"),
         ("routes: [{to: [], match: {kind: runing}}]", f"1: routes[0].match.kind: must be {KINDS}"),
         ("jobs: [{match: a, expected: '30 2 * *'}]", f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),

@@ -25,13 +25,46 @@ CASES = [
     ("patterns are case-sensitive", [route("a", job=("ResNet*",)), route("b")], ("b",)),
     ("a pattern is of the whole name", [route("a", job=("resnet",)), route("b")], ("b",)),
     ("users and hosts match too", [route("a", user=("root",)), route("b", user=("mi*",), host=("gpu??",))], ("b",)),
+    ("causes match by pattern", [route("a", cause=("gpu_*",)), route("b", cause=("oom_*",))], ("b",)),
+    ("so do classes of failures", [route("a", failure=("cuda_*",)), route("b", failure=("host_oom",))], ("b",)),
+    ("and tags", [route("a", tag=(("team", ("nlp",)),)), route("b", tag=(("team", ("vis*", "x")),))], ("b",)),
+    ("all tags must fit", [route("a", tag=(("team", ("*",)), ("gpu", ("*",)))), route("b")], ("b",)),
+    ("what is left out is not taken", [route("a", not_=Match(user=("mi*",))), route("b")], ("b",)),
+    ("what fits it only in part is", [route("a", not_=Match(user=("mi*",), job=("x",))), route("b")], ("a",)),
     ("an empty list matches nothing", [route("a", kind=()), route("b")], ("b",)),
 ]
 
 
 @pytest.mark.parametrize(("routes", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_routes(notification, routes, told):
-    assert channels_for(routes, notification()) == told
+    cause = {"code": "oom_kill", "details": {"failure": "host_oom"}}
+    assert channels_for(routes, {}, notification(cause=cause, tags={"team": "vision"})) == told
+
+
+def test_what_is_not_there_fits_no_pattern(notification):
+    for match in ({"cause": ("*",)}, {"failure": ("*",)}, {"tag": (("team", ("*",)),)}):
+        assert channels_for([route("a", **match)], {}, notification(cause=None)) == ()
+
+
+PEOPLE = {"mina": ("kakao", "team"), "jiho": ("line",)}
+OWNED = [
+    ("the channels of its user", [route("@user")], {}, ("kakao", "team")),
+    ("beside others", [route("team", "@user", "log")], {}, ("team", "kakao", "log")),
+    ("a user without channels falls through", [route("@user"), route("all")], {"user": "root"}, ("all",)),
+    ("but others of that route are told", [route("@user", "log"), route("all")], {"user": "root"}, ("log",)),
+    ("one whose sender is not known has no user", [route("@user"), route("all")], {"verified": False}, ("all",)),
+    ("nor has what is no run's", [route("@user"), route("all")], {"user": None}, ("all",)),
+    ("nobody is still nobody", [route(), route("all")], {"user": "root"}, ()),
+]
+
+
+@pytest.mark.parametrize(("routes", "about", "told"), [c[1:] for c in OWNED], ids=[c[0] for c in OWNED])
+def test_the_owner_of_a_run(notification, routes, about, told):
+    assert channels_for(routes, PEOPLE, notification(**about)) == told
+
+
+def test_the_owner_is_reminded_too(notification):
+    assert repeats_due([route("@user", every=HOURS)], PEOPLE, notification(), {"kakao": 0.0}, 10 * HOURS) == ("kakao",)
 
 
 REMINDED = [
@@ -49,4 +82,4 @@ REMINDED = [
 
 @pytest.mark.parametrize(("routes", "told", "due"), [c[1:] for c in REMINDED], ids=[c[0] for c in REMINDED])
 def test_repeats(notification, routes, told, due):
-    assert repeats_due(routes, notification(), told, 10 * HOURS) == due
+    assert repeats_due(routes, {}, notification(), told, 10 * HOURS) == due

@@ -16,6 +16,6 @@ def alerts():
 
     def sent(config):
         told = [(kind, replace(example(kind, None), severity=severity)) for kind, severity in SEVERITIES.items()]
-        return [(kind, channels_for(config.routes, message)) for kind, message in told]
+        return [(kind, channels_for(config.routes, config.people, message)) for kind, message in told]
 
     return sent

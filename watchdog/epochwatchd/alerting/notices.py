@@ -49,7 +49,7 @@ def reminders(
     notices: list[Notice] = []
     for incident in incidents.values():
         notification = compose(incident, speaker, run=run, reason="repeat", moment=moment)
-        channels = repeats_due(config.routes, notification, incident.notified_wall, moment.wall)
+        channels = repeats_due(config.routes, config.people, notification, incident.notified_wall, moment.wall)
         if channels:
             notices.append((notification, channels))
     return notices, marked_told(incidents, notices, moment)
@@ -75,7 +75,7 @@ def _channels(notification: Notification, incident: Incident, config: Config) ->
 
     What is said of a channel does not go over it.
     """
-    channels = channels_for(config.routes, notification)
+    channels = channels_for(config.routes, config.people, notification)
     meant = (notification.cause or {}).get("details", {}).get("channel")
     channels = tuple(name for name in channels if name != meant)
     if notification.status != "resolved" or not channels:

@@ -12,6 +12,7 @@ from epochwatchd.config.explain import explain
 from epochwatchd.config.glance import find, spoken
 from epochwatchd.config.problems import ConfigError, Problem
 from epochwatchd.config.settings import (
+    OWNER,
     Address,
     ChannelConfig,
     Config,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from epochwatchd.config.load import load
 
 __all__ = [
+    "OWNER",
     "Address",
     "ChannelConfig",
     "Config",

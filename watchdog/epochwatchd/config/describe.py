@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from epochwatchd.config.durations import format_duration
 from epochwatchd.config.problems import shown_key
-from epochwatchd.config.settings import ChannelConfig, Config, JobRule, Match, Route
+from epochwatchd.config.settings import OWNER, ChannelConfig, Config, JobRule, Match, Route
 from epochwatchd.model import Policy
 from epochwatchd.phrase import Phrase
 
@@ -37,6 +36,8 @@ def _lines(config: Config) -> Iterator[Phrase]:
         yield Phrase("jobs {match}: {policy}", match=rule.match, policy=[*policy, *_expected(rule)])
     for name, channel in config.channels.items():
         yield Phrase("channel {name}: {options}", name=name, options=_channel(channel))
+    for user, channels in config.people.items():
+        yield Phrase("user {user}: {channels}", user=user, channels=list(channels))
     for at, route in enumerate(config.routes, 1):
         yield Phrase(
             "route {at}: {match} to {to}{then}", at=at, match=_match(route.match), to=_to(route), then=_then(route)
@@ -111,7 +112,10 @@ def _then(route: Route) -> str:
 
 
 def _match(match: Match) -> str:
-    conditions = [f"{name} {'|'.join(values)}" for name, values in asdict(match).items() if values is not None]
+    named = {name: values for name, values in vars(match).items() if values is not None and name not in ("tag", "not_")}
+    conditions = [f"{name} {'|'.join(values)}" for name, values in named.items()]
+    conditions += [f"tag {name}={'|'.join(values)}" for name, values in match.tag or ()]
+    conditions += [] if match.not_ is None else [f"not ({_match(match.not_)})"]
     return " & ".join(conditions) or Phrase("everything")
 
 
@@ -123,6 +127,10 @@ def _notes(config: Config) -> Iterator[Phrase]:
         if route.match == Match() and not route.continue_:
             yield Phrase("the routes after route {at} are never reached: it takes everything", at=at)
             break
+    if config.people and not any(OWNER in route.to for route in config.routes):
+        yield Phrase("people has no effect: no route leads to {owner}", owner=OWNER)
+    elif not config.people and any(OWNER in route.to for route in config.routes):
+        yield Phrase("{owner} reaches nobody: people says no user's channels", owner=OWNER)
     patterns = [rule.match for rule in config.jobs]
     for at, pattern in enumerate(patterns):
         only_expects = config.jobs[at].expected is not None and not config.jobs[at].overrides

@@ -9,7 +9,7 @@ from pathlib import Path
 from epochwatchd.config.channels import Kinds, channel_names, read_channels
 from epochwatchd.config.glance import additions, read
 from epochwatchd.config.problems import ConfigError
-from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
+from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection
 from epochwatchd.config.secrets import Surroundings, expand
 from epochwatchd.config.settings import (
     ChannelConfig,
@@ -68,6 +68,7 @@ def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Pa
         store=StoreConfig(file.store.path, file.store.keep),
         language=file.language,
         source=source,
+        people=file.people,
     )
 
 
@@ -91,4 +92,9 @@ def _rule(section: JobSection, defaults: Policy) -> JobRule:
 
 
 def _route(section: RouteSection) -> Route:
-    return Route(Match(**dict(section.match)), section.to, section.repeat_every, section.continue_)
+    return Route(_match(section.match), section.to, section.repeat_every, section.continue_)
+
+
+def _match(section: MatchSection) -> Match:
+    not_ = None if section.not_ is None else _match(section.not_)
+    return Match(**{**dict(section), "not_": not_})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -13,8 +14,8 @@ from epochwatchd.config.crontab import Crontab, parse_crontab
 from epochwatchd.config.durations import parse_duration
 from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
-from epochwatchd.config.settings import Address, Language, StoreConfig, Style
-from epochwatchd.model import Kind, Policy, Severity, Status
+from epochwatchd.config.settings import OWNER, Address, Language, StoreConfig, Style
+from epochwatchd.model import CauseCode, Kind, Policy, Severity, Status
 from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import VERDICTS
 
@@ -94,6 +95,22 @@ def _of_expected(value: float | None, info: ValidationInfo) -> float | None:
     return value
 
 
+def _known_cause(pattern: str) -> str:
+    if not fnmatch.filter(get_args(CauseCode), pattern):
+        raise BadValueError("there is no such cause", did_you_mean(pattern, list(get_args(CauseCode))))
+    return pattern
+
+
+def _tags(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise BadValueError("must be a mapping of tags to patterns", "write tag: {team: vision}")
+    return tuple(value.items())
+
+
+def _channel_or_owner(name: str, info: ValidationInfo) -> str:
+    return name if name == OWNER else _known_channel(name, info)
+
+
 def _known_channel(name: str, info: ValidationInfo) -> str:
     channels = cast("dict[str, Any]", info.context)["channels"]
     if name not in channels:
@@ -105,6 +122,9 @@ Duration = Annotated[float, BeforeValidator(parse_duration)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Text = Annotated[str, Field(min_length=1)]
 Patterns = Annotated[tuple[Text, ...], BeforeValidator(_one_or_many)]
+Causes = Annotated[tuple[Annotated[Text, AfterValidator(_known_cause)], ...], BeforeValidator(_one_or_many)]
+Tags = Annotated[tuple[tuple[Text, Patterns], ...], BeforeValidator(_tags)]
+Receivers = Annotated[tuple[Annotated[str, AfterValidator(_channel_or_owner)], ...], BeforeValidator(_one_or_many)]
 Channels = Annotated[tuple[Annotated[str, AfterValidator(_known_channel)], ...], BeforeValidator(_one_or_many)]
 
 
@@ -163,13 +183,17 @@ class MatchSection(Section):
     job: Patterns | None = None
     user: Patterns | None = None
     host: Patterns | None = None
+    cause: Causes | None = None
+    failure: Patterns | None = None
+    tag: Tags | None = None
+    not_: MatchSection | None = Field(default=None, alias="not")
 
 
 class RouteSection(Section):
     """Who is told of what matches."""
 
     match: MatchSection = MatchSection()
-    to: Channels
+    to: Receivers
     repeat_every: Duration | None = None
     continue_: bool = Field(default=False, alias="continue")
 
@@ -189,6 +213,7 @@ class FileSection(Section):
     jobs: tuple[JobSection, ...] = ()
     channels: Any = None
     routes: tuple[RouteSection, ...] | None = None
+    people: dict[Text, Channels] = {}
     store: StoreSection = StoreSection()
     language: Language = "en"
 

@@ -78,7 +78,10 @@ class JobRule:
 
 @dataclass(frozen=True)
 class Match:
-    """What a route takes: every condition must hold, None holds always. Job, user and host are shell patterns."""
+    """What a route takes: every condition must hold, None holds always.
+
+    Job, user, host, cause, failure and the values of tags are shell patterns. ``not_``: what it leaves out of it.
+    """
 
     severity: tuple[Severity, ...] | None = None
     kind: tuple[Kind, ...] | None = None
@@ -86,11 +89,22 @@ class Match:
     job: tuple[str, ...] | None = None
     user: tuple[str, ...] | None = None
     host: tuple[str, ...] | None = None
+    cause: tuple[str, ...] | None = None
+    failure: tuple[str, ...] | None = None
+    tag: tuple[tuple[str, tuple[str, ...]], ...] | None = None
+    not_: Match | None = None
+
+
+OWNER = "@user"
+"""In a route: the channels of the run's user, as ``people`` says."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Notifications that fit ``match`` go to the channels ``to``; with ``continue_`` later routes are tried too."""
+    """Notifications that fit ``match`` go to the channels ``to``; with ``continue_`` later routes are tried too.
+
+    ``OWNER`` among them stands for the channels of the run's user.
+    """
 
     match: Match = Match()
     to: tuple[str, ...] = ()
@@ -133,6 +147,7 @@ class Config:
     """A whole, checked configuration. ``source`` is None where the built-in defaults were taken.
 
     ``more``: the files laid over it. ``places``: file and line of what is said of jobs.
+    ``people``: the channels of users.
     ``hidden``: texts that must never be shown (secrets, and what came from the environment), and what to show instead.
     """
 
@@ -147,6 +162,7 @@ class Config:
     hidden: Mapping[str, str] = field(default_factory=dict, repr=False)
     more: tuple[Path, ...] = ()
     places: Mapping[tuple[str | int, ...], str] = field(default_factory=dict, repr=False)
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def shown(self, text: str) -> str:
         """``text`` as it may be shown to anybody."""

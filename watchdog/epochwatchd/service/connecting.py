@@ -12,7 +12,7 @@ from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.delivery import Channel
 from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.templates import Words, faults
-from epochwatchd.config import Config
+from epochwatchd.config import OWNER, Config
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.model import Notification
 from epochwatchd.phrase import Phrase
@@ -85,7 +85,8 @@ def notes(config: Config) -> list[Phrase]:
             wrong = faults(channel.template, language)
             found += [Phrase("channel {name}: template: {fault}", name=name, fault=fault) for fault in wrong]
     for at, route in enumerate(config.routes, 1):
-        silent = [name for name in route.to if not KINDS[config.channels[name].kind].LIMITS.rings]
+        named = [name for name in route.to if name != OWNER]
+        silent = [name for name in named if not KINDS[config.channels[name].kind].LIMITS.rings]
         takes_critical = route.match.severity is None or "critical" in route.match.severity
         if takes_critical and route.to and len(silent) == len(route.to) and not route.continue_:
             found.append(

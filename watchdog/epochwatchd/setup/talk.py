@@ -217,7 +217,8 @@ class Talk:
             return
         for note in notes(config):
             self._ask.say(self._t("note", note=config.shown(say(note, LANGUAGES[self.language].LINES))))
-        for name in config.channels.keys() - {name for route in config.routes for name in route.to}:
+        routed = {name for route in config.routes for name in route.to}
+        for name in config.channels.keys() - routed - {name for names in config.people.values() for name in names}:
             self._ask.say(self._t("unrouted", name=name, path=self._path))
 
 
