@@ -10,7 +10,6 @@ import os
 from importlib import import_module
 from typing import Any, List, Optional
 
-from epochwatch import agent
 from epochwatch.guard import guarded
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "autoload")
@@ -65,6 +64,8 @@ class _Steps:
     @guarded()
     def stepped(self, optimizer: Any, *_: Any) -> None:
         """After a step of any optimizer of this process."""
+        from epochwatch import agent  # noqa: PLC0415 - not before a training steps: many import torch, and train nothing
+
         self._optimizer = self._optimizer or id(optimizer)
         if id(optimizer) != self._optimizer:
             return
