@@ -41,6 +41,8 @@ class _Bars:
         before, trusted = self._done.get(total), self._trusted
         if before is None and len(self._done) == BARS_MAX:
             return None
+        if before is not None and before // 2 <= done < before:
+            return None  # another rank is a little behind
         others_came_between = self._latest != total
         self._done[total] = done
         self._latest = total
@@ -89,6 +91,7 @@ class Progress:
             step, steps = found
         elif self._epoch is not None and not self._is_fraction:
             step = None  # of the epoch, or of the run
+            steps = WITHDRAWN if self._steps and self._length is None else None  # so may be what was told
         reading = Reading(self._counted(), self._planned(), step, steps, said.loss, said.metrics)
         if max(step or 0, steps or 0) > COUNT_MAX:
             return None  # no heartbeat can say that

@@ -107,6 +107,18 @@ OUTPUTS = {
         "\r100%|██████████| 100/100 [00:04<00:05, 10.0it/s]\n\r 45%|████▌     | 45/100 [00:04<00:05, 10.0it/s]\n",
         (None, None, 100, None, None),
     ),
+    "tqdm, one bar an epoch that is told below it": (
+        "\r100%|██████████| 100/100 [00:04<00:05, 10.0it/s]\nEpoch 1: loss 0.3\n",
+        (0, None, 100, None, 0.3),
+    ),
+    "ranks, one a little behind the other": (
+        "".join(f"step {n}/5000 loss 0.2\n" for n in (100, 100, 200, 100, 200, 300, 200)),
+        (None, None, 300, 5000, 0.2),
+    ),
+    "one training after another": (
+        "".join(f"step {n}/500 loss 0.2\n" for n in (100, 400, 500, 100, 200)),
+        (None, None, 500, None, 0.2),
+    ),
     "tqdm, one bar an epoch that says its epoch": (
         (
             "\rEpoch 1/5: 100%|██████████| 100/100 [00:04<00:05, 10.0it/s]\n"
