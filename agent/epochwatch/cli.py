@@ -225,7 +225,7 @@ def _beat(options: argparse.Namespace) -> int:
 def _attach(options: argparse.Namespace) -> int:
     if not (options.pids or options.gpu):
         options.refuse("which process? give its PID, or --gpu")
-    from epochwatch import attach  # noqa: PLC0415 - not on Windows, and only here
+    from epochwatch import attach, doctor  # noqa: PLC0415 - not on Windows, and only here
 
     pids = dict.fromkeys([*options.pids, *(attach.with_gpu() if options.gpu else ())])
     if not pids:
@@ -240,6 +240,9 @@ def _attach(options: argparse.Namespace) -> int:
         else:
             since = "from now on" if told.is_new else "already"
             print(clean(f"{pid} is watched {since}: {told.job} (run {told.run}): {told.command:.100}"))
+    for word in doctor.examine(os.environ):
+        if not word.is_well:
+            print(clean(f"epochwatch: {word.text}: {word.todo}"), file=sys.stderr)
     return status
 
 

@@ -5,6 +5,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 
 from epochwatch.checks import clean, json_number
 from epochwatch.listing import Entry
+from epochwatch.wire import Body, Head
 
 HEADINGS = ("JOB", "RUN", "PID", "STATE", "EPOCH", "STEP", "LOSS", "PHASE", "BEAT", "USER")
 _STATE = HEADINGS.index("STATE")
@@ -43,7 +44,7 @@ def _row(entry: Entry, now_ns: int) -> List[str]:
         body.run,
         body.pid,
         entry.state,
-        _progress(head.epoch, body.epochs),
+        _progress(_epoch_shown(head, body), body.epochs),
         _progress(head.step, body.steps),
         number(head.loss),
         head.phase,
@@ -51,6 +52,12 @@ def _row(entry: Entry, now_ns: int) -> List[str]:
         entry.owner,
     )
     return [_cell(cell) for cell in cells]
+
+
+def _epoch_shown(head: Head, body: Body) -> Optional[float]:
+    """A command's epochs are those that it prints: of so many it means the n-th."""
+    is_nth = body.command_pid is not None and body.epochs is not None and head.epoch is not None
+    return head.epoch + 1 if is_nth and head.epoch is not None else head.epoch
 
 
 def as_json(entry: Entry, now_ns: int) -> Dict[str, Any]:

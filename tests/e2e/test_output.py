@@ -81,3 +81,10 @@ def test_the_plan_on_the_command_line_comes_before_what_is_printed():
         daemon.run(*line)
         told = daemon.wait_for(job="given", kind="finished")
         assert (told["progress"]["steps"], told["cause"]) == (300, None)
+
+
+def test_the_table_shows_epochs_as_they_were_printed(tmp_path):
+    with Daemon() as daemon:
+        env = {**daemon.env, "EPOCHWATCH_DIR": str(tmp_path)}  # the daemon does not look there
+        daemon.run("epochwatch", "run", "--", sys.executable, "-c", "print('epoch 2/3\\nepoch 3/3')", env=env)
+        assert " 3/3 " in daemon.run("epochwatch", "status", env=env).stdout
