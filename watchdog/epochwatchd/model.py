@@ -47,7 +47,7 @@ CauseCode = Literal[
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "notice"]
-Reason = Literal["first", "repeat", "escalated", "amended", "resolved"]
+Reason = Literal["first", "reminder", "worse", "amended", "resolved"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 SHELL_SIGNAL = 128

@@ -67,7 +67,7 @@ def test_line_counts_a_message_that_was_accepted_before_as_taken(start, crash):
     vendor = start(Line())
     vendor.send(told(crash))
     assert vendor.send(told(crash)).said == "accepted before"
-    vendor.send(told(replace(crash, reason="repeat")))
+    vendor.send(told(replace(crash, reason="reminder")))
     assert len(vendor.taken) == 2
 
 

@@ -207,7 +207,7 @@ def test_routes_and_reminders_are_those_of_every_verdict(watches):
     watch = watches(0.0, routes=routes)
     watch.look(OVER)
     assert watch.remind(OVER + HOUR - 1.0) == []
-    assert watch.remind(OVER + HOUR) == [("missing", "firing", "repeat")]
+    assert watch.remind(OVER + HOUR) == [("missing", "firing", "reminder")]
     assert watch.remind(OVER + HOUR + 1.0) == []
 
 

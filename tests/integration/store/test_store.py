@@ -10,11 +10,18 @@ from epochwatch.wire import Body
 from epochwatchd.model import Cause, Pace, Rhythm, Windows
 from epochwatchd.phrase import Phrase, say
 from epochwatchd.store import Letters, Record, Store, StoreRefused, read_letters
+from epochwatchd.store.records import notification_from, notification_json
 
 
 def reopened(store, boot="this boot"):
     store.close()
     return Store(store.path, boot)
+
+
+@pytest.mark.parametrize(("former", "now"), [("repeat", "reminder"), ("escalated", "worse"), ("first", "first")])
+def test_a_message_that_waits_from_before_has_the_reason_of_today(former, now):
+    stored = notification_json(replace(MESSAGE, reason=former))
+    assert notification_from(stored).reason == now
 
 
 def test_what_was_recorded_is_there_after_a_restart(store):
@@ -94,7 +101,7 @@ def test_a_run_that_is_over_leaves_nothing_to_go_on_watching(store):
 
 
 def test_deliveries_come_in_order_and_leave_once_delivered(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (replace(MESSAGE, reason="repeat"), ["team"])])], NOW)
+    store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (replace(MESSAGE, reason="reminder"), ["team"])])], NOW)
     first, second = store.pending("team")
     assert store.pending("team", after=first.id) == [second]
     store.mark(first.id, "delivered", None, (), None)

@@ -56,9 +56,9 @@ def test_the_first_mail_of_an_incident_begins_the_thread_and_the_others_refer_to
 
 
 def test_a_mail_that_is_sent_again_is_the_same_mail(notification):
-    again = render(notification(reason="repeat"), "en")
+    again = render(notification(reason="reminder"), "en")
     assert sent(again)["Message-ID"] == sent(again)["Message-ID"]
-    later = render(notification(reason="repeat", detected_at="2026-11-20T18:15:00.121Z"), "en")
+    later = render(notification(reason="reminder", detected_at="2026-11-20T18:15:00.121Z"), "en")
     assert sent(later)["Message-ID"] != sent(again)["Message-ID"]
 
 
@@ -80,7 +80,7 @@ def test_no_name_of_a_job_can_add_a_header(notification, job):
 
 def test_long_domains_leave_the_thread_readable(notification):
     options = MAIL.model_copy(update={"from_": f"a@{'d' * 60}.example.com"})
-    mail = email.compose(options, told(render(notification(reason="repeat"), "en"))).as_string()
+    mail = email.compose(options, told(render(notification(reason="reminder"), "en"))).as_string()
     assert f"References: <6f1c2d@{'d' * 60}.example.com>" in mail
 
 
@@ -136,8 +136,8 @@ def test_the_signature_is_an_hmac_over_the_time_and_the_body():
 def test_each_message_of_an_incident_has_a_key_of_its_own(notification):
     messages = [
         notification(),
-        notification(reason="repeat"),
-        notification(reason="repeat", detected_at="2026-11-20T18:15:00.121Z"),
+        notification(reason="reminder"),
+        notification(reason="reminder", detected_at="2026-11-20T18:15:00.121Z"),
         notification(status="resolved", reason="resolved"),
     ]
     assert len({told(message).key for message in messages}) == len(messages)

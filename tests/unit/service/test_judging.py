@@ -87,7 +87,7 @@ def test_those_told_of_a_lesser_fault_hear_its_end_too():
     watched.incidents = dict(worse.incidents)
     judged(watched, [], 40.0)
     over = judgement(watched, [(one, [])], moment(80.0), both)
-    assert said(worse) == [("stalled", "firing", "escalated", ("pager",))]
+    assert said(worse) == [("stalled", "firing", "worse", ("pager",))]
     assert said(over) == [("stalled", "resolved", "resolved", ("pager", "team"))]
 
 
@@ -99,7 +99,7 @@ def test_a_fault_that_lasts_is_repeated_where_the_route_asks(after_s, is_due):
     reminder = repeats(watched, moment(after_s), config(routes))
     assert (reminder is not None) is is_due
     if reminder:
-        assert said(reminder) == [("silent", "firing", "repeat", ("team",))]
+        assert said(reminder) == [("silent", "firing", "reminder", ("team",))]
         assert reminder.incidents["silent"].notified_wall == {"team": WALL + after_s}
 
 

@@ -14,7 +14,7 @@ from epochwatchd.model import Finding, Incident, Kind, Moment, Notification, Rea
 
 _REASONS: Mapping[str, Reason] = {
     "opened": "first",
-    "escalated": "escalated",
+    "escalated": "worse",
     "amended": "amended",
     "resolved": "resolved",
 }
@@ -48,7 +48,7 @@ def reminders(
     """The reminders that are due for open incidents, and these with when they were told."""
     notices: list[Notice] = []
     for incident in incidents.values():
-        notification = compose(incident, speaker, run=run, reason="repeat", moment=moment)
+        notification = compose(incident, speaker, run=run, reason="reminder", moment=moment)
         channels = repeats_due(config.routes, config.people, notification, incident.notified_wall, moment.wall)
         if channels:
             notices.append((notification, channels))

@@ -110,11 +110,17 @@ def notification_json(notification: Notification) -> str:
     return to_json(asdict(notification))
 
 
+_FORMER_REASONS = {"repeat": "reminder", "escalated": "worse"}
+"""What messages were called that still wait from before."""
+
+
 def notification_from(content: str) -> Notification:
     """The notification of its JSON; fields of other versions are left out. Raises ValueError or TypeError."""
     said = json.loads(content)
     if not isinstance(said, dict):
         raise ValueError("a notification that is no JSON object")  # noqa: TRY004 - of what is stored, not of a call
+    if said.get("reason") in _FORMER_REASONS:
+        said["reason"] = _FORMER_REASONS[said["reason"]]
     return Notification(**{f.name: said[f.name] for f in fields(Notification) if f.name in said})
 
 

@@ -44,8 +44,8 @@ HEADLINES: dict[str, str] = {
 }
 
 REASONS: dict[str, str] = {
-    "repeat": "[still] {headline}",
-    "escalated": "[now worse] {headline}",
+    "reminder": "[still] {headline}",
+    "worse": "[now worse] {headline}",
     "amended": "[now known] {headline}",
 }
 

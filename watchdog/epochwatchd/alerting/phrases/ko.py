@@ -44,8 +44,8 @@ HEADLINES: dict[str, str] = {
 }
 
 REASONS: dict[str, str] = {
-    "repeat": "[계속] {headline}",
-    "escalated": "[악화] {headline}",
+    "reminder": "[계속] {headline}",
+    "worse": "[악화] {headline}",
     "amended": "[원인 확인] {headline}",
 }
 
