@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from builders import beat, steady, worker
@@ -147,7 +148,9 @@ def test_a_closed_wait_is_given_longer_than_one_that_ended_well():
 
 def test_of_a_process_that_was_attached_to_only_a_closed_wait_is_told():
     run = worker((0.0, beat(0, Body("j", attached=True))))
-    others = (None, ASLEEP, asleep_on("polls", 7.0), asleep_on("network", 7.0), Process("T", active_at=-100.0))
+    reads = replace(asleep_on("closed", 7.0), wchan="anon_pipe_read")
+    stopped = Process("T", active_at=-100.0)
+    others = (None, ASLEEP, asleep_on("polls", 7.0), asleep_on("network", 7.0), reads, stopped)
     assert {silent_from(run, process, AUTO, LATE) for process in others} == {math.inf}
     assert silent_from(run, asleep_on("closed", 7.0), AUTO, 100.0) == 7.0 + 120.0
 

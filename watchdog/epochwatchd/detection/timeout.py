@@ -15,6 +15,7 @@ from epochwatchd.model import Policy, Process, Worker
 
 CLOSED_S = 43.0
 """A closed wait (``detection.waits``) is given so long: nobody is left who could end it."""
+PIPES = ("anon_pipe_read", "pipe_read", "pipe_wait")
 ATTACHED_CLOSED_S = 120.0
 """The same of a process that was taken up from outside: what it does when all is well was never seen."""
 STILL_FACTOR = 6.0
@@ -82,8 +83,13 @@ def _without_output_from(worker: Worker, process: Process | None, policy: Policy
 
 
 def _without_a_waker_from(process: Process | None) -> float:
-    """The same for a process that was taken up from outside: only that nobody is left to wake it is told of it."""
+    """The same for a process that was taken up from outside: only that nobody is left to wake it is told of it.
+
+    Who writes into a pipe that it reads may be anybody.
+    """
     if process is None or process.wait is None or process.wait.kind != "closed":
+        return math.inf
+    if process.reads_input or (process.wchan or "").startswith(PIPES):
         return math.inf
     return process.wait.since + ATTACHED_CLOSED_S
 
