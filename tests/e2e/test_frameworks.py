@@ -22,7 +22,7 @@ how = sys.argv[-1]
 def phase(): return agent._run().recorder.phase[0]
 """
 LIGHTNING = """
-import logging, torch
+import logging, time, torch
 from {package} import LightningModule, Trainer
 from epochwatch.integrations.lightning import Epochwatch
 class Line(LightningModule):
@@ -30,6 +30,7 @@ class Line(LightningModule):
         super().__init__()
         self.layer = torch.nn.Linear(1, 1)
     def training_step(self, batch, _):
+        if how == "SIGKILL": time.sleep(0.2)  # as long as a step takes: both ranks are known when one falls
         if how == "SIGKILL" and self.global_step == 3 and self.global_rank == 1: os.kill(os.getpid(), 9)
         if how == "exception" and self.global_step == 5: raise ValueError("bad batch")
         if how == "Ctrl-C" and self.global_step == 5: raise KeyboardInterrupt
@@ -200,7 +201,7 @@ class Say(BaseCallback):
 PPO("MlpPolicy", "CartPole-v1", n_steps=4, batch_size=4, n_epochs=1, device="cpu").learn(12, [Epochwatch("fit"), Say()])
 """
 ACCELERATE = """
-import torch
+import time, torch
 from accelerate import Accelerator
 from epochwatch.integrations.accelerate import Epochwatch
 accelerator = Accelerator(cpu=True, log_with=Epochwatch("fit", steps=12))
@@ -208,6 +209,7 @@ accelerator.init_trackers("any")
 layer = torch.nn.Linear(1, 1)
 layer, optimizer = accelerator.prepare(layer, torch.optim.SGD(layer.parameters(), 0.1))
 for step in range(12):
+    if how == "SIGKILL": time.sleep(0.2)  # as long as a step takes: both ranks are known when one falls
     if how == "SIGKILL" and step == 5 and accelerator.process_index == 1: os.kill(os.getpid(), 9)
     if how == "exception" and step == 5: raise ValueError("bad batch")
     if how == "Ctrl-C" and step == 5: raise KeyboardInterrupt
