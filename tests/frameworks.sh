@@ -11,6 +11,6 @@ make_env() {
   "$env/bin/python" -m pip install --quiet --no-deps --editable .
   touch "$env/.done"
 }
-make_env vision ultralytics torch torchvision
+make_env vision ultralytics torch torchvision cloudpickle
 make_env oldest "$(grep -o 'torch==[0-9.]*' pyproject.toml)" 'numpy<2' 'setuptools<80' lightning==2.1.0 transformers==4.41.0 accelerate==0.30.0 \
   xgboost==1.7.6 lightgbm==4.0.0 optuna==3.4.0 keras==3.0.5 pytorch-ignite==0.4.12 stable-baselines3==2.1.0 hydra-core==1.3.0

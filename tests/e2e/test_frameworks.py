@@ -386,6 +386,25 @@ def test_evaluation_and_checkpoints_are_phases_and_training_is_none(run, name):
         assert re.search(r"\.ckpt|checkpoint-12", message["checkpoint"]["path"])
 
 
+PICKLED = """
+import cloudpickle
+from ultralytics import YOLO
+from epochwatch.integrations.ultralytics import Epochwatch
+model = YOLO("yolov8n.yaml")
+Epochwatch("fit").attach(model)
+there = cloudpickle.loads(cloudpickle.dumps(dict(model.callbacks)))
+print(there["on_train_start"][-1].__self__._job)
+"""
+
+
+def test_the_callbacks_of_ultralytics_go_to_its_ranks_by_pickle(tmp_path):
+    if not VISION.exists():
+        pytest.skip("it needs torchvision, and so another torch: make frameworks gets both")
+    env = {"PATH": os.environ["PATH"], "YOLO_CONFIG_DIR": str(tmp_path), "YOLO_OFFLINE": "1", "YOLO_AUTOINSTALL": "0"}
+    done = subprocess.run([VISION, "-c", PICKLED], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "fit"
+
+
 @pytest.mark.parametrize("name", RESUMED)
 def test_what_goes_on_where_it_was_counts_on(run, name):
     program, (last, instead) = FRAMEWORKS[name], RESUMED[name]
