@@ -14,14 +14,14 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, TypeVar, Union, overload
 
-from epochwatch import endings, identity, scalars, wire
+from epochwatch import identity, scalars, wire
 from epochwatch.guard import guarded, report
 from epochwatch.run import Run, current, entered
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Run", "beat", "checkpoint", "enter", "fail", "finish", "leave", "phase", "run", "start", "step", "watched"]
+__all__ = ["Run", "beat", "checkpoint", "enter", "fail", "finish", "leave", "phase", "run", "start", "watched"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,8 +91,8 @@ def leave() -> None:
     _run().leave_phase()
 
 
-def step() -> Optional[int]:
-    """The step that was told last, by whomever; None if there was none."""
+def last_step() -> Optional[int]:
+    """The step that was told last, by whomever; None if there was none. For ``epochwatch.auto``."""
     run = _spoken_of()
     return None if run.ended else run.recorder.step
 
@@ -209,7 +209,5 @@ def _run() -> Run:
 def _begin(job: Optional[str] = None, **plan: Any) -> Run:
     """A run after the latest one. Threads that come here at once all get the same."""
     global _latest  # noqa: PLW0603 - the one run that the module's calls speak of
-    if not endings.may_begin():
-        return _latest
     _latest = _latest.heir(Run(job or _latest.job or None, **plan))
     return _latest

@@ -10,7 +10,7 @@ import re
 import time
 from typing import List, NamedTuple, Optional
 
-from epochwatch import command, identity, listing, transport, wire
+from epochwatch import command, identity, listing, script, transport, wire
 from epochwatch.masking import masked
 from epochwatch.processes import start_ticks
 
@@ -51,11 +51,7 @@ def attach(pid: int, job: Optional[str] = None) -> Attached:
         job=here.job, run=os.urandom(6).hex(), pid=pid, start=start, boot=here.boot, pidns=here.pidns, host=here.host,
         user=here.user, argv=masked(argv), cwd=_cwd(pid), began_ns=time.time_ns(), attached=True,
     )  # fmt: skip
-    out = transport.open_transport(body, os.environ, each_second=lambda: None)
-    out.head[:] = wire.encode_head(wire.Head())
-    out.put_body(body)
-    out.write(time.monotonic(), final=False)
-    out.stop()
+    script.write(wire.Head(), body)
     return Attached(pid, body.job, body.run or "", " ".join(body.argv), is_new=True)
 
 

@@ -69,7 +69,7 @@ class _Steps:
         self._optimizer = self._optimizer or id(optimizer)
         if id(optimizer) != self._optimizer:
             return
-        if agent.step() == self._step:
+        if agent.last_step() == self._step:
             self._step = (self._step or 0) + 1
             agent.beat(step=self._step)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # built in: always there, and it costs nothing to load
 import os
 import sys
-from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Callable, Dict
 
 from epochwatch import stacks
@@ -47,7 +46,6 @@ _runs: Dict[int, Ending] = {}
 _installed = False
 _child_installed = False
 _left = False
-_fallen_thread = 0
 _hook: Any = None
 _hooked: Any = None
 
@@ -105,14 +103,6 @@ _signals = Signals()
 def has_left() -> bool:
     """Whether the interpreter has begun to exit: no new run begins then."""
     return _left
-
-
-def may_begin() -> bool:
-    """Whether this thread may begin a run: when an exception goes uncaught all is over, and others are late."""
-    global _fallen_thread  # noqa: PLW0603 - it lives: somebody has only called the hook
-    if _fallen_thread == get_ident():
-        _fallen_thread = 0
-    return not _fallen_thread
 
 
 def watch(run: Ending) -> None:
@@ -174,14 +164,21 @@ def _unhook() -> None:
 
 def _chained_to(previous: Callable[..., Any]) -> Callable[..., Any]:
     def epochwatch_excepthook(kind: Type[BaseException], value: BaseException, trace: Optional[TracebackType]) -> None:
-        global _fallen_thread  # noqa: PLW0603 - the main one, as a rule
+        global _left  # noqa: PLW0603 - once an interpreter
         with guarded():
             if not is_interactive():
-                _fallen_thread = get_ident()
+                # Nobody of Python calls us: the program is over. Else somebody only shows an exception, and goes on.
+                is_uncaught = sys._getframe().f_back is None  # noqa: SLF001 - of CPython and PyPy alike
+                _left = _left or (is_uncaught and _is_main_thread())
                 _fail(value)
         previous(kind, value, trace)
 
     return epochwatch_excepthook
+
+
+def _is_main_thread() -> bool:
+    threading = sys.modules.get("threading")
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def _fail(error: BaseException) -> None:
@@ -220,8 +217,8 @@ def _leave_child() -> None:
 
 
 def _inherit() -> None:
-    global _child_installed, _fallen_thread
-    _child_installed, _fallen_thread = False, 0
+    global _child_installed  # noqa: PLW0603 - once a child
+    _child_installed = False
     with guarded():
         _signals.inherit()
     for run in _runs.values():

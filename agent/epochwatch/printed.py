@@ -18,7 +18,7 @@ class Count(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What a line says. ``epoch`` is as printed; ``fraction``: the epoch was printed as 1.35 is, not as a count."""
+    """What a line says. ``epoch`` is as printed; ``is_fraction``: it is printed as 1.35 is, not as a count."""
 
     epoch: Optional[float] = None
     epochs: Optional[int] = None

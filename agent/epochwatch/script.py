@@ -33,11 +33,14 @@ def beat(said: Said) -> None:
     if os.environ.get("EPOCHWATCH_OFF") == "1":
         return
     last = _last_beat(_script(said.job))
-    script = last.body
-    final = said.event != "beat"
-    out = transport.open_transport(script, os.environ, each_second=lambda: None)
-    out.head[:] = wire.encode_head(next_head(last.head, said, time.time_ns()))
-    out.put_body(next_body(last.body, said))
+    write(next_head(last.head, said, time.time_ns()), next_body(last.body, said), final=said.event != "beat")
+
+
+def write(head: wire.Head, body: wire.Body, *, final: bool = False) -> None:
+    """Write or send one heartbeat in another process's name. Raises OSError or ValueError if it cannot."""
+    out = transport.open_transport(body, os.environ, each_second=lambda: None)
+    out.head[:] = wire.encode_head(head)
+    out.put_body(body)
     out.write(time.monotonic(), final=final)
     out.stop()
     out.drain(_DRAIN_S)

@@ -160,6 +160,28 @@ def test_who_only_calls_the_excepthook_and_goes_on_begins_another_run(training):
     ]
 
 
+def test_where_another_thread_calls_the_excepthook_the_training_goes_on_as_another_run(training):
+    training.run("""
+        import sys, threading
+        agent.beat(1)
+        show = threading.Thread(target=sys.excepthook, args=(ValueError, ValueError("shown"), None))
+        show.start(), show.join()
+        agent.beat(2)
+    """)
+    assert sorted(beat.head.epoch for beat in training.beats()) == [1, 2]
+
+
+def test_where_the_excepthook_is_called_by_hand_another_thread_may_go_on_training(training):
+    training.run("""
+        import sys, threading
+        agent.beat(1)
+        sys.excepthook(ValueError, ValueError("shown"), None)
+        other = threading.Thread(target=agent.beat, args=(2,))
+        other.start(), other.join()
+    """)
+    assert sorted(beat.head.epoch for beat in training.beats()) == [1, 2]
+
+
 def test_at_a_prompt_an_exception_ends_nothing(training):
     process = training.start(
         "import code, sys\nsys.ps1 = '> '\nagent.beat(1)\nsys.excepthook(KeyError, KeyError(), None)"

@@ -45,14 +45,14 @@ def _known(name: str, word: str, known: Mapping[str, _T]) -> _T:
 
 def rehearse(config: Config, notification: Notification) -> Iterator[Phrase]:
     """A line for each route that matters, and for each channel that is told."""
-    taken = [it.route for it in taken_by(config.routes, config.people, notification)]
+    taken = [id(it.route) for it in taken_by(config.routes, config.people, notification)]
     told: set[str] = set()
     for at, route in enumerate(config.routes, 1):
         if not matches(route.match, notification):
             yield Phrase("route {at} does not match", at=at)
             continue
         channels = channels_of(route, config.people, notification)
-        if route not in taken:
+        if id(route) not in taken:
             if not channels and route.to:
                 yield Phrase("route {at} is passed over: {why}", at=at, why=_without_owner(notification))
                 continue

@@ -11,11 +11,11 @@ import math
 from epochwatch.wire import EXITING
 from epochwatchd.detection import silence
 from epochwatchd.detection.observing import life_of, plan_is_reached
+from epochwatchd.detection.waits import PIPES
 from epochwatchd.model import Policy, Process, Worker
 
 CLOSED_S = 43.0
 """A closed wait (``detection.waits``) is given so long: nobody is left who could end it."""
-PIPES = ("anon_pipe_read", "pipe_read", "pipe_wait")
 ATTACHED_CLOSED_S = 120.0
 """The same of a process that was taken up from outside: what it does when all is well was never seen."""
 STILL_FACTOR = 6.0

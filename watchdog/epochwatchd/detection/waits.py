@@ -19,7 +19,8 @@ BUSY_BYTES_PER_S = 1_000
 """A process tree that uses more of one core, or moves more, works."""
 WAKES_PER_S, AS_OFTEN = 0.5, 2.0
 """A thread that wakes all the time is known by how often it does: no more and no less than so many times that."""
-_CLOSED = ("futex", "anon_pipe_read", "pipe_read", "pipe_wait", "do_wait")
+PIPES = ("anon_pipe_read", "pipe_read", "pipe_wait")
+_CLOSED = ("futex", *PIPES, "do_wait")
 _NETWORK = (
     *("wait_woken", "sk_", "tcp_", "inet_", "unix_", "skb_", "__skb_", "netlink_"),
     *("nfs", "rpc_", "svc_"),
