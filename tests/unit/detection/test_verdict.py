@@ -43,19 +43,21 @@ def test_one_crash_is_told_at_once_and_the_earliest_is_named():
     assert judged.found[0][0].cause.evidence == ("the other processes of the run: 1 running, 1 crashed",)
 
 
-def told_to_go(since):
-    return finding("interrupted", "warning", since=since, cause=Cause("terminated"))
-
-
+@pytest.mark.parametrize(
+    "cause",
+    [Cause("terminated"), Cause("exception", {"failure": "peer_lost"}), Cause("signal", {"failure": "nccl_error"})],
+    ids=["told to go", "left by its peer", "aborted with its peer"],
+)
 @pytest.mark.parametrize(
     ("since", "now", "told"),
-    [(5.2, 5.3, ["crashed"]), (5.7, 5.8, ["interrupted"]), (None, 5.3, []), (None, 5.6, ["interrupted"])],
+    [(5.2, 5.3, ["b"]), (5.7, 5.8, ["a"]), (None, 5.3, []), (None, 5.6, ["a"])],
     ids=["a crash a moment later", "a crash much later", "no crash yet", "no crash"],
 )
-def test_one_that_was_told_to_go_gives_way_to_the_crash_that_it_went_for(since, now, told):
+def test_one_that_may_have_ended_for_another_gives_way_to_the_crash_that_it_ended_for(cause, since, now, told):
     a, b, c = worker(key="a"), worker(key="b"), worker(key="c")
     crash = [] if since is None else [finding("crashed", since=since)]
-    assert [f.kind for f, _ in judge([(a, [told_to_go(5.0)]), (b, crash), (c, [])], now).found] == told
+    judged = judge([(a, [finding("crashed", since=5.0, cause=cause)]), (b, crash), (c, [])], now)
+    assert [w.key for _, w in judged.found] == told
 
 
 def test_the_run_is_over_when_all_have_ended():

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from epochwatch.wire import RUNNING
 from epochwatchd.detection.detectors import Detector
+from epochwatchd.detection.failures import ECHOES
 from epochwatchd.model import SEVERITIES, SHELL_SIGNAL, Cause, Facts, Finding, Policy, Worker
 from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import ENDS, RANK
@@ -117,18 +118,20 @@ def judge(found: Sequence[tuple[Worker, Sequence[Finding]]], now: float = math.i
 
 
 def _first_to_fall(bad: Iterable[Found], now: float) -> list[Found]:
-    """The earliest bad end. One that was only told to go gives way to a crash at that moment, and waits for it."""
+    """The earliest bad end. One that another rank's may have brought on gives way to that, and waits for it."""
     ends = sorted(bad, key=_since)
-    if not ends or not _was_told_to_go(ends[0]):
+    if not ends or not _may_follow(ends[0]):
         return ends[:1]
-    crash = next((end for end in ends if not _was_told_to_go(end) and _since(end) - _since(ends[0]) <= SETTLES_S), None)
+    crash = next((end for end in ends if not _may_follow(end) and _since(end) - _since(ends[0]) <= SETTLES_S), None)
     if crash is None and now - _since(ends[0]) < SETTLES_S:
         return []
     return [crash or ends[0]]
 
 
-def _was_told_to_go(one: Found) -> bool:
-    return one[0].cause is not None and one[0].cause.code == "terminated"
+def _may_follow(one: Found) -> bool:
+    """Whether it was only told to go, or fell because another rank was gone."""
+    cause = one[0].cause
+    return cause is not None and (cause.code == "terminated" or cause.details.get("failure") in ECHOES)
 
 
 def _outlived(command: Worker, end: Finding, living: Sequence[Worker], now: float) -> list[Found]:

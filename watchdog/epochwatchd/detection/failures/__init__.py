@@ -5,6 +5,6 @@
 """
 
 from epochwatchd.detection.failures.classify import Failure, classify
-from epochwatchd.detection.failures.patterns import CODES
+from epochwatchd.detection.failures.patterns import CODES, ECHOES
 
-__all__ = ["CODES", "Failure", "classify"]
+__all__ = ["CODES", "ECHOES", "Failure", "classify"]
