@@ -20,7 +20,7 @@ from common import Goal
 from epochwatchd.alerting.channels import KINDS as MODULES
 from epochwatchd.alerting.delivery import Deliverer
 from epochwatchd.config import load
-from epochwatchd.model import Moment, Notification
+from epochwatchd.model import Moment, Notice, Notification
 from epochwatchd.service.connecting import connected
 from epochwatchd.store import Record, RunRow, Store
 from epochwatchd.store.ledger import Ledger
@@ -137,7 +137,7 @@ async def sent(channels: dict[str, Any], receiver: Receiver, count: int) -> tupl
         for number in range(count):
             message = replace(CRASH, id=f"n{number}")
             began = time.perf_counter()
-            ledger.record([Record(ROW, notices=[(message, list(channels))])], NOW)
+            ledger.record([Record(ROW, notices=[Notice(message, list(channels))])], NOW)
             deliverer.wake()
             while not receiver.came.poll():  # noqa: ASYNC110 - it is another process that says so
                 await asyncio.sleep(0.0005)

@@ -128,7 +128,7 @@ def _test_alert(config: Config, arguments: argparse.Namespace) -> int:
     notification = trial(arguments.kind)
     names, made = arguments.channels or list(config.channels), connected(config, os.environ)
     if arguments.render:
-        print("\n\n".join(f"[{name}]\n{made[name].say(notification).text}" for name in names))
+        print("\n\n".join(f"[{name}]\n{made[name].say([notification]).text}" for name in names))
         return OK
     with ThreadPoolExecutor(len(names)) as pool:
         answers = list(pool.map(lambda name: tried(made[name], notification), names))

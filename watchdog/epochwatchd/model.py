@@ -47,9 +47,12 @@ CauseCode = Literal[
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]
 Status = Literal["firing", "resolved", "notice"]
-Reason = Literal["first", "reminder", "worse", "amended", "resolved"]
+Reason = Literal["first", "reminder", "worse", "amended", "unacked", "resolved"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+GROUP_MAX = 300
+ACK_ID = 4
+"""By so many characters of its id an incident is acknowledged."""
 SHELL_SIGNAL = 128
 """A shell returns this and the number of the signal for a program that a signal ended."""
 
@@ -500,15 +503,43 @@ class Notification:
     version: int = 1
 
     @property
+    def group(self) -> str:
+        """What is alike, of one user on one machine: the user first, whose name nobody else can be given.
+
+        Good news is a group of its own, so that it never delays bad; so is what is said once more.
+        """
+        cause = (self.cause or {}).get("code", "")
+        again = "again" if self.reason in ("reminder", "unacked") else self.status
+        return f"{self.turn}/{self.kind}/{cause}/{again}/{self.host}"[:GROUP_MAX]
+
+    @property
+    def ack(self) -> str:
+        """By which it is acknowledged."""
+        return self.id[:ACK_ID]
+
+    @property
     def turn(self) -> str:
         """Whose turn it takes on a channel: its user's. All senders that are not known take one together."""
         return (self.user or "") if self.verified else "?"
 
 
+class Notice(NamedTuple):
+    """A message, and the channels it goes to. after_s: only where nobody acknowledges within this time."""
+
+    notification: Notification
+    channels: Sequence[str]
+    after_s: float | None = None
+
+
 class Delivery(NamedTuple):
     """A notification on its way to one channel: of which incident, for whom, and how often it was tried.
 
-    ``done``: its recipients that need not be asked again.
+    done: its recipients that need not be asked again.
+    group: what is alike, of one user, is told together.
+    due_wall: not before this time.
+    held: why it has waited until then; None if it has not.
+    lead: the delivery with which it was put into one message; None before it was first sent.
+    after_s: of one that is only sent where nobody acknowledged: how long after the first message was delivered.
     """
 
     id: int
@@ -518,6 +549,46 @@ class Delivery(NamedTuple):
     critical: bool
     attempts: int = 0
     done: tuple[str, ...] = ()
+    group: str = ""
+    due_wall: float = 0.0
+    held: str | None = None
+    lead: int | None = None
+    after_s: float | None = None
+
+
+class Told(NamedTuple):
+    """How it stands with an incident, for one channel, when a message on it is about to go.
+
+    is_open: it is not over. A run's bad end is never over.
+    is_told, kept_back: the channel has taken a message of it; one was dropped.
+    first_wall: when any channel took the first.
+    acked: somebody has acknowledged it.
+    inhibited_by: the incident, open and told to this channel, that explains it.
+    """
+
+    is_open: bool = True
+    is_told: bool = True
+    kept_back: bool = False
+    first_wall: float | None = None
+    acked: bool = False
+    inhibited_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Mute:
+    """Who wants to hear nothing of what matches, until when, and why.
+
+    match: conditions of a route's match, as they were written.
+    owner: only of this user's runs; None: an administrator's, of all.
+    """
+
+    id: str
+    match: Mapping[str, Any]
+    from_wall: float
+    until_wall: float
+    who: str
+    why: str
+    owner: str | None = None
 
 
 class Memory(Protocol):
@@ -586,9 +657,11 @@ class Limits:
     unit: what is counted.
     every_s: how far apart messages go once the peer has complained.
     rings: whether it makes a phone or a screen ring.
+    people: whether people read or hear it: machines want everything at once, and alone.
     """
 
     text: int | None = None
     unit: Literal["characters", "utf16", "bytes"] = "characters"
     every_s: float = 1.0
     rings: bool = True
+    people: bool = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from epochwatchd.model import Kind
+from epochwatchd.model import CauseCode, Kind
 
 
 class Verdict(NamedTuple):
@@ -50,6 +50,13 @@ VERDICTS: Mapping[Kind, Verdict] = {
 }
 """The worst first: of equal severity the one further up is told. A critical ``stalled`` is a GPU that failed, which
 explains why its run is silent."""
+
+EXPLAINS: Mapping[CauseCode, frozenset[CauseCode]] = {
+    "gpu_driver": frozenset({"gpu_idle", "gpu_spin", "gpu_lost", "gpu_error"}),
+}
+"""Causes that explain others on the same machine, which then need not be told: a driver that hangs says nothing true of
+any GPU. Of the ranks of one run the one that the others wait for is told anyway: see ``detection.verdict``."""
+EXPLAINED = frozenset().union(*EXPLAINS.values())
 
 RANK: Mapping[Kind, int] = {kind: rank for rank, kind in enumerate(VERDICTS)}
 ENDS = frozenset(kind for kind, verdict in VERDICTS.items() if verdict.is_end)

@@ -1,121 +1,16 @@
 """The delivery loop with real threads, and an outbox that is a stand-in for the store: a list in memory."""
 
 import asyncio
-import contextlib
 import logging
 import threading
 from dataclasses import replace
 
 import pytest
+from delivering import DEADLINE_S, HangingPeer, ListOutbox, Peer, channel, channels, delivering
 from telling import DictMemory
 
 from epochwatchd.alerting.delivery import PARKED_S, PROBED_S, REFRESH_EVERY_S, Channel, Deliverer
-from epochwatchd.alerting.rendering import render
 from epochwatchd.model import ChannelError, Delivery, Limits, Taken
-
-DEADLINE_S = 10.0
-
-
-class ListOutbox:
-    """Keeps what the ledger's outbox keeps, in the order it was put there, and gives everything once."""
-
-    def __init__(self, *posts):
-        self.rows = {delivery.id: (delivery, message) for delivery, message in posts}
-        self.given = set()
-        self.delivered, self.failed, self.dead = [], [], []
-        self.unreadable, self.handles, self.open = [], {}, frozenset()
-        self.changed = asyncio.Event()
-
-    def put(self, post):
-        self.rows[post[0].id] = post
-
-    def fresh(self, channel):
-        new = [d for d, _ in self.rows.values() if d.channel == channel and d.id not in self.given]
-        self.given.update(d.id for d in new)
-        return new
-
-    def notification(self, delivery_id):
-        if self.unreadable:
-            raise self.unreadable.pop()
-        return self.rows[delivery_id][1] if delivery_id in self.rows else None
-
-    def handle(self, channel, incident):
-        return self.handles.get((channel, incident))
-
-    def open_incidents(self):
-        return self.open
-
-    def mark(self, delivery, state, error=None, handle=None):
-        if state == "delivered":
-            self.delivered.append(delivery.id)
-            if handle is not None:
-                self.handles.setdefault((delivery.channel, delivery.incident), handle)
-        else:
-            (self.dead if state == "dead" else self.failed).append((delivery.id, error))
-        if state != "pending":
-            del self.rows[delivery.id]
-        self.changed.set()
-
-    async def until(self, condition):
-        """Wait for the outbox to become so."""
-
-        async def watch():
-            while not condition():
-                self.changed.clear()
-                await self.changed.wait()
-
-        await asyncio.wait_for(watch(), DEADLINE_S)
-
-
-class Peer:
-    """A channel's other end: keeps what it is sent; ``faults`` are raised first, one each."""
-
-    def __init__(self, *faults):
-        self.faults = list(faults)
-        self.got = []
-
-    def __call__(self, message):
-        self.got.append(message.notification.run)
-        if self.faults:
-            raise self.faults.pop(0)
-        return Taken("ok")
-
-
-class HangingPeer:
-    """One that answers when it is let go, and says how many sends it ever saw at once."""
-
-    def __init__(self):
-        self.entered, self.let_go = threading.Event(), threading.Event()
-        self.at_once = self.most_at_once = 0
-
-    def __call__(self, _):
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        self.entered.set()
-        self.let_go.wait(DEADLINE_S)
-        self.at_once -= 1
-        return Taken("at last")
-
-
-FOR_PEOPLE = Limits(4000)
-
-
-def channel(send, limits=FOR_PEOPLE, **more):
-    return Channel(send, lambda notification: render(notification, "en"), limits, DictMemory(), **more)
-
-
-def channels(**sends):
-    return {name: send if isinstance(send, Channel) else channel(send) for name, send in sends.items()}
-
-
-@contextlib.asynccontextmanager
-async def delivering(outbox, **given):
-    deliverer = Deliverer(outbox, **{"back_off": lambda _: 0.0, **given})
-    deliverer.start()
-    try:
-        yield deliverer
-    finally:
-        await deliverer.stop(DEADLINE_S)
 
 
 @pytest.fixture
@@ -495,7 +390,7 @@ def test_a_bug_in_a_channel_is_named_and_loses_nothing(post, caplog, bug):
             await outbox.until(lambda: outbox.delivered == [1])
 
     asyncio.run(story())
-    assert f"channel team: a bug in this channel: {type(bug).__name__} at test_delivery.py:" in caplog.text
+    assert f"channel team: a bug in this channel: {type(bug).__name__} at delivering.py:" in caplog.text
     assert "geheim" not in caplog.text
 
 

@@ -9,17 +9,31 @@ from epochwatchd.alerting.channels import KINDS
 from epochwatchd.config import ConfigError, describe, load
 from epochwatchd.config.schema import (
     ChannelSection,
+    ControlSection,
+    EscalationSection,
     FileSection,
     HeartbeatsSection,
     JobSection,
     MatchSection,
+    QuietSection,
     RouteSection,
     StoreSection,
 )
 from epochwatchd.config.validation import fields_of, keys_of
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
-SECTIONS = (ChannelSection, FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection, StoreSection)
+SECTIONS = (
+    ChannelSection,
+    ControlSection,
+    EscalationSection,
+    FileSection,
+    HeartbeatsSection,
+    JobSection,
+    MatchSection,
+    QuietSection,
+    RouteSection,
+    StoreSection,
+)
 ENV = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text("utf-8")), "geheim-0123")
 
 

@@ -32,7 +32,7 @@ def test_a_channel_speaks_its_own_language_and_style(configured, tmp_path):
     )
     made = connected(config, {"XDG_STATE_HOME": str(tmp_path)})
     assert {name: channel.say.keywords["language"] for name, channel in made.items()} == {"a": "ko", "b": "en"}
-    assert made["b"].say.keywords["style"] == "short"
+    assert made["b"].say.keywords["say"].keywords["style"] == "short"
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,8 @@ class Watch:
         for judged in judgements:
             if judged.record:
                 self.store.record([judged.record], moment(at))
-                told += [(n.kind, n.status, n.reason) for n, _ in judged.record.notices]
-                self.messages = [render(n, "en") for n, _ in judged.record.notices]
+                told += [(n.kind, n.status, n.reason) for n, *_ in judged.record.notices]
+                self.messages = [render(n, "en") for n, *_ in judged.record.notices]
             judged.run.incidents = dict(judged.incidents)
         return told
 

@@ -12,6 +12,7 @@ import pytest
 from stored import MESSAGE, NOW, ROW
 
 from epochwatchd import status
+from epochwatchd.model import Notice
 from epochwatchd.store import Record, Store
 
 HEAVY = ("pydantic", "requests", "apscheduler", "rich", "psutil", "asyncio")
@@ -150,10 +151,10 @@ def test_what_status_does_not_need_is_not_imported():
 
 def test_what_was_not_delivered_is_listed(store, shown):
     message = replace(MESSAGE, job="digits\x1b[31m")
-    store.record([Record(ROW, notices=[(message, ["team", "mail", "hook"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(message, ["team", "mail", "hook"])])], NOW)
     [team], [mail] = store.pending("team"), store.pending("mail")
-    store.mark(team.id, "dead", "answered 404 no_service", (), None)
-    store.mark(mail.id, "pending", "answered 503", (), None)
+    store.mark([(team.id, ())], "dead", "answered 404 no_service", None)
+    store.mark([(mail.id, ())], "pending", "answered 503", None)
     _, lines, _ = shown()
     told = [line for line in lines if line.startswith("channel ")]
     assert [line.partition(" (")[0] for line in told] == [
@@ -167,8 +168,8 @@ def test_what_was_not_delivered_is_listed(store, shown):
 def test_it_speaks_the_configured_language(store, shown, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(f"language: ko\n{config.read_text()}")
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
-    store.mark(store.pending("team")[0].id, "pending", "answered 503", (), None)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team"])])], NOW)
+    store.mark([(store.pending("team")[0].id, ())], "pending", "answered 503", None)
     _, [titles, row, letters], _ = shown()
     assert titles.split() == [
         "작업",

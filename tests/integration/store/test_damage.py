@@ -10,6 +10,7 @@ import pytest
 from builders import incident, worker
 from stored import MESSAGE, NOW, ROW
 
+from epochwatchd.model import Notice
 from epochwatchd.store import Record, Store, StoreError, StoreUnusable, files, read_runs
 
 PAGE = 4096
@@ -22,7 +23,7 @@ def set_aside(path):
 def fill(store, runs=200):
     """Some runs with an undelivered message each, all of it in the database file itself."""
     rows = [replace(ROW, key=f"run {number}") for number in range(runs)]
-    store.record([Record(row, workers=[worker(key=row.key)], notices=[(MESSAGE, ["team"])]) for row in rows], NOW)
+    store.record([Record(row, workers=[worker(key=row.key)], notices=[Notice(MESSAGE, ["team"])]) for row in rows], NOW)
     store.close()
 
 
@@ -110,7 +111,7 @@ def test_of_damaged_deliveries_those_on_both_sides_of_the_damage_are_rescued(sto
     fill(store, 1000)
     with closing(sqlite3.connect(path)) as db:
         pages = len(path.read_bytes()) // PAGE
-        texts = [number for number in range(pages) if b"id-silent" in path.read_bytes()[number * PAGE :][:PAGE]]
+        texts = [number for number in range(pages) if b"detected_at" in path.read_bytes()[number * PAGE :][:PAGE]]
         assert db.execute("SELECT count(*) FROM delivery").fetchone() == (1000,)
     overwrite(path, texts[len(texts) // 2] * PAGE, b"\xa5" * PAGE)
     again = Store(path, "this boot")
@@ -120,12 +121,12 @@ def test_of_damaged_deliveries_those_on_both_sides_of_the_damage_are_rescued(sto
 
 
 def test_damage_met_in_the_midst_of_work_costs_no_verdict(store, path):
-    store.record([Record(replace(ROW, key=f"run {n}"), notices=[(MESSAGE, ["team"])]) for n in range(200)], NOW)
+    store.record([Record(replace(ROW, key=f"run {n}"), notices=[Notice(MESSAGE, ["team"])]) for n in range(200)], NOW)
     store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     store._db.execute("PRAGMA shrink_memory")  # what is still in memory is not read from the disk
     generation = store.generation
     garbage(path)
-    assert store.record([Record(ROW, opened=[incident()], notices=[(MESSAGE, ["team"])])], NOW) == []
+    assert store.record([Record(ROW, opened=[incident()], notices=[Notice(MESSAGE, ["team"])])], NOW) == []
     assert (store.replaced, store.generation) == (set_aside(path)[0], generation + 1)
     assert ROW in [run.row for run in store.unfinished(NOW).runs]
     store.close()

@@ -11,20 +11,14 @@ import pytest
 from builders import WALL, beat, incident, worker
 from stored import MESSAGE, NOW, ROW
 
-from epochwatchd.model import Moment, Pace
+from epochwatchd.model import Moment, Notice, Pace
 from epochwatchd.store import Record, Store, StoreRefused, StoreUnusable, read_runs
 from epochwatchd.store.records import worker_from
 
 OLDEST = Path(__file__).with_name("schema_1.sql").read_text("utf-8")
 IS_STRICT = sqlite3.sqlite_version_info >= (3, 37)
-NEWER = {
-    "run": ("suspected", "about"),
-    "worker": ("watched_wall",),
-    "notification": ("incident", "user", "critical"),
-    "delivery": ("done",),
-    "incident": (),
-}
-"""Of each table the columns that the first format did not have."""
+FIRST = ("run", "worker", "notification", "delivery", "incident")
+"""The tables of the first format."""
 
 
 def make_it_old(store):
@@ -34,9 +28,8 @@ def make_it_old(store):
     with closing(sqlite3.connect(store.path)) as db:
         db.executescript(OLDEST if IS_STRICT else OLDEST.replace(") STRICT", ")"))
         db.execute("ATTACH ? AS newer", (str(newer),))
-        for table, not_yet in NEWER.items():
-            known = [column[1] for column in db.execute(f"PRAGMA newer.table_info({table})")]
-            columns = ", ".join(column for column in known if column not in not_yet)
+        for table in FIRST:
+            columns = ", ".join(column[1] for column in db.execute(f"PRAGMA main.table_info({table})"))
             db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}")
         for key, text in db.execute("SELECT key, snapshot FROM main.worker").fetchall():
             said = json.loads(text)
@@ -67,7 +60,7 @@ def test_the_database_of_an_older_daemon_that_still_runs_can_be_shown(store):
 
 
 def test_what_waits_to_be_delivered_survives_a_new_format(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team", "hook"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team", "hook"])])], NOW)
     make_it_old(store)
     again = Store(store.path, "this boot")
     [delivery] = again.pending("hook")
@@ -77,7 +70,7 @@ def test_what_waits_to_be_delivered_survives_a_new_format(store):
 
 
 def test_json_that_cannot_be_read_stops_no_new_format(store):
-    store.record([Record(ROW, workers=[worker()], notices=[(MESSAGE, ["team"])])], NOW)
+    store.record([Record(ROW, workers=[worker()], notices=[Notice(MESSAGE, ["team"])])], NOW)
     make_it_old(store)
     with closing(sqlite3.connect(store.path)) as db, db:
         db.execute("UPDATE worker SET snapshot = '['")

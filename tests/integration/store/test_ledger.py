@@ -10,10 +10,11 @@ import pytest
 from builders import worker
 from stored import MESSAGE, NOW, ROW
 
+from epochwatchd.model import Notice
 from epochwatchd.store import Record, Store
 from epochwatchd.store.ledger import TRY_AGAIN_MOST_S, Ledger
 
-TOLD = Record(ROW, workers=[worker()], notices=[(MESSAGE, ["team"])])
+TOLD = Record(ROW, workers=[worker()], notices=[Notice(MESSAGE, ["team"])])
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def send_all(ledger):
     sent = ledger.fresh("team")
     ids = [ledger.notification(delivery.id).id for delivery in sent]
     for delivery in sent:
-        ledger.mark(delivery, "delivered")
+        ledger.mark([delivery], "delivered")
     return ids
 
 
@@ -66,7 +67,7 @@ def test_what_was_not_yet_told_then_is_told_once_from_the_store(tmp_path, path):
     assert send_all(ledger) == []
     [delivery] = taken
     assert ledger.notification(delivery.id).id == MESSAGE.id
-    ledger.mark(delivery, "delivered")
+    ledger.mark([delivery], "delivered")
     assert ledger.pending_counts() == {}
     ledger.close()
 
@@ -75,7 +76,7 @@ def test_a_store_that_is_begun_anew_in_the_midst_of_it_gives_what_was_rescued(le
     ledger.record([TOLD], NOW)
     with closing(sqlite3.connect(path)) as other:
         other.execute("DROP TABLE worker")
-    later = replace(TOLD, notices=[(replace(MESSAGE, id="later"), ["team"])])
+    later = replace(TOLD, notices=[Notice(replace(MESSAGE, id="later"), ["team"])])
     ledger.record([later], NOW)
     assert ledger.is_new()
     assert sorted(send_all(ledger)) == sorted([MESSAGE.id, "later"])

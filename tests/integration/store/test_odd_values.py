@@ -10,7 +10,7 @@ from builders import beat, worker
 from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
-from epochwatchd.model import Spread
+from epochwatchd.model import Notice, Spread
 from epochwatchd.store import Record
 
 
@@ -22,10 +22,10 @@ def test_a_record_that_cannot_be_written_is_given_back_and_others_are_written(st
         ({"since_wall": float("nan")}, sqlite3.IntegrityError),
     ]
     records = [
-        Record(replace(ROW, key=f"odd {number}", **changes), notices=[(MESSAGE, ["team"])])
+        Record(replace(ROW, key=f"odd {number}", **changes), notices=[Notice(MESSAGE, ["team"])])
         for number, (changes, _) in enumerate(odd)
     ]
-    good = Record(ROW, notices=[(MESSAGE, ["team"])])
+    good = Record(ROW, notices=[Notice(MESSAGE, ["team"])])
     refused = store.record([*records[:2], good, *records[2:]], NOW)
     assert [(record, type(error)) for record, error in refused] == list(
         zip(records, [kind for _, kind in odd], strict=True)
@@ -35,7 +35,7 @@ def test_a_record_that_cannot_be_written_is_given_back_and_others_are_written(st
 
 
 def test_of_a_record_that_cannot_be_written_nothing_is(store):
-    notices = [(MESSAGE, ["team"]), (replace(MESSAGE, text="lone \udce9"), ["team"])]
+    notices = [Notice(MESSAGE, ["team"]), Notice(replace(MESSAGE, text="lone \udce9"), ["team"])]
     [(_, error)] = store.record([Record(ROW, workers=[worker()], notices=notices)], NOW)
     assert isinstance(error, UnicodeEncodeError)
     assert store.unfinished(NOW) == ([], [])
@@ -58,7 +58,7 @@ def test_text_that_is_not_utf_8_harms_nobody(store):
 
 
 def test_a_message_that_cannot_be_read_is_a_dead_letter_and_stops_no_other(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"])] * 3)], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team"])] * 3)], NOW)
     store._db.execute("UPDATE notification SET content = '[1, 2' WHERE id = 1")
     store._db.execute("""UPDATE notification SET content = '{"id": "x"}' WHERE id = 2""")
     assert [store.notification(delivery.id) for delivery in store.pending("team")] == [None, None, MESSAGE]
@@ -67,7 +67,7 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_and_stops_no_other(store
 
 
 def test_a_message_of_another_version_is_read_as_far_as_it_is_known(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team"])])], NOW)
     [(content,)] = store._db.execute("SELECT content FROM notification").fetchall()
     said = {**json.loads(content), "colour": "red"}
     del said["text"], said["version"]

@@ -7,7 +7,7 @@ from builders import WALL, beat, incident, moment, worker
 from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
-from epochwatchd.model import Cause, Pace, Rhythm, Windows
+from epochwatchd.model import Cause, Notice, Pace, Rhythm, Windows
 from epochwatchd.phrase import Phrase, say
 from epochwatchd.store import Letters, Record, Store, StoreRefused, read_letters
 from epochwatchd.store.records import notification_from, notification_json
@@ -27,7 +27,7 @@ def test_a_message_that_waits_from_before_has_the_reason_of_today(former, now):
 def test_what_was_recorded_is_there_after_a_restart(store):
     watched = worker((0.0, beat(7, epoch=3.0, loss=float("inf"))))._replace(rhythm=Rhythm(2.5), not_finite_at=50.0)
     open_ = incident(notified_wall={"team": WALL})
-    store.record([Record(ROW, workers=[watched], opened=[open_], notices=[(MESSAGE, ["team", "hook"])])], NOW)
+    store.record([Record(ROW, workers=[watched], opened=[open_], notices=[Notice(MESSAGE, ["team", "hook"])])], NOW)
     again = reopened(store)
     [(row, [restored], [same])], [] = again.unfinished(moment(200.0))
     assert row == ROW
@@ -84,7 +84,12 @@ def test_a_closed_incident_and_an_ended_run_are_not_taken_up_again(store):
 
 def test_a_delivery_says_whose_it_is_and_whether_it_is_urgent(store):
     store.record(
-        [Record(ROW, notices=[(MESSAGE, ["team"]), (replace(MESSAGE, id="n2", severity="info"), ["team"])])], NOW
+        [
+            Record(
+                ROW, notices=[Notice(MESSAGE, ["team"]), Notice(replace(MESSAGE, id="n2", severity="info"), ["team"])]
+            )
+        ],
+        NOW,
     )
     first, second = store.pending("team")
     assert (first.incident, first.user, first.critical, first.attempts) == (MESSAGE.id, "mina", True, 0)
@@ -101,30 +106,32 @@ def test_a_run_that_is_over_leaves_nothing_to_go_on_watching(store):
 
 
 def test_deliveries_come_in_order_and_leave_once_delivered(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (replace(MESSAGE, reason="reminder"), ["team"])])], NOW)
+    store.record(
+        [Record(ROW, notices=[Notice(MESSAGE, ["team"]), Notice(replace(MESSAGE, reason="reminder"), ["team"])])], NOW
+    )
     first, second = store.pending("team")
     assert store.pending("team", after=first.id) == [second]
-    store.mark(first.id, "delivered", None, (), None)
-    store.mark(second.id, "pending", "no answer", (), None)
+    store.mark([(first.id, ())], "delivered", None, None)
+    store.mark([(second.id, ())], "pending", "no answer", None)
     assert [(d.id, d.attempts) for d in store.pending("team")] == [(second.id, 1)]
 
 
 def test_a_message_is_kept_until_every_channel_has_taken_it(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team", "hook"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team", "hook"])])], NOW)
     [team], [hook] = store.pending("team"), store.pending("hook")
-    store.mark(team.id, "delivered", None, (), None)
+    store.mark([(team.id, ())], "delivered", None, None)
     assert (store.notification(team.id), store.notification(hook.id)) == (None, MESSAGE)
-    store.mark(hook.id, "dead", "no answer", (), None)
+    store.mark([(hook.id, ())], "dead", "no answer", None)
     store.revive_dead(0.0)
     assert store.notification(hook.id) == MESSAGE
-    store.mark(hook.id, "delivered", None, (), None)
+    store.mark([(hook.id, ())], "delivered", None, None)
     assert store._db.execute("SELECT content FROM notification").fetchall()[0][0] == ""
 
 
 def test_dead_letters_are_kept_and_revived(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team"])])], NOW)
     [letter] = store.pending("team")
-    store.mark(letter.id, "dead", "404 no_service", (), None)
+    store.mark([(letter.id, ())], "dead", "404 no_service", None)
     assert store.pending("team") == []
     assert store.pending_counts() == {("team", "dead"): 1}
     assert store.revive_dead(0.0) == 1
@@ -158,9 +165,9 @@ def test_a_body_with_everything_in_it_survives(store):
 
 
 def test_a_message_that_nobody_took_for_a_day_is_a_dead_letter_and_not_revived(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["team"])])], NOW)
     [letter] = store.pending("team")
-    store.mark(letter.id, "pending", "answered 503", (), None)
+    store.mark([(letter.id, ())], "pending", "answered 503", None)
     assert store.expire(NOW.wall + 86_399.0) == 0
     assert store.expire(NOW.wall + 86_401.0) == 1
     assert store.notification(letter.id) is None
@@ -170,18 +177,20 @@ def test_a_message_that_nobody_took_for_a_day_is_a_dead_letter_and_not_revived(s
 
 
 def test_recipients_that_were_served_are_known_after_a_restart(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["mail"])])], NOW)
+    store.record([Record(ROW, notices=[Notice(MESSAGE, ["mail"])])], NOW)
     [letter] = store.pending("mail")
-    store.mark(letter.id, "pending", "450", ("a@b.c",), None)
+    store.mark([(letter.id, ("a@b.c",))], "pending", "450", None)
     again = reopened(store)
     assert [delivery.done for delivery in again.pending("mail")] == [("a@b.c",)]
     again.close()
 
 
 def test_the_handle_of_an_incidents_first_message_is_kept(store):
-    store.record([Record(ROW, notices=[(MESSAGE, ["team"]), (MESSAGE, ["team"]), (MESSAGE, ["hook"])])], NOW)
+    store.record(
+        [Record(ROW, notices=[Notice(MESSAGE, ["team"]), Notice(MESSAGE, ["team"]), Notice(MESSAGE, ["hook"])])], NOW
+    )
     for number, delivery in enumerate([*store.pending("team"), *store.pending("hook")]):
-        store.mark(delivery.id, "delivered", None, (), f"handle {number}")
+        store.mark([(delivery.id, ())], "delivered", None, f"handle {number}")
     assert (store.handle_of("team", MESSAGE.id), store.handle_of("hook", MESSAGE.id)) == ("handle 0", "handle 2")
     assert store.handle_of("team", "another") is None
 

@@ -10,9 +10,10 @@ import pytest
 from builders import incident, worker
 from stored import MESSAGE, NOW, ROW
 
+from epochwatchd.model import Notice
 from epochwatchd.store import Record, Store, StoreError, StoreUnusable, files, read_runs
 
-EVERYTHING = Record(ROW, workers=[worker()], opened=[incident()], notices=[(MESSAGE, ["team"])])
+EVERYTHING = Record(ROW, workers=[worker()], opened=[incident()], notices=[Notice(MESSAGE, ["team"])])
 
 
 def test_a_full_disk_is_told_and_what_could_not_be_written_can_be_when_there_is_room(store):
@@ -112,7 +113,7 @@ def test_the_log_is_brought_into_the_database_and_cut(store, path, monkeypatch):
     monkeypatch.setattr("epochwatchd.store.opening.LOG_MOST_BYTES", 100_000)
     log = files.beside(path, "-wal")
     for n in range(100):
-        store.record([Record(replace(ROW, key=f"run {n}"), notices=[(MESSAGE, ["team"])])], NOW)
+        store.record([Record(replace(ROW, key=f"run {n}"), notices=[Notice(MESSAGE, ["team"])])], NOW)
     assert log.stat().st_size > 100_000
     store.checkpoint()
     assert log.stat().st_size == 0

@@ -28,6 +28,7 @@ def test_a_crash_is_told_with_all_that_is_known(notification):
         "  exit status -9",
         "",
         "Next: fewer DataLoader workers or smaller batches need less memory; `journalctl -k` lists who held how much.",
+        "Seen it? `epochwatch ack 6f1c`",
     ]
 
 
@@ -44,6 +45,7 @@ def test_a_crash_is_told_in_korean(notification):
         "  exit status -9",
         "",
         "조치: DataLoader 워커 수나 배치 크기를 줄이세요. 메모리 사용 내역은 `journalctl -k`에서 볼 수 있습니다.",
+        "확인: `epochwatch ack 6f1c`",
     ]
 
 
@@ -59,7 +61,7 @@ def test_the_cause_that_comes_back_is_the_contracts(notification):
 @pytest.mark.parametrize("code", ["deadlock", "busy"])
 def test_the_advice_on_a_hang_names_no_place_where_none_was_seen(notification, language, code):
     told = notification(kind="silent", cause=cause(code))
-    advice = render(told, language).text.splitlines()[-1]
+    advice = render(told, language).text.splitlines()[-2]
     assert "py-spy dump --pid 4242" in advice
     assert "gpu01" not in advice
 
@@ -141,10 +143,20 @@ HEADLINES = [
     ({"kind": "silent", "cause": None, "rank": 3}, "🔇 resnet50 (rank 3) is stuck on gpu01 for 15 min"),
     ({"kind": "lost", "cause": None, "reason": "reminder"}, "📡 [still] lost contact with resnet50 on gpu01"),
     ({"kind": "stalled", "cause": None, "reason": "worse"}, "🐌 [now worse] resnet50 has stalled on gpu01"),
-    ({"kind": "silent", "status": "resolved"}, "🟢 resnet50 is moving again on gpu01, after 15 min"),
-    ({"kind": "overdue", "status": "resolved"}, "🟢 resnet50 is no longer overdue on gpu01, after 15 min"),
+    (
+        {"kind": "silent", "status": "resolved", "reason": "resolved"},
+        "🟢 resnet50 is moving again on gpu01, after 15 min",
+    ),
+    (
+        {"kind": "overdue", "status": "resolved", "reason": "resolved"},
+        "🟢 resnet50 is no longer overdue on gpu01, after 15 min",
+    ),
     ({"kind": "missing", "cause": None}, "👻 resnet50 never began on gpu01"),
-    ({"kind": "missing", "status": "resolved"}, "🟢 resnet50 began after all on gpu01, 15 min late"),
+    (
+        {"kind": "missing", "status": "resolved", "reason": "resolved"},
+        "🟢 resnet50 began after all on gpu01, 15 min late",
+    ),
+    ({"kind": "silent", "status": "resolved"}, "🟢 [came and went] resnet50 is moving again on gpu01, after 15 min"),
     ({"kind": "finished", "status": "notice", "cause": None}, "🏁 resnet50 finished on gpu01 after 1 h 25 min"),
     ({"kind": "started", "status": "notice", "cause": None}, "🚀 resnet50 started on gpu01"),
     (

@@ -34,7 +34,7 @@ def judged(of, found, at, routes=ALL):
 
 
 def said(result):
-    return [(n.kind, n.status, n.reason, channels) for n, channels in result.record.notices]
+    return [(n.kind, n.status, n.reason, channels) for n, channels, _ in result.record.notices]
 
 
 def test_a_run_that_goes_on_as_before_changes_nothing():
@@ -106,7 +106,7 @@ def test_a_fault_that_lasts_is_repeated_where_the_route_asks(after_s, is_due):
 def test_a_message_tells_how_far_the_run_has_come():
     body = Body("digits", run="r1", pid=42, host="gpu01", epochs=10, metrics={"acc": 0.5, "bad": float("nan")})
     watched = run((0.0, beat(1, body, epoch=0.0)), (60.0, beat(2, body, epoch=1.0, loss=0.25)))
-    [(message, _)] = judged(watched, [finding("silent", since=60.0)], 120.0).record.notices
+    [(message, *_)] = judged(watched, [finding("silent", since=60.0)], 120.0).record.notices
     assert (message.job, message.run, message.pid, message.host, message.user) == ("digits", "r1", 42, "gpu01", "mina")
     assert message.progress == {
         "epoch": 1, "epoch_shown": 2, "epochs": 10, "step": None, "steps": None, "fraction": 0.2,

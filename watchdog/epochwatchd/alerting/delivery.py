@@ -2,7 +2,9 @@
 
 Each channel has a task and, once it sends, a thread of its own: one that hangs delays nobody else. What is due is read
 from the outbox, which the daemon fills with the verdict; when to try again is remembered here only, so that after a
-restart everything is tried at once. A message is said in words when it is sent, in its channel's language.
+restart everything is tried at once. Whether it goes, waits or is dropped is decided when it is about to go, and so is
+what goes with it: see ``deciding`` and ``grouping``. A message is said in words when it is sent, in its channel's
+language.
 """
 
 from __future__ import annotations
@@ -12,16 +14,21 @@ import contextlib
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide
+from epochwatchd.alerting.grouping import FLAPS, FLAPS_WITHIN_S, hold_of, is_fault, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
+from epochwatchd.alerting.quiet import quiet_until
 from epochwatchd.alerting.rendering import bare
 from epochwatchd.alerting.turns import Turns, Waiting
-from epochwatchd.model import ChannelError, Delivery, Limits, Memory, Message, Notification, Taken
+from epochwatchd.config import Quiet
+from epochwatchd.model import ChannelError, Delivery, Limits, Memory, Message, Notification, Taken, Told
 
 BACK_OFF_FIRST_S = 2.0
 BACK_OFF_MOST_S = 300.0
@@ -31,6 +38,11 @@ PARKED_S, PROBED_S = 86400.0, 60.0
 """A channel that takes nothing as it is configured gets the same message again so often. Another message is tried soon,
 and then at most so often: it may have been the message, and nobody's message must silence the channel for others."""
 REFRESH_EVERY_S = 60.0
+FOLD_MAX, AT_ONCE = 1000, 50
+"""So many are one message at most; after so many the loop may do something else."""
+STARTS_MAX = 10_000
+TOGETHER = ("grouped", "flapping", "quiet")
+"""What has waited for these goes as one message, and starts no interval."""
 
 _T = TypeVar("_T")
 
@@ -42,17 +54,21 @@ class Channel:
     """What delivers to a peer.
 
     send: hands over one message; it blocks, for a bounded time.
-    say: puts a notification into the words of this channel.
+    say: puts notifications, the first before all, into the words of one message of this channel.
     limits: what it can carry.
     memory: what it must not forget.
     refresh: brings a mirror up to date, given the open incidents, or keeps a login; gives its last day, if near.
+    quiet: when it is left in peace.
+    group_interval_s: within this time what is alike is one message; 0: each is one.
     """
 
     send: Callable[[Message], Taken]
-    say: Callable[[Notification], Notification]
+    say: Callable[[Sequence[Notification]], Notification]
     limits: Limits
     memory: Memory
     refresh: Callable[[Memory, frozenset[str]], str | None] | None = None
+    quiet: Sequence[Quiet] = ()
+    group_interval_s: float = 0.0
 
 
 class Outbox(Protocol):
@@ -67,8 +83,25 @@ class Outbox(Protocol):
     def handle(self, channel: str, incident: str) -> str | None:
         """The handle that a channel gave for the first message of an incident."""
 
-    def mark(self, delivery: Delivery, state: str, error: str | None = None, handle: str | None = None) -> None:
-        """What became of an attempt: ``delivered``, ``dead`` (never to be tried again), or ``pending``."""
+    def told(self, channel: str, about: Notification, now_wall: float) -> Told:
+        """How it stands with a notification's incident on a channel."""
+
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
+
+    def lead(self, deliveries: Sequence[Delivery], leader: Delivery | None, started_wall: float | None = None) -> None:
+        """These go as one message from now on, also after a restart; None: each for itself again."""
+
+    def hold(self, deliveries: Sequence[Delivery], why: str, due_wall: float, group: str | None) -> None:
+        """These wait until then; with ``group``, as of that from now on."""
+
+    def drop(self, deliveries: Sequence[Delivery], why: str) -> None:
+        """These need not be sent any more."""
+
+    def mark(
+        self, deliveries: Sequence[Delivery], state: str, error: str | None = None, handle: str | None = None
+    ) -> None:
+        """What became of a message of these: ``delivered``, ``dead`` (never to be tried again), or ``pending``."""
 
     def open_incidents(self) -> frozenset[str]:
         """The ids of all that is still wrong. Raises ChannelError where they cannot be read right now."""
@@ -88,6 +121,8 @@ class Lane:
     last_day: of its login, if that is near.
     doubted: messages with which it took nothing. ``blamed``: those of them that it took others after.
     failures: attempts that failed in a row.
+    groups: the deliveries that wait, by their group. ``starts``: when messages of a group went at once.
+    alone: those that go by themselves, because they were refused together.
     """
 
     name: str
@@ -97,6 +132,9 @@ class Lane:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     turns: Turns = field(default_factory=Turns)
     deliveries: dict[int, Delivery] = field(default_factory=dict)
+    groups: dict[str, dict[int, None]] = field(default_factory=dict)
+    starts: dict[str, list[float]] = field(default_factory=dict)
+    alone: set[int] = field(default_factory=set)
     plain: set[int] = field(default_factory=set)
     doubted: set[int] = field(default_factory=set)
     blamed: set[int] = field(default_factory=set)
@@ -117,6 +155,48 @@ class Lane:
         self.turns.flush()
         self.parked, self.closed_until = None, 0.0
 
+    def put(self, delivery: Delivery) -> None:
+        """A delivery waits, as it is now."""
+        before = self.deliveries.get(delivery.id)
+        if before is not None and before.group != delivery.group:
+            self._leave_group(before)
+        self.deliveries[delivery.id] = delivery
+        self.groups.setdefault(delivery.group, {})[delivery.id] = None
+
+    def forget(self, delivery: Delivery) -> None:
+        """It waits no longer."""
+        self.turns.done(delivery.id)
+        if self.deliveries.pop(delivery.id, None) is not None:
+            self._leave_group(delivery)
+        for known in (self.plain, self.doubted, self.blamed, self.alone):
+            known.discard(delivery.id)
+
+    def _leave_group(self, delivery: Delivery) -> None:
+        group = self.groups.get(delivery.group, {})
+        group.pop(delivery.id, None)
+        if not group:
+            self.groups.pop(delivery.group, None)
+
+    def with_it(self, first: Delivery, now_wall: float) -> list[Delivery]:
+        """What would go with a delivery in one message, in the order in which it came.
+
+        One that was tried goes with those with which it was. Else what is due of its group, where nothing of its
+        incident stays behind; and what is known of these incidents since.
+        """
+        if first.lead is not None:
+            return [d for number in self.groups[first.group] if (d := self.deliveries[number]).lead == first.lead]
+        if first.id in self.alone or not self.channel.group_interval_s:
+            return [first]
+        chosen: dict[int, Delivery] = {}
+        for number in [first.id, *self.groups[first.group]]:
+            for other in map(self.deliveries.__getitem__, self.turns.of_incident(number)):
+                if other.lead is not None or other.id in self.alone or not _is_due(other, now_wall):
+                    break  # what comes after it must not overtake it
+                chosen[other.id] = other
+            if len(chosen) >= FOLD_MAX:
+                break
+        return [chosen[number] for number in sorted(chosen, key=_age)]
+
 
 class Deliverer:
     """Delivers from an outbox over channels, from ``start`` to ``stop``. All methods belong to the loop's thread."""
@@ -127,10 +207,14 @@ class Deliverer:
         channels: Mapping[str, Channel],
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         back_off: Callable[[int], float] = retry_after,
+        mutes: Callable[[], Sequence[Muted]] = tuple,
     ) -> None:
         self._outbox = outbox
+        self._mutes = mutes
         self._clock = clock
+        self._wall = wall
         self._back_off = back_off
         self._lanes = {name: _lane(name, channel) for name, channel in channels.items()}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -141,6 +225,8 @@ class Deliverer:
             self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
+        for group, started_wall in self._outbox.starts(lane.name, self._wall() - FLAPS_WITHIN_S):
+            lane.starts.setdefault(group, []).append(started_wall)
         self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
 
     def reconfigure(self, channels: Mapping[str, Channel]) -> None:
@@ -161,6 +247,15 @@ class Deliverer:
     def wake(self) -> None:
         """Look into the outbox now: something was put there."""
         for lane in self._lanes.values():
+            lane.woken.set()
+
+    def decide_again(self) -> None:
+        """Something else may hold now: a mute has ended, somebody has acknowledged, the hours of quiet are others."""
+        for lane in self._lanes.values():
+            held = [d for d in lane.deliveries.values() if d.held not in (None, *TOGETHER) or d.held == "quiet"]
+            for delivery in held:
+                lane.put(delivery._replace(due_wall=0.0))
+            lane.turns.hasten(delivery.id for delivery in held)
             lane.woken.set()
 
     def problems(self) -> list[str]:
@@ -192,9 +287,15 @@ class Deliverer:
             while not lane.is_closed:
                 lane.woken.clear()  # before reading, so that what comes in between wakes us again
                 for delivery in self._outbox.fresh(lane.name):
-                    lane.turns.add(Waiting(delivery.id, delivery.incident, delivery.user, delivery.critical))
-                    lane.deliveries[delivery.id] = delivery
+                    due_at = self._due_at(delivery.due_wall)
+                    lane.turns.add(Waiting(delivery.id, delivery.incident, delivery.user, delivery.critical, due_at))
+                    lane.put(delivery)
                 await self._step(lane)
+
+    def _due_at(self, due_wall: float) -> float:
+        """When that is, by the clock that never goes back; what is due by now has no time."""
+        in_s = due_wall - self._wall()
+        return self._clock() + in_s if in_s > 0.0 else 0.0
 
     async def _step(self, lane: Lane) -> None:
         """Send what is due, or rest."""
@@ -233,27 +334,108 @@ class Deliverer:
         if not lane.doubted:  # that it could be refreshed does not say that it takes messages
             self._well(lane)
 
-    async def _attempt(self, lane: Lane, delivery: Delivery) -> None:
+    async def _attempt(self, lane: Lane, first: Delivery) -> None:
+        """Send a message of what is due, if it goes now."""
+        now_wall = self._wall()
+        due = lane.with_it(first, now_wall) or [first]
+        starts = lane.starts.get(first.group, [])
+        has_waited = first.lead is not None or any(d.held in TOGETHER and d.due_wall <= now_wall for d in due)
+        if lane.channel.group_interval_s and not has_waited:
+            may_flap = not first.critical and is_fault(first.group)
+            hold = hold_of(starts, now_wall, lane.channel.group_interval_s, may_flap=may_flap)
+            if hold is not None:
+                self._hold(lane, [d for d in due if d.due_wall <= now_wall], hold)
+                return
         try:
-            notification = self._outbox.notification(delivery.id)
+            going = await self._decided(lane, due, now_wall)
         except ChannelError as e:
-            self._put_off(lane, delivery, e)
+            self._put_off(lane, due, e)
             return
-        if notification is None:  # of a store that is gone, or too old; what could be saved has another id
-            self._done(lane, delivery)
+        if not going:
             return
-        before = self._outbox.handle(lane.name, delivery.incident)
-        message = Message(notification, lane.channel.memory, before, delivery.done)
-        is_plain = delivery.id in lane.plain
-        result = await _in_hand(lane, lambda: _sent(lane.channel, message, is_plain=is_plain))
+        deliveries = [delivery for delivery, _ in going]
+        if first.lead is None and lane.channel.group_interval_s:
+            deliveries = self._lead(lane, deliveries, None if has_waited else now_wall)
+        told = said_once([notification for _, notification in going])
+        before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
+        message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
+        is_plain = deliveries[0].id in lane.plain
+        result = await _in_hand(lane, lambda: _sent(lane.channel, message, told, is_plain=is_plain))
         if isinstance(result, ChannelError):
-            self._refused(lane, delivery, notification, result)
+            self._refused(lane, deliveries, told[0], result)
         else:
-            self._outbox.mark(delivery, "delivered", handle=result.handle)
-            self._done(lane, delivery)
+            self._outbox.mark(deliveries, "delivered", handle=result.handle if len(told) == 1 else None)
+            self._done(lane, deliveries)
             self._well(lane)
             lane.pace.taken(self._clock())
-            log.debug("channel %s: delivery %d was taken: %s", lane.name, delivery.id, result.said)
+            log.debug("channel %s: %d messages were taken as one: %s", lane.name, len(deliveries), result.said)
+
+    def _lead(self, lane: Lane, deliveries: Sequence[Delivery], started_wall: float | None) -> list[Delivery]:
+        """What goes together now does so until it was taken, also after a restart: its peer knows it by its first."""
+        leader = deliveries[0]
+        self._outbox.lead(deliveries, leader, started_wall)
+        if started_wall is not None:
+            starts = lane.starts.setdefault(leader.group, [])
+            starts.append(started_wall)
+            del starts[:-FLAPS]
+            _forget_starts(lane.starts, started_wall)
+        for delivery in deliveries:
+            lane.put(delivery._replace(lead=leader.id, group=leader.group))
+        return [lane.deliveries[delivery.id] for delivery in deliveries]
+
+    async def _decided(
+        self, lane: Lane, due: Sequence[Delivery], now_wall: float
+    ) -> list[tuple[Delivery, Notification]]:
+        """Those that go now; the others wait, or are dropped. Raises ChannelError where they cannot be read."""
+        going: list[tuple[Delivery, Notification]] = []
+        others: dict[Hold | Drop, list[Delivery]] = {}
+        dropped: set[str] = set()
+        mutes = self._mutes()
+        for at, delivery in enumerate(due, 1):
+            notification = self._outbox.notification(delivery.id)
+            if notification is None:  # of a store that is gone, or too old; what could be saved has another id
+                self._done(lane, [delivery])
+                continue
+            told = self._outbox.told(lane.name, notification, now_wall)
+            quiet = [window for window in lane.channel.quiet if notification.severity not in window.passes]
+            decision = decide(
+                notification,
+                told._replace(kept_back=True) if notification.id in dropped else told,
+                mutes=mutes,
+                quiet_until=quiet_until(quiet, now_wall) if quiet else None,
+                after_s=delivery.after_s,
+                held=delivery.held,
+                now_wall=now_wall,
+            )
+            if isinstance(decision, Tell):
+                going.append((delivery, notification))
+            else:
+                others.setdefault(decision, []).append(delivery)
+                dropped |= {notification.id} if isinstance(decision, Drop) else set()
+            if at % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        for decision, deliveries in others.items():
+            if isinstance(decision, Hold):
+                self._hold(lane, deliveries, decision)
+            else:
+                self._outbox.drop(deliveries, decision.why)
+                self._done(lane, deliveries)
+                log.info("channel %s: not told: %s (%d)", lane.name, decision.why, len(deliveries))
+        return going
+
+    def _hold(self, lane: Lane, deliveries: Sequence[Delivery], hold: Hold) -> None:
+        """These wait, and are decided on again then."""
+        if any(delivery.lead is not None for delivery in deliveries):
+            self._outbox.lead(deliveries, None)
+        self._outbox.hold(deliveries, hold.why, hold.until_wall, hold.together)
+        due_at = self._due_at(hold.until_wall)
+        for delivery in deliveries:
+            group = hold.together or delivery.group
+            lane.put(delivery._replace(held=hold.why, due_wall=hold.until_wall, group=group, lead=None))
+            lane.turns.put_off(delivery.id, due_at, in_outage=False)
+        level = logging.DEBUG if hold.why == "grouped" else logging.INFO
+        until = datetime.fromtimestamp(hold.until_wall).astimezone()
+        log.log(level, "channel %s: held until %s: %s (%d)", lane.name, f"{until:%F %T}", hold.why, len(deliveries))
 
     def _well(self, lane: Lane) -> None:
         if lane.failures:
@@ -264,31 +446,45 @@ class Deliverer:
         lane.doubted.clear()
         lane.failures = 0
 
-    def _refused(self, lane: Lane, delivery: Delivery, notification: Notification, error: ChannelError) -> None:
-        """Later, once more as a plain headline, or never."""
-        is_its_own = error.refusal == "message" or (error.refusal == "channel" and delivery.id in lane.blamed)
-        is_last = is_its_own and (delivery.id in lane.plain or lane.channel.limits.text is None)
-        done = tuple(dict.fromkeys([*delivery.done, *error.done]))
-        delivery = lane.deliveries[delivery.id] = delivery._replace(attempts=delivery.attempts + 1, done=done)
-        self._outbox.mark(delivery, "dead" if is_last else "pending", str(error))
-        if is_last:
-            self._done(lane, delivery)
+    def _refused(
+        self, lane: Lane, deliveries: Sequence[Delivery], notification: Notification, error: ChannelError
+    ) -> None:
+        """Later, once more as a plain headline, each by itself, or never."""
+        first = deliveries[0]
+        is_its_own = error.refusal == "message" or (error.refusal == "channel" and first.id in lane.blamed)
+        is_last = is_its_own and (first.id in lane.plain or lane.channel.limits.text is None)
+        done = tuple(dict.fromkeys([*first.done, *error.done]))
+        deliveries = [d._replace(attempts=d.attempts + 1, done=done) for d in deliveries]
+        for delivery in deliveries:
+            lane.put(delivery)
+        is_dead = is_last and len(deliveries) == 1
+        self._outbox.mark(deliveries, "dead" if is_dead else "pending", str(error))
+        if is_dead:
+            self._done(lane, deliveries)
             _log_dead(lane, notification, error)
+        elif is_last:
+            self._scatter(lane, deliveries)
         elif is_its_own:
             log.warning("channel %s: %s; the headline alone is sent", lane.name, error)
-            lane.plain.add(delivery.id)
+            lane.plain.add(first.id)
         elif error.refusal == "later":
-            self._put_off(lane, delivery, error)
+            self._put_off(lane, deliveries, error)
         else:
-            self._park(lane, delivery, error)
+            self._park(lane, deliveries, error)
 
-    def _done(self, lane: Lane, delivery: Delivery) -> None:
-        lane.turns.done(delivery.id)
-        lane.deliveries.pop(delivery.id, None)
-        for known in (lane.plain, lane.doubted, lane.blamed):
-            known.discard(delivery.id)
+    def _scatter(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        """Together they were refused for good: it may be one of them."""
+        self._outbox.lead(deliveries, None)
+        lane.plain.discard(deliveries[0].id)
+        for delivery in deliveries:
+            lane.put(delivery._replace(lead=None))
+            lane.alone.add(delivery.id)
 
-    def _put_off(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
+    def _done(self, lane: Lane, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            lane.forget(delivery)
+
+    def _put_off(self, lane: Lane, deliveries: Sequence[Delivery], error: ChannelError) -> None:
         """Try it later. Who says when to come back (``Retry-After``) wants no other message until then either.
 
         Where the attempt before failed too, it is the channel that is out of order and not this message: it need not
@@ -300,17 +496,19 @@ class Deliverer:
             lane.pace.refused(now, asked_s)
         _log_failure(lane, error)
         lane.failures += 1
-        due_at = now + max(asked_s, self._back_off(delivery.attempts))
-        lane.turns.put_off(delivery.id, due_at, in_outage=lane.failures > 1)
+        due_at = now + max(asked_s, self._back_off(deliveries[0].attempts))
+        for delivery in deliveries:
+            lane.turns.put_off(delivery.id, due_at, in_outage=lane.failures > 1)
 
-    def _park(self, lane: Lane, delivery: Delivery, error: ChannelError) -> None:
+    def _park(self, lane: Lane, deliveries: Sequence[Delivery], error: ChannelError) -> None:
         """It takes nothing as it is configured, or nothing before a time: a quota's end."""
         now, is_quota = self._clock(), error.refusal == "until"
         probed_s = min(PROBED_S, retry_after(lane.failures + 1))
         lane.closed_until = now + (error.wait_s or PARKED_S if is_quota else probed_s)
-        lane.turns.put_off(delivery.id, lane.closed_until if is_quota else now + PARKED_S, in_outage=True)
+        for delivery in deliveries:
+            lane.turns.put_off(delivery.id, lane.closed_until if is_quota else now + PARKED_S, in_outage=True)
         if not is_quota:
-            lane.doubted.add(delivery.id)
+            lane.doubted.add(deliveries[0].id)
         if lane.parked is None:
             log.error(
                 "channel %s: %s; it takes nothing: mend it (`epochwatchd test-alert %s`), then reload",
@@ -331,23 +529,42 @@ async def _in_hand(lane: Lane, call: Callable[[], _T | ChannelError]) -> _T | Ch
         return ChannelError(f"no thread is left to send with: {e}")
 
 
-def _sent(channel: Channel, message: Message, *, is_plain: bool) -> Taken | ChannelError:
+def _is_due(delivery: Delivery, now_wall: float) -> bool:
+    return delivery.due_wall <= now_wall or delivery.held in ("grouped", "flapping")
+
+
+def _age(number: int) -> tuple[bool, int]:
+    """In which order deliveries came: those told from memory have ids below 0, which fall."""
+    return number < 0, abs(number)
+
+
+def _forget_starts(starts: dict[str, list[float]], now_wall: float) -> None:
+    """Names of groups come from outside: those that matter no more are not kept."""
+    if len(starts) > STARTS_MAX:
+        for group in [name for name, times in starts.items() if now_wall - times[-1] > FLAPS_WITHIN_S]:
+            del starts[group]
+        while len(starts) > STARTS_MAX:
+            del starts[next(iter(starts))]
+
+
+def _sent(channel: Channel, message: Message, told: Sequence[Notification], *, is_plain: bool) -> Taken | ChannelError:
     """What came of saying the message and handing it over; whatever is raised is an error of the channel."""
-    message = replace(message, notification=_said(channel, message.notification))
+    message = replace(message, notification=_said(channel, told))
     if is_plain:
         message = replace(message, notification=replace(message.notification, text=message.headline))
     return _tried(lambda: channel.send(message))
 
 
-def _said(channel: Channel, notification: Notification) -> Notification:
-    """The notification in words: in few and plain ones, if it is our own words that break on it."""
-    if notification.text:  # an earlier version put it into words before it was stored
-        return notification
+def _said(channel: Channel, told: Sequence[Notification]) -> Notification:
+    """The notifications in words: in few and plain ones, if it is our own words that break on it."""
+    first = told[0]
+    if first.text:  # an earlier version put it into words before it was stored
+        return first
     try:
-        return channel.say(notification)
+        return channel.say(told)
     except Exception:
-        log.exception("the message on %s (%s) could not be put into words", notification.job, notification.kind)
-        return bare(notification)
+        log.exception("the message on %s (%s) could not be put into words", first.job, first.kind)
+        return bare(first)
 
 
 def _tried(call: Callable[[], _T]) -> _T | ChannelError:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeAlias
 
 from epochwatchd.alerting.composing import Named, compose
-from epochwatchd.alerting.routing import channels_for, repeats_due
+from epochwatchd.alerting.routing import channels_for, escalations, repeats_due
 from epochwatchd.config import Config
 from epochwatchd.detection.incidents import Change, incident_id
-from epochwatchd.model import Finding, Incident, Kind, Moment, Notification, Reason, Worker
+from epochwatchd.model import Finding, Incident, Kind, Moment, Notice, Notification, Reason, Worker
 
 _REASONS: Mapping[str, Reason] = {
     "opened": "first",
@@ -18,10 +17,6 @@ _REASONS: Mapping[str, Reason] = {
     "amended": "amended",
     "resolved": "resolved",
 }
-
-
-Notice: TypeAlias = tuple[Notification, Sequence[str]]
-"""A message, and the channels it goes to."""
 
 
 def notices_of(run: Named, speaker: Worker, changes: Iterable[Change], moment: Moment, config: Config) -> list[Notice]:
@@ -51,13 +46,13 @@ def reminders(
         notification = compose(incident, speaker, run=run, reason="reminder", moment=moment)
         channels = repeats_due(config.routes, config.people, notification, incident.notified_wall, moment.wall)
         if channels:
-            notices.append((notification, channels))
+            notices.append(Notice(notification, channels))
     return notices, marked_told(incidents, notices, moment)
 
 
 def marked_told(incidents: Mapping[Kind, Incident], notices: Iterable[Notice], moment: Moment) -> dict[Kind, Incident]:
     """The incidents with when each channel was last told of them."""
-    told = {notification.id: dict.fromkeys(channels, moment.wall) for notification, channels in notices}
+    told = {n.notification.id: dict.fromkeys(n.channels, moment.wall) for n in notices if n.after_s is None}
     return {
         kind: replace(i, notified_wall={**i.notified_wall, **told[i.id]}) if told.get(i.id) else i
         for kind, i in incidents.items()
@@ -65,9 +60,20 @@ def marked_told(incidents: Mapping[Kind, Incident], notices: Iterable[Notice], m
 
 
 def _notice(notification: Notification, incident: Incident, config: Config) -> list[Notice]:
-    """The message and whom it goes to; nothing where nobody wants it."""
+    """The message and whom it goes to; nothing where nobody wants it.
+
+    The first has those behind it who hear of it only where nobody acknowledges.
+    """
     channels = _channels(notification, incident, config)
-    return [(notification, channels)] if channels else []
+    told = [Notice(notification, channels)] if channels else []
+    if notification.status == "firing" and notification.reason == "first":
+        unacked = replace(notification, reason="unacked")
+        told += [
+            Notice(unacked, later, after_s)
+            for after_s, names in escalations(config.routes, config.people, notification).items()
+            if (later := tuple(name for name in names if name not in channels))
+        ]
+    return told
 
 
 def _channels(notification: Notification, incident: Incident, config: Config) -> tuple[str, ...]:
@@ -80,5 +86,6 @@ def _channels(notification: Notification, incident: Incident, config: Config) ->
     channels = tuple(name for name in channels if name != meant)
     if notification.status != "resolved" or not channels:
         return channels
+    later = (name for names in escalations(config.routes, config.people, notification).values() for name in names)
     told = [name for name in incident.notified_wall if name in config.channels]
-    return tuple(dict.fromkeys([*channels, *told]))
+    return tuple(dict.fromkeys([*channels, *told, *later]))

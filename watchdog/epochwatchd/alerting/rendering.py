@@ -58,7 +58,7 @@ def render(
             *_reservations(notification, phrases),
         ],
         [] if is_short or is_over else [*_evidence(cause, phrases)],
-        [] if is_over else [*_advice(notification, words, phrases)],
+        [] if is_over else [*_advice(notification, words, phrases), *_ack(notification, phrases)],
     ]
     text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
     return replace(notification, cause=cause, text=text)
@@ -165,8 +165,9 @@ def _headline(
     sentence = sentence.format_map(said)
     why = "" if cause is None or status == "resolved" else _brief(notification, cause, phrases)
     told = f"{_without_colons(sentence)}: {_without_colons(why)}" if why else _without_colons(sentence)
-    if notification.reason in phrases.REASONS:
-        told = phrases.REASONS[notification.reason].format(headline=told)
+    reason = _first(phrases.REASONS, f"{status}.{notification.reason}", notification.reason)
+    if reason is not None:
+        told = reason.format(headline=told)
     line = f"{'🟢' if status == 'resolved' else VERDICTS[kind].icon} {told}"
     cut = wording.one_line(line, HEADLINE_MAX)
     return cut, not why or cut.endswith(f": {cause['text'] if cause else ''}")
@@ -275,6 +276,12 @@ def _evidence(cause: Mapping[str, Any] | None, phrases: Phrases) -> Iterable[str
     label = "evidence" if len(shown) == len(lines) else "evidence_cut"
     yield phrases.LABELS[label].format(count=len(shown))
     yield from (f"  {line if len(line) <= LINE_MAX else line[: LINE_MAX - 1] + '…'}" for line in shown)
+
+
+def _ack(notification: Notification, phrases: Phrases) -> Iterable[str]:
+    """How to say that one has seen it."""
+    if notification.status == "firing":
+        yield phrases.LABELS["ack"].format(id=notification.ack)
 
 
 def _advice(notification: Notification, words: Mapping[str, str], phrases: Phrases) -> Iterable[str]:

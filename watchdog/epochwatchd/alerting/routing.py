@@ -50,6 +50,19 @@ def repeats_due(
     )
 
 
+def escalations(routes: Sequence[Route], people: People, notification: Notification) -> dict[float, tuple[str, ...]]:
+    """After how many seconds without an acknowledgement which channels are told, too."""
+    steps = [
+        (step.after_s, _receivers(step.to, people, notification))
+        for route, _ in taken_by(routes, people, notification)
+        for step in route.escalate
+    ]
+    return {
+        after_s: tuple(dict.fromkeys(name for after, names in steps if after == after_s for name in names))
+        for after_s in sorted({after for after, _ in steps})
+    }
+
+
 def taken_by(routes: Sequence[Route], people: People, notification: Notification) -> Iterator[Taken]:
     """The routes a notification takes: the first that matches, and on from there while they say ``continue``.
 
@@ -66,8 +79,12 @@ def taken_by(routes: Sequence[Route], people: People, notification: Notification
 
 def channels_of(route: Route, people: People, notification: Notification) -> tuple[str, ...]:
     """A route's channels; its owner's are those of the user, whose name anybody may give who is not known."""
+    return _receivers(route.to, people, notification)
+
+
+def _receivers(to: Sequence[str], people: People, notification: Notification) -> tuple[str, ...]:
     owners = people.get(notification.user or "", ()) if notification.verified else ()
-    return tuple(dict.fromkeys(name for to in route.to for name in (owners if to == OWNER else (to,))))
+    return tuple(dict.fromkeys(name for one in to for name in (owners if one == OWNER else (one,))))
 
 
 def matches(match: Match, notification: Notification) -> bool:

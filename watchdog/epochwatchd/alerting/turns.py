@@ -11,6 +11,7 @@ off. An entry of a heap is not looked for when it no longer holds: it is left th
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -115,10 +116,18 @@ class Turns:
 
     def flush(self) -> None:
         """The channel works again: what was put off in the outage is due at once."""
-        for number in sorted(self._in_outage):
+        self.hasten(sorted(self._in_outage))
+
+    def hasten(self, numbers: Iterable[int]) -> None:
+        """These are due at once."""
+        for number in numbers:
             waiting = self._set(number, min(self._waiting[number].due_at, self._now), in_outage=False)
             if self._incidents[waiting.incident][0] == number:
                 self._offer(waiting)
+
+    def of_incident(self, number: int) -> list[int]:
+        """All messages that wait of the same incident, in their order."""
+        return [other for other in self._incidents[self._waiting[number].incident] if other in self._waiting]
 
     def _set(self, number: int, due_at: float, *, in_outage: bool) -> Waiting:
         waiting = self._waiting[number] = self._waiting[number]._replace(due_at=due_at, in_outage=in_outage)

@@ -50,6 +50,11 @@ def figure(value: float | str) -> str:
     return f"{number:.4g}" if math.isfinite(number) else "NaN" if math.isnan(number) else "∞" if number > 0 else "-∞"
 
 
+def span(first: str, last: str) -> str:
+    """From the one to the other, where they differ."""
+    return first if first == last else f"{first} … {last}"
+
+
 def moment(stamp: str) -> datetime:
     """The time a notification's RFC 3339 stamp means."""
     return datetime.fromisoformat(stamp.replace("Z", "+00:00"))

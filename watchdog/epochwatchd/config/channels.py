@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from epochwatchd.config.document import Document
 from epochwatchd.config.problems import BadValueError, Loc, did_you_mean, is_channel_name
-from epochwatchd.config.schema import ChannelSection
+from epochwatchd.config.schema import ChannelSection, QuietSection
 from epochwatchd.config.secrets import Surroundings
-from epochwatchd.config.settings import ChannelConfig
+from epochwatchd.config.settings import ChannelConfig, Quiet
 from epochwatchd.config.validation import paths_of, secret_mappings_of, secrets_of, validated
 from epochwatchd.phrase import Phrase
 
@@ -19,6 +19,11 @@ Kinds = Mapping[str, type[BaseModel]]
 
 DEFAULT_CHANNELS = {"console": {"kind": "console"}}
 UNREADABLE = "unreadable"
+
+
+def quiet_of(section: QuietSection) -> Quiet:
+    """Quiet hours as the others see them."""
+    return Quiet(section.from_, section.until, section.zone, frozenset(section.days), section.passes)
 
 
 def channel_names(given: Any) -> Mapping[str, Any]:
@@ -50,7 +55,16 @@ def read_channels(given: Any, document: Document, kinds: Kinds, surroundings: Su
         every = {key: options.pop(key) for key in ChannelSection.model_fields if key in options}
         common, checked = validated(ChannelSection, every, document, loc), validated(model, options, document, loc)
         if common and checked:
-            found[name] = ChannelConfig(kind, checked, common.language, common.style, common.template)
+            found[name] = ChannelConfig(
+                kind,
+                checked,
+                common.language,
+                common.style,
+                common.template,
+                None if common.quiet is None else tuple(map(quiet_of, common.quiet)),
+                common.group_interval,
+                common.digest,
+            )
     return found
 
 

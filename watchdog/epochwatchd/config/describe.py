@@ -8,7 +8,8 @@ from typing import Any
 
 from epochwatchd.config.durations import format_duration
 from epochwatchd.config.problems import shown_key
-from epochwatchd.config.settings import OWNER, ChannelConfig, Config, JobRule, Match, Route
+from epochwatchd.config.schema import WEEKDAYS
+from epochwatchd.config.settings import OWNER, ChannelConfig, Config, JobRule, Match, Quiet, Route
 from epochwatchd.model import Policy
 from epochwatchd.phrase import Phrase
 
@@ -42,6 +43,14 @@ def _lines(config: Config) -> Iterator[Phrase]:
         yield Phrase(
             "route {at}: {match} to {to}{then}", at=at, match=_match(route.match), to=_to(route), then=_then(route)
         )
+        for step in route.escalate:
+            time = _time(step.after_s)
+            yield Phrase("route {at}: not acknowledged within {time}: {to} too", at=at, time=time, to=[*step.to])
+    if config.group_interval_s:
+        yield Phrase("more of the same within {time}: one message", time=_time(config.group_interval_s))
+    for window in config.quiet:
+        yield Phrase("quiet: {window}", window=quiet_hours(window))
+    yield Phrase("commands: {socket}", socket=_socket(config.control))
     yield Phrase("store: {where}, kept {kept}", where=where, kept=format_duration(store.keep_s))
     yield Phrase("language: {language}", language=config.language)
     for note in _notes(config):
@@ -91,8 +100,32 @@ def _channel(channel: ChannelConfig) -> list[str]:
     options = channel.options.model_dump(by_alias=True, exclude_defaults=True, mode="json")
     own = {"language": channel.language, "style": None if channel.style == "full" else channel.style}
     told = {**options, **{name: value for name, value in own.items() if value is not None}}
-    template = [Phrase("template of its own")] if channel.template else []
-    return [channel.kind, *(f"{name} {_option(value)}" for name, value in told.items()), *template]
+    said: list[str] = [Phrase("template of its own")] if channel.template else []
+    if channel.group_interval_s is not None:
+        said.append(Phrase("grouped within {time}", time=_time(channel.group_interval_s)))
+    said += [Phrase("quiet: {window}", window=quiet_hours(window)) for window in channel.quiet or ()]
+    if channel.digest is not None:
+        said.append(Phrase('a summary at "{crontab}"', crontab=channel.digest.text))
+    return [channel.kind, *(f"{name} {_option(value)}" for name, value in told.items()), *said]
+
+
+def quiet_hours(window: Quiet) -> Phrase:
+    """A window as people read it."""
+    zone = str(window.zone) if window.zone else Phrase("this machine's time")
+    days = "" if len(window.days) == len(WEEKDAYS) else " ".join(WEEKDAYS[day] for day in sorted(window.days))
+    passes: list[str] = [*window.passes] or [Phrase("nothing")]
+    return Phrase(
+        "{begin} to {end}, {zone}{days}; told all the same: {passes}",
+        begin=_clock(window.from_min),
+        end=_clock(window.until_min),
+        zone=zone,
+        days=f", {days}" if days else "",
+        passes=passes,
+    )
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _option(value: Any) -> str:

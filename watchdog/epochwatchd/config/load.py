@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from epochwatchd.config.channels import Kinds, channel_names, read_channels
+from epochwatchd.config.channels import Kinds, channel_names, quiet_of, read_channels
 from epochwatchd.config.glance import additions, read
 from epochwatchd.config.problems import ConfigError
 from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection
@@ -14,6 +14,7 @@ from epochwatchd.config.secrets import Surroundings, expand
 from epochwatchd.config.settings import (
     ChannelConfig,
     Config,
+    Escalation,
     Expected,
     Heartbeats,
     JobRule,
@@ -69,6 +70,9 @@ def _config(file: FileSection, channels: Mapping[str, ChannelConfig], source: Pa
         language=file.language,
         source=source,
         people=file.people,
+        quiet=tuple(map(quiet_of, file.quiet or ())),
+        group_interval_s=file.group_interval,
+        control=file.control.path,
     )
 
 
@@ -92,7 +96,8 @@ def _rule(section: JobSection, defaults: Policy) -> JobRule:
 
 
 def _route(section: RouteSection) -> Route:
-    return Route(_match(section.match), section.to, section.repeat_every, section.continue_)
+    escalate = tuple(Escalation(step.after, step.to) for step in section.escalate)
+    return Route(_match(section.match), section.to, section.repeat_every, section.continue_, escalate)
 
 
 def _match(section: MatchSection) -> Match:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
@@ -14,7 +16,7 @@ from epochwatchd.config.crontab import Crontab, parse_crontab
 from epochwatchd.config.durations import parse_duration
 from epochwatchd.config.problems import BadValueError, did_you_mean, is_channel_name
 from epochwatchd.config.secrets import Surroundings
-from epochwatchd.config.settings import OWNER, Address, Language, StoreConfig, Style
+from epochwatchd.config.settings import OWNER, Address, Language, Quiet, StoreConfig, Style
 from epochwatchd.model import CauseCode, Kind, Policy, Severity, Status
 from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import VERDICTS
@@ -22,6 +24,8 @@ from epochwatchd.verdicts import VERDICTS
 SOCKET_PATH_MAX = 107
 """Of a Unix socket's address: sun_path less its end (unix(7))."""
 DEFAULT_UDP = Address("127.0.0.1", 8765)
+MINUTES_A_DAY = 24 * 60
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 if TYPE_CHECKING:
     NotifiedKind = Kind
@@ -118,6 +122,43 @@ def _known_channel(name: str, info: ValidationInfo) -> str:
     return name
 
 
+def _off_or_duration(value: Any) -> float:
+    try:
+        return 0.0 if value in ("off", False) else parse_duration(value)
+    except BadValueError as e:
+        raise BadValueError(e.message, Phrase("{hint}, or off", hint=_phrase(e.hint))) from None
+
+
+def _clock_time(value: Any) -> int:
+    """Minutes of the day. YAML reads 22:00 without quotes as a number to the base of 60, which is just that."""
+    found = re.fullmatch(r"([0-9]{1,2}):([0-5][0-9])", value) if isinstance(value, str) else None
+    minutes = int(found[1]) * 60 + int(found[2]) if found else value
+    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 0 <= minutes <= MINUTES_A_DAY:
+        raise BadValueError("not a time of the day", 'write it as "22:30"')
+    return minutes
+
+
+def _zone(name: Any) -> Any:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        near = did_you_mean(str(name), sorted(available_timezones())) if isinstance(name, str) else ""
+        hint = near if near.startswith("did") else Phrase("write it as Asia/Seoul; `timedatectl list-timezones`")
+        raise BadValueError("there is no such time zone", hint) from None
+
+
+def _weekday(value: Any) -> int:
+    if value not in WEEKDAYS:
+        raise BadValueError("not a day of the week", Phrase("known: {words}", words=[*WEEKDAYS]))
+    return WEEKDAYS.index(value)
+
+
+def _off_or_many(value: Any) -> Any:
+    return () if value in ("off", False) else [value] if isinstance(value, dict) else value
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Text = Annotated[str, Field(min_length=1)]
@@ -166,12 +207,34 @@ class JobSection(PolicySection):
     start_within: Annotated[Duration | None, AfterValidator(_of_expected)] = None
 
 
+class QuietSection(Section):
+    """Hours in which a channel is left in peace."""
+
+    from_: Annotated[int, BeforeValidator(_clock_time)] = Field(alias="from")
+    until: Annotated[int, BeforeValidator(_clock_time)]
+    zone: Annotated[ZoneInfo | None, BeforeValidator(_zone)] = None
+    days: Annotated[tuple[Annotated[int, BeforeValidator(_weekday)], ...], BeforeValidator(_one_or_many)] = (*range(7),)
+    passes: Annotated[tuple[Severity, ...], BeforeValidator(_one_or_many)] = Quiet(0, 0).passes
+
+    @model_validator(mode="after")
+    def _is_some_time(self) -> QuietSection:
+        if self.from_ % MINUTES_A_DAY == self.until % MINUTES_A_DAY and self.from_ >= self.until:
+            raise BadValueError("begins when it ends", 'a whole day is from "00:00" until "24:00"')
+        return self
+
+
+Quieted = Annotated[tuple[QuietSection, ...] | None, BeforeValidator(_off_or_many)]
+
+
 class ChannelSection(Section):
     """What every channel may say, of whatever kind."""
 
     language: Language | None = None
     style: Style = "full"
     template: Text | None = None
+    quiet: Quieted = None
+    group_interval: Annotated[float, BeforeValidator(_off_or_duration)] | None = None
+    digest: Annotated[Crontab | None, BeforeValidator(_crontab)] = None
 
 
 class MatchSection(Section):
@@ -189,6 +252,13 @@ class MatchSection(Section):
     not_: MatchSection | None = Field(default=None, alias="not")
 
 
+class EscalationSection(Section):
+    """Who is told too, where nobody acknowledges."""
+
+    after: Duration
+    to: Receivers
+
+
 class RouteSection(Section):
     """Who is told of what matches."""
 
@@ -196,6 +266,13 @@ class RouteSection(Section):
     to: Receivers
     repeat_every: Duration | None = None
     continue_: bool = Field(default=False, alias="continue")
+    escalate: Annotated[tuple[EscalationSection, ...], BeforeValidator(_off_or_many)] = ()
+
+
+class ControlSection(Section):
+    """Where commands come from."""
+
+    path: Annotated[FilePath | Literal["auto"] | None, BeforeValidator(_socket)] = "auto"
 
 
 class StoreSection(Section):
@@ -214,6 +291,9 @@ class FileSection(Section):
     channels: Any = None
     routes: tuple[RouteSection, ...] | None = None
     people: dict[Text, Channels] = {}
+    quiet: Quieted = None
+    group_interval: Annotated[float, BeforeValidator(_off_or_duration)] = 30.0
+    control: ControlSection = ControlSection()
     store: StoreSection = StoreSection()
     language: Language = "en"
 

@@ -14,6 +14,7 @@ from epochwatchd.model import Kind, Policy, Severity, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from zoneinfo import ZoneInfo
 
     from pydantic import BaseModel
 
@@ -95,6 +96,29 @@ class Match:
     not_: Match | None = None
 
 
+@dataclass(frozen=True)
+class Quiet:
+    """Hours in which a channel is left in peace, in minutes of the day by the clock of ``zone`` (None: the machine's).
+
+    ``until_min`` not behind ``from_min`` is on the day after. ``days``: on which it begins, 0 for Monday.
+    ``passes``: severities that are told all the same.
+    """
+
+    from_min: int
+    until_min: int
+    zone: ZoneInfo | None = None
+    days: frozenset[int] = frozenset(range(7))
+    passes: tuple[Severity, ...] = ("critical",)
+
+
+@dataclass(frozen=True)
+class Escalation:
+    """Whoever is told too, when nobody has acknowledged so many seconds after the first message was delivered."""
+
+    after_s: float
+    to: tuple[str, ...]
+
+
 OWNER = "@user"
 """In a route: the channels of the run's user, as ``people`` says."""
 
@@ -110,6 +134,7 @@ class Route:
     to: tuple[str, ...] = ()
     repeat_every_s: float | None = None
     continue_: bool = False
+    escalate: tuple[Escalation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +142,8 @@ class ChannelConfig:
     """A channel's kind, and its options as the kind's own model has checked them.
 
     ``language`` of its messages: None is the configuration's. ``style``: all that is known, or the headline and advice.
-    ``template``: words of one's own instead.
+    ``template``: words of one's own instead. ``quiet`` and ``group_interval_s``: None is the configuration's.
+    ``digest``: when it gets a summary.
     """
 
     kind: str
@@ -125,6 +151,9 @@ class ChannelConfig:
     language: Language | None = None
     style: Style = "full"
     template: str | None = None
+    quiet: tuple[Quiet, ...] | None = None
+    group_interval_s: float | None = None
+    digest: Crontab | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +177,8 @@ class Config:
 
     ``more``: the files laid over it. ``places``: file and line of what is said of jobs.
     ``people``: the channels of users.
+    ``quiet``, ``group_interval_s``: of channels that people read.
+    ``control``: the socket for commands, in the usual place where it is ``auto``; None for none.
     ``hidden``: texts that must never be shown (secrets, and what came from the environment), and what to show instead.
     """
 
@@ -163,6 +194,9 @@ class Config:
     more: tuple[Path, ...] = ()
     places: Mapping[tuple[str | int, ...], str] = field(default_factory=dict, repr=False)
     people: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    quiet: tuple[Quiet, ...] = ()
+    group_interval_s: float = 30.0
+    control: Path | Literal["auto"] | None = "auto"
 
     def shown(self, text: str) -> str:
         """``text`` as it may be shown to anybody."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from pydantic import BaseModel
@@ -12,9 +12,10 @@ from epochwatchd.alerting.channels import KINDS
 from epochwatchd.alerting.delivery import Channel
 from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.templates import Words, faults
-from epochwatchd.config import OWNER, Config
+from epochwatchd.alerting.together import together
+from epochwatchd.config import OWNER, Config, Quiet
 from epochwatchd.config.settings import ChannelConfig
-from epochwatchd.model import Notification
+from epochwatchd.model import Limits, Notification
 from epochwatchd.phrase import Phrase
 from epochwatchd.service.channel_memory import FileMemory
 from epochwatchd.service.paths import memory_path
@@ -52,14 +53,36 @@ def connected(config: Config, env: Mapping[str, str]) -> dict[str, Channel]:
 def _channel(name: str, channel: ChannelConfig, config: Config, env: Mapping[str, str]) -> Channel:
     kind = KINDS[channel.kind]
     refresh = getattr(kind, "refresh", None)
-    say = partial(render, language=channel.language or config.language, zone=None, style=channel.style)
+    language = channel.language or config.language
+    say: Say = partial(render, language=language, zone=None, style=channel.style)
+    if channel.template is not None:
+        say = _in_own_words(name, channel.template, say)
     return Channel(
         send=partial(kind.send, channel.options),
-        say=say if channel.template is None else _in_own_words(name, channel.template, say),
+        say=partial(together, say=say, language=language, zone=None),
         limits=kind.LIMITS,
         memory=FileMemory(memory_path(name, config.store.path, env)),
         refresh=None if refresh is None else partial(refresh, channel.options),
+        quiet=quiet_of(name, config),
+        group_interval_s=group_interval_of(name, config),
     )
+
+
+def quiet_of(name: str, config: Config) -> Sequence[Quiet]:
+    """When a channel is left in peace. What machines read knows no night, unless it is said."""
+    own = config.channels[name].quiet
+    return own if own is not None else config.quiet if _limits(name, config).people else ()
+
+
+def group_interval_of(name: str, config: Config) -> float:
+    """Within what time what is alike is one message over a channel."""
+    own = config.channels[name].group_interval_s
+    return own if own is not None else config.group_interval_s if _limits(name, config).people else 0.0
+
+
+def _limits(name: str, config: Config) -> Limits:
+    limits: Limits = KINDS[config.channels[name].kind].LIMITS
+    return limits
 
 
 def _in_own_words(name: str, template: str, say: Say) -> Say:

@@ -25,7 +25,7 @@ EXAMPLE_AGE_S = 960.0
 def tried(channel: Channel, notification: Notification) -> tuple[bool, str]:
     """Send the message; gives whether it was taken, and what the peer answered."""
     try:
-        return True, channel.send(Message(channel.say(notification), channel.memory)).said
+        return True, channel.send(Message(channel.say([notification]), channel.memory)).said
     except ChannelError as e:
         return False, str(e)
 

@@ -18,9 +18,9 @@ from epochwatchd.store import files
 
 log = logging.getLogger("epochwatchd")
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """1: the first. 2: expectations. 3: suspicions. 4: light deliveries, no STRICT tables (they need SQLite 3.37).
-5: how runs were started. 6: handles, recipients."""
+5: how runs were started. 6: handles, recipients. 7: groups, acknowledgements, mutes."""
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _fill(db: sqlite3.Connection) -> None:
     for key, text in db.execute("SELECT key, snapshot FROM worker").fetchall():
         with suppress(ValueError, KeyError, TypeError, IndexError):
             db.execute("UPDATE worker SET watched_wall = ? WHERE key = ?", (json.loads(text)["moment"][1], key))
-    undone = "SELECT notification_id FROM delivery WHERE state <> 'delivered'"
+    undone = "SELECT notification_id FROM delivery WHERE state IN ('pending', 'dead')"
     db.execute(f"UPDATE notification SET content = '' WHERE id NOT IN ({undone})")  # noqa: S608 - our own words
     for number, text in db.execute("SELECT id, content FROM notification WHERE content <> ''").fetchall():
         with suppress(ValueError, KeyError, TypeError):

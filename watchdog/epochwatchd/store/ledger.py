@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Notification, Worker
+from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Mute, Notice, Notification, Told, Worker
+from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import StoreError, StoreUnusable
 from epochwatchd.store.records import Record
 from epochwatchd.store.store import Store, Unfinished
@@ -67,6 +68,7 @@ class Ledger:
         self._cursors: dict[str, int] = {}
         self._generation = 0
         self._has_changed = False
+        self._mutes: list[Mute] | None = None
         self._wait_s = TRY_AGAIN_S
         self._try_at = float("-inf")
         self.problem: str | None = None
@@ -91,6 +93,15 @@ class Ledger:
             return default
         finally:
             self._look_at_generation()
+
+    def _write(self, call: Callable[[Store], None]) -> bool:
+        """Whether the store has taken it."""
+
+        def written(store: Store) -> bool:
+            call(store)
+            return True
+
+        return self._ask(written, default=False)
 
     def _look_at_generation(self) -> None:
         """Of another store than before, nothing is known: neither what was given of it, nor what was written to it."""
@@ -142,23 +153,30 @@ class Ledger:
 
     def _keep(self, records: Sequence[Record], moment: Moment) -> None:
         memory = self._memory
-        records = [replace(r, notices=[(replace(n, stored=False), to) for n, to in r.notices]) for r in records]
+        records = [replace(r, notices=[_unstored(notice) for notice in r.notices]) for r in records]
         ids = [
-            self._tell(notification, channel)
+            self._tell(notice, channel, moment.wall)
             for record in records
-            for notification, channels in record.notices
-            for channel in channels
+            for notice in record.notices
+            for channel in notice.channels
         ]
         memory.ended.update((r.run.key, r.run.ended_wall) for r in records if r.run.ended_wall is not None)
         memory.kept.append(_Kept(records, moment, ids))
         if len(memory.kept) > KEPT_MAX:
             memory.kept.popleft()
 
-    def _tell(self, notification: Notification, channel: str) -> int:
-        memory = self._memory
+    def _tell(self, notice: Notice, channel: str, now_wall: float) -> int:
+        memory, notification = self._memory, notice.notification
         memory.last_id -= 1
         delivery = Delivery(
-            memory.last_id, channel, notification.id, notification.turn, notification.severity == "critical"
+            memory.last_id,
+            channel,
+            notification.id,
+            notification.turn,
+            notification.severity == "critical",
+            group=notification.group,
+            due_wall=now_wall + (notice.after_s or 0.0),
+            after_s=notice.after_s,
         )
         memory.messages[delivery.id] = notification
         memory.fresh.setdefault(channel, []).append(delivery)
@@ -198,7 +216,7 @@ class Ledger:
         for delivery_id, mark in list(self._memory.marks.items()):
             row = self._row_of(delivery_id)
             if row is not None:
-                _mark(store, row, mark)
+                store.mark([(row, mark.done)], mark.state, mark.error, mark.handle)
             del self._memory.marks[delivery_id]
 
     # The outbox: see alerting.delivery
@@ -243,15 +261,80 @@ class Ledger:
             raise ChannelError(f"what is open cannot be read: {self.problem}")
         return found
 
-    def mark(self, delivery: Delivery, state: str, error: str | None = None, handle: str | None = None) -> None:
-        """What became of a delivery: ``delivered``, ``dead``, or ``pending`` with the error."""
-        memory, row, mark = self._memory, self._row_of(delivery.id), _Mark(state, error, delivery.done, handle)
-        if row is None or not self._ask(lambda store: _mark(store, row, mark), default=False):
-            memory.marks[delivery.id] = mark
-        elif state != "pending":
-            memory.rows.pop(delivery.id, None)
-        if state != "pending":
-            memory.messages.pop(delivery.id, None)
+    def mark(
+        self, deliveries: Sequence[Delivery], state: str, error: str | None = None, handle: str | None = None
+    ) -> None:
+        """What became of a message of these deliveries: ``delivered``, ``dead``, or ``pending`` with the error."""
+        rows = {d.id: row for d in deliveries if (row := self._row_of(d.id)) is not None}
+        told = [(rows[d.id], d.done) for d in deliveries if d.id in rows]
+        is_written = bool(told) and self._write(lambda store: store.mark(told, state, error, handle))
+        for delivery in deliveries:
+            if not is_written or delivery.id not in rows:
+                self._memory.marks[delivery.id] = _Mark(state, error, delivery.done, handle)
+            elif state != "pending":
+                self._memory.rows.pop(delivery.id, None)
+            if state != "pending":
+                self._memory.messages.pop(delivery.id, None)
+
+    def lead(self, deliveries: Sequence[Delivery], leader: Delivery | None, started_wall: float | None = None) -> None:
+        """These go as one message from now on, also after a restart; None: each for itself again."""
+        rows, first = self._rows_of(deliveries), None if leader is None else self._row_of(leader.id)
+        if rows and (leader is None or first is not None):
+            self._ask(lambda store: store.lead(rows, first, started_wall), None)
+
+    def hold(self, deliveries: Sequence[Delivery], why: str, due_wall: float, group: str | None) -> None:
+        """These wait until then; with ``group``, as of that from now on."""
+        rows = self._rows_of(deliveries)
+        if rows:
+            self._ask(lambda store: store.hold(rows, why, due_wall, group), None)
+
+    def drop(self, deliveries: Sequence[Delivery], why: str) -> None:
+        """These need not be sent any more."""
+        rows = self._rows_of(deliveries)
+        is_written = bool(rows) and self._write(lambda store: store.drop(rows, why))
+        for delivery in deliveries:
+            if not is_written or self._row_of(delivery.id) is None:
+                self._memory.marks[delivery.id] = _Mark("dropped", why, delivery.done, None)
+            self._memory.messages.pop(delivery.id, None)
+
+    def _rows_of(self, deliveries: Sequence[Delivery]) -> list[int]:
+        return [row for d in deliveries if (row := self._row_of(d.id)) is not None]
+
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
+        nothing: list[tuple[str, float]] = []
+        return self._ask(lambda store: store.starts(channel, since_wall), nothing)
+
+    def told(self, channel: str, about: Notification, now_wall: float) -> Told:
+        """How it stands with a notification's incident on a channel; where that cannot be read, it is told."""
+        return self._ask(lambda store: store.told(channel, about, now_wall), Told())
+
+    # Who has seen what, and who wants to hear nothing of what. Whoever asks for it is told where it cannot be stored:
+    # these raise StoreError.
+
+    def noticed(self, prefix: str, now_wall: float) -> list[Noticed]:
+        """The incidents that are not over and whose id begins so."""
+        return self._store.noticed(prefix, now_wall)
+
+    def acknowledge(self, incidents: Sequence[str], ack: Ack) -> list[str]:
+        """Somebody has seen these, and what was told with them; gives all of them."""
+        return self._store.acknowledge(incidents, ack)
+
+    def mute(self, new: Mute) -> None:
+        """This is not to be heard of."""
+        self._store.mute(new)
+        self._mutes = None
+
+    def unmute(self, mute_id: str, now_wall: float) -> None:
+        """It is to be heard of again, from now on."""
+        self._store.unmute(mute_id, now_wall)
+        self._mutes = None
+
+    def mutes(self, now_wall: float) -> list[Mute]:
+        """The mutes that hold, the first to end first; those known last where the store cannot be read."""
+        if self._mutes is None:
+            self._mutes = self._ask(lambda store: store.mutes(now_wall), None)
+        return [mute for mute in self._mutes or () if mute.until_wall > now_wall]
 
     # Reading
 
@@ -313,7 +396,5 @@ class Ledger:
         self._ask(lambda store: store.checkpoint(), None)
 
 
-def _mark(store: Store, row: int, mark: _Mark) -> bool:
-    """Write what became of a delivery; gives True. Raises StoreError."""
-    store.mark(row, *mark)
-    return True
+def _unstored(notice: Notice) -> Notice:
+    return notice._replace(notification=replace(notice.notification, stored=False))

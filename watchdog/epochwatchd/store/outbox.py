@@ -8,9 +8,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from epochwatchd.model import Delivery, Notification
+from epochwatchd.model import ACK_ID, Delivery, Notice, Notification, Told
 from epochwatchd.store import records
 from epochwatchd.store.formats import transaction
+from epochwatchd.verdicts import EXPLAINED, EXPLAINS
 
 log = logging.getLogger("epochwatchd")
 
@@ -29,12 +30,14 @@ class Undelivered(NamedTuple):
     changed_wall: float
 
 
-def put(db: sqlite3.Connection, notification: Notification, channels: Sequence[str], now_wall: float) -> None:
+def put(db: sqlite3.Connection, notice: Notice, now_wall: float) -> None:
     """A notification is to be delivered to these channels."""
-    number = _put_notification(db, records.notification_json(notification), notification, now_wall)
+    told, due_wall = notice.notification, now_wall + (notice.after_s or 0.0)
+    number = _put_notification(db, records.notification_json(told), told, now_wall)
     db.executemany(
-        "INSERT INTO delivery (notification_id, channel, changed_wall) VALUES (?, ?, ?)",
-        [(number, channel, now_wall) for channel in channels],
+        "INSERT INTO delivery (notification_id, channel, changed_wall, reason, group_key, due_wall, after_s)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [(number, channel, now_wall, told.reason, told.group, due_wall, notice.after_s) for channel in notice.channels],
     )
 
 
@@ -46,12 +49,24 @@ def _put_notification(db: sqlite3.Connection, content: str, told: Notification, 
 
 def pending(db: sqlite3.Connection, channel: str, after: int) -> list[Delivery]:
     """What one channel has still to deliver, the oldest first, from the delivery ``after`` on."""
-    return [
-        Delivery(
-            row["id"], channel, row["incident"], row["user"], bool(row["critical"]), row["attempts"], _done(row["done"])
-        )
-        for row in db.execute(_PENDING, (channel, after))
-    ]
+    return [_delivery(row, channel) for row in db.execute(_PENDING, (channel, after))]
+
+
+def _delivery(row: sqlite3.Row, channel: str) -> Delivery:
+    return Delivery(
+        row["id"],
+        channel,
+        row["incident"],
+        row["user"],
+        bool(row["critical"]),
+        row["attempts"],
+        _done(row["done"]),
+        group=row["group_key"],
+        due_wall=row["due_wall"],
+        held=row["why"],
+        lead=row["lead"],
+        after_s=row["after_s"],
+    )
 
 
 def _done(text: str) -> tuple[str, ...]:
@@ -64,7 +79,7 @@ def _done(text: str) -> tuple[str, ...]:
 def notification(db: sqlite3.Connection, delivery_id: int, now_wall: float) -> Notification | None:
     """What is to be delivered; None if it is gone, or cannot be read: then it is a dead letter from now on."""
     query = """SELECT content FROM delivery JOIN notification ON notification.id = notification_id
-        WHERE delivery.id = ? AND state = 'pending' AND state <> 'delivered'"""
+        WHERE delivery.id = ? AND state = 'pending'"""
     row = db.execute(query, (delivery_id,)).fetchone()
     if row is None:
         return None
@@ -72,40 +87,94 @@ def notification(db: sqlite3.Connection, delivery_id: int, now_wall: float) -> N
         return records.notification_from(row["content"])
     except Exception as e:  # whatever stands there: it must not stop those behind it
         log.exception("delivery %d cannot be read and is a dead letter", delivery_id)
-        mark(db, delivery_id, "dead", f"cannot be read: {type(e).__name__}: {e}", now_wall)
+        mark(db, [(delivery_id, ())], "dead", f"cannot be read: {type(e).__name__}: {e}", now_wall)
         return None
 
 
 def counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
     """How many deliveries wait or are dead, by channel and state."""
-    query = "SELECT channel, state, count(*) AS n FROM delivery WHERE state <> 'delivered' GROUP BY channel, state"
+    query = (
+        "SELECT channel, state, count(*) AS n FROM delivery WHERE state IN ('pending', 'dead') GROUP BY channel, state"
+    )
     return {(row["channel"], row["state"]): row["n"] for row in db.execute(query)}
 
 
 def mark(
     db: sqlite3.Connection,
-    delivery_id: int,
+    deliveries: Sequence[tuple[int, Sequence[str]]],
     state: str,
     error: str | None,
     now_wall: float,
     *,
-    done: Sequence[str] = (),
     handle: str | None = None,
 ) -> None:
     """An attempt was made, and this came of it. What every channel has taken need not be said again: it is dropped.
 
-    ``handle``: by which the channel knows the message; that of an incident's first is kept.
+    ``deliveries``: those of one message, and of each the recipients that need not be asked again. ``handle``: by which
+    the channel knows the message; that of an incident's first is kept.
     """
     shown = None if error is None else error.encode("utf-8", "replace").decode()
     update = (
         "UPDATE delivery SET state = ?, attempts = attempts + 1, error = ?, changed_wall = ?, done = ? WHERE id = ?"
     )
+    ids = [(number,) for number, _ in deliveries]
     with transaction(db):
-        db.execute(update, (state, shown, now_wall, records.to_json(list(done)), delivery_id))
+        values = [(state, shown, now_wall, records.to_json(list(done)), number) for number, done in deliveries]
+        db.executemany(update, values)
         if state == "delivered":
             if handle is not None:
-                db.execute(_KEEP_HANDLE, (handle, now_wall, delivery_id))
-            db.execute(_DROP, (delivery_id,))
+                db.executemany(_KEEP_HANDLE, [(handle, now_wall, number) for (number,) in ids])
+            db.executemany(_DROP, ids)
+
+
+def lead(db: sqlite3.Connection, ids: Sequence[int], leader: int | None, started_wall: float | None) -> None:
+    """These go as one message from now on, whatever happens, in the group of the first; None: each for itself again."""
+    update = """UPDATE delivery SET lead = ?,
+        group_key = coalesce((SELECT group_key FROM delivery WHERE id = ?), group_key) WHERE id = ?"""
+    with transaction(db):
+        db.executemany(update, [(leader, leader, number) for number in ids])
+        if started_wall is not None:
+            db.execute("UPDATE delivery SET started_wall = ? WHERE id = ?", (started_wall, leader))
+
+
+def hold(db: sqlite3.Connection, ids: Sequence[int], why: str, due_wall: float, group: str | None) -> None:
+    """These wait until then; with ``group``, as of that from now on."""
+    update = "UPDATE delivery SET why = ?, due_wall = ?, group_key = coalesce(?, group_key) WHERE id = ?"
+    with transaction(db):
+        db.executemany(update, [(why, due_wall, group, number) for number in ids])
+
+
+def drop(db: sqlite3.Connection, ids: Sequence[int], why: str, now_wall: float) -> None:
+    """These need not be sent any more."""
+    with transaction(db):
+        update = "UPDATE delivery SET state = 'dropped', why = ?, changed_wall = ? WHERE id = ?"
+        db.executemany(update, [(why, now_wall, number) for number in ids])
+        db.executemany(_DROP, [(number,) for number in ids])
+
+
+def starts(db: sqlite3.Connection, channel: str, since_wall: float) -> list[tuple[str, float]]:
+    """When messages of which groups went at once over a channel since then, in that order."""
+    query = "SELECT group_key, started_wall FROM delivery WHERE channel = ? AND started_wall > ? ORDER BY started_wall"
+    return [(row["group_key"], row["started_wall"]) for row in db.execute(query, (channel, since_wall))]
+
+
+def told(db: sqlite3.Connection, channel: str, about: Notification, now_wall: float) -> Told:
+    """How it stands with a notification's incident on a channel."""
+    row = db.execute(_TOLD, {"channel": channel, "incident": about.id, "now": now_wall}).fetchone()
+    explains = None
+    code = (about.cause or {}).get("code")
+    if code in EXPLAINED and about.status == "firing":
+        for other in db.execute(_OPEN_THERE, {"channel": channel, "host": about.host, "incident": about.id}):
+            if code in EXPLAINS.get(other["code"], ()):
+                explains = other["id"][:ACK_ID]
+    return Told(
+        bool(row["is_open"]),
+        bool(row["is_told"]),
+        bool(row["kept_back"]),
+        row["first_wall"],
+        bool(row["acked"]),
+        explains,
+    )
 
 
 def handle_of(db: sqlite3.Connection, channel: str, incident: str) -> str | None:
@@ -122,7 +191,7 @@ def revive_dead(db: sqlite3.Connection, now_wall: float) -> int:
 
 def expire(db: sqlite3.Connection, now_wall: float) -> int:
     """Make dead letters of what was not taken for too long; gives how many they are."""
-    return db.execute(_EXPIRE, (now_wall, now_wall - LIVES_S)).rowcount
+    return db.execute(_EXPIRE, (now_wall, now_wall - LIVES_S, now_wall - LIVES_S)).rowcount
 
 
 def rescued(db: sqlite3.Connection) -> list[Undelivered]:
@@ -149,21 +218,22 @@ def put_back(db: sqlite3.Connection, letters: Sequence[Undelivered]) -> int:
                 continue
             number = _put_notification(db, letter.content, told, letter.created_wall)
             db.execute(
-                "INSERT INTO delivery (notification_id, channel, attempts, changed_wall) VALUES (?, ?, ?, ?)",
-                (number, letter.channel, letter.attempts, letter.changed_wall),
+                "INSERT INTO delivery (notification_id, channel, attempts, changed_wall, reason, group_key)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (number, letter.channel, letter.attempts, letter.changed_wall, told.reason, told.group),
             )
             taken += 1
     return taken
 
 
 _PENDING = """
-SELECT delivery.id, attempts, done, incident, user, critical FROM delivery
+SELECT delivery.id, attempts, done, incident, user, critical, group_key, due_wall, why, lead, after_s FROM delivery
 JOIN notification ON notification.id = notification_id
-WHERE channel = ? AND delivery.id > ? AND state = 'pending' AND state <> 'delivered' ORDER BY delivery.id
+WHERE channel = ? AND delivery.id > ? AND state IN ('pending', 'dead') AND state = 'pending' ORDER BY delivery.id
 """
 _DROP = """
 UPDATE notification SET content = '' WHERE id = (SELECT notification_id FROM delivery WHERE id = ?)
-AND NOT EXISTS (SELECT 1 FROM delivery WHERE notification_id = notification.id AND state <> 'delivered')
+AND NOT EXISTS (SELECT 1 FROM delivery WHERE notification_id = notification.id AND state IN ('pending', 'dead'))
 """
 _KEEP_HANDLE = """
 INSERT OR IGNORE INTO handle (channel, incident, handle, told_wall)
@@ -171,13 +241,30 @@ SELECT channel, incident, ?, ? FROM delivery JOIN notification ON notification.i
 WHERE delivery.id = ?
 """
 _REVIVE = """
-UPDATE delivery SET state = 'pending' WHERE state <> 'delivered' AND state = 'dead'
+UPDATE delivery SET state = 'pending', lead = NULL WHERE state IN ('pending', 'dead') AND state = 'dead'
 AND EXISTS (SELECT 1 FROM notification WHERE notification.id = notification_id AND created_wall > ?)
 """
 _EXPIRE = """
 UPDATE delivery SET state = 'dead', changed_wall = ?, error = coalesce(error, 'not tried') || ', not taken for a day'
-WHERE state <> 'delivered' AND state = 'pending'
+WHERE state IN ('pending', 'dead') AND state = 'pending' AND due_wall < ?
 AND EXISTS (SELECT 1 FROM notification WHERE notification.id = notification_id AND created_wall < ?)
+"""
+_TOLD = """
+SELECT
+    coalesce((SELECT closed_wall IS NULL OR kind = 'crashed' FROM incident WHERE id = :incident), 1) AS is_open,
+    (SELECT min(changed_wall) FROM notification JOIN delivery ON notification_id = notification.id
+        WHERE incident = :incident AND state = 'delivered') AS first_wall,
+    EXISTS (SELECT 1 FROM notification JOIN delivery ON notification_id = notification.id
+        WHERE incident = :incident AND channel = :channel AND state = 'delivered') AS is_told,
+    EXISTS (SELECT 1 FROM notification JOIN delivery ON notification_id = notification.id
+        WHERE incident = :incident AND channel = :channel AND state = 'dropped') AS kept_back,
+    EXISTS (SELECT 1 FROM ack WHERE incident = :incident AND coalesce(until_wall, :now + 1) > :now) AS acked
+"""
+_OPEN_THERE = """
+SELECT incident.id, json_extract(incident.cause, '$.code') AS code FROM incident JOIN run ON run.key = run_key
+WHERE closed_wall IS NULL AND host = :host AND incident.cause IS NOT NULL AND incident.id <> :incident
+AND EXISTS (SELECT 1 FROM notification JOIN delivery ON notification_id = notification.id
+    WHERE incident = incident.id AND channel = :channel AND state = 'delivered')
 """
 _RESCUE = """
 SELECT delivery.id, content, created_wall, channel, attempts, changed_wall FROM delivery NOT INDEXED

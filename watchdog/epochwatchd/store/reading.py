@@ -69,7 +69,7 @@ def _letters(row: Any) -> Letters:
 _LETTERS = """
 SELECT channel, state, count(*) AS n, max(delivery.id), content, created_wall, error
 FROM delivery JOIN notification ON notification.id = notification_id
-WHERE state <> 'delivered' AND attempts > 0 GROUP BY channel, state ORDER BY state, channel
+WHERE state IN ('pending', 'dead') AND attempts > 0 GROUP BY channel, state ORDER BY state, channel
 """
 """With ``max`` the other columns are those of the row that has it: https://sqlite.org/lang_select.html#bareagg"""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from epochwatch.wire import Body
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import Cause, Finding, Incident, Kind, Moment, Notification, Worker
+from epochwatchd.model import Cause, Finding, Incident, Kind, Moment, Mute, Notice, Notification, Worker
 from epochwatchd.phrase import kept, restored_phrase
 from epochwatchd.store.codec import restored
 
@@ -52,7 +52,7 @@ class Record:
     workers: Sequence[Worker] = ()
     opened: Sequence[Incident] = ()
     closed: Sequence[Incident] = ()
-    notices: Sequence[tuple[Notification, Sequence[str]]] = ()
+    notices: Sequence[Notice] = ()
     lessons: Sequence[tuple[Worker, SilenceHistory]] = ()
 
 
@@ -122,6 +122,11 @@ def notification_from(content: str) -> Notification:
     if said.get("reason") in _FORMER_REASONS:
         said["reason"] = _FORMER_REASONS[said["reason"]]
     return Notification(**{f.name: said[f.name] for f in fields(Notification) if f.name in said})
+
+
+def mute_from(row: Mapping[str, Any]) -> Mute:
+    """The mute of a row of the table."""
+    return Mute(**{f.name: row[f.name] for f in fields(Mute) if f.name != "match"}, match=json.loads(row["match"]))
 
 
 def history_json(learned: SilenceHistory) -> str:

@@ -66,19 +66,48 @@ CREATE TABLE notification (
   critical     INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX notification_by_age ON notification (created_wall);
+CREATE INDEX notification_of ON notification (incident);
 
 CREATE TABLE delivery (
   id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- of one database never that of another: see formats.migrate
   notification_id INTEGER NOT NULL REFERENCES notification (id) ON DELETE CASCADE,
   channel         TEXT NOT NULL,
-  state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead')),
+  state           TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'dead', 'dropped')),
   attempts        INTEGER NOT NULL DEFAULT 0,
   error           TEXT,
   changed_wall    REAL NOT NULL,
-  done            TEXT NOT NULL DEFAULT '[]'  -- JSON: recipients that need not be asked again
+  done            TEXT NOT NULL DEFAULT '[]', -- JSON: recipients that need not be asked again
+  reason          TEXT NOT NULL DEFAULT '',   -- why it is sent: the content's reason
+  group_key       TEXT NOT NULL DEFAULT '',   -- what is alike is told together
+  due_wall        REAL NOT NULL DEFAULT 0,    -- not before this time ...
+  why             TEXT,                       -- ... for this reason; of one that was dropped, that one
+  after_s         REAL,                       -- it goes only if nobody acknowledges for so long
+  lead            INTEGER,                    -- the delivery with which it is one message, once that was tried
+  started_wall    REAL                        -- when it went at once, as the first of its group
 );
-CREATE INDEX delivery_undone ON delivery (channel, state, id) WHERE state <> 'delivered';
+CREATE INDEX delivery_undone ON delivery (channel, state, id) WHERE state IN ('pending', 'dead');
+CREATE INDEX delivery_starts ON delivery (channel, started_wall) WHERE started_wall IS NOT NULL;
+CREATE INDEX delivery_led ON delivery (lead) WHERE lead IS NOT NULL;
 CREATE INDEX delivery_of ON delivery (notification_id);
+
+CREATE TABLE ack (                  -- whoever has seen an incident
+  incident   TEXT PRIMARY KEY,
+  who        TEXT NOT NULL,
+  at_wall    REAL NOT NULL,
+  until_wall REAL,                  -- NULL: as long as it lasts
+  note       TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX ack_by_age ON ack (at_wall);
+
+CREATE TABLE mute (                 -- who wants to hear nothing of what
+  id         TEXT PRIMARY KEY,
+  match      TEXT NOT NULL,         -- JSON: as a route's match
+  from_wall  REAL NOT NULL,
+  until_wall REAL NOT NULL,
+  who        TEXT NOT NULL,
+  why        TEXT NOT NULL,
+  owner      TEXT                   -- only of this user's runs; NULL: of all
+);
 
 CREATE TABLE handle (               -- by which a channel's first message of an incident can be changed or answered
   channel   TEXT NOT NULL,

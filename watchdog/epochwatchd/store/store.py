@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import Delivery, Incident, Moment, Notification, Worker
-from epochwatchd.store import files, outbox, pruning, records, writing
+from epochwatchd.model import Delivery, Incident, Moment, Mute, Notification, Told, Worker
+from epochwatchd.store import attention, files, outbox, pruning, records, writing
+from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
 from epochwatchd.store.formats import SCHEMA_VERSION, transaction
 from epochwatchd.store.opening import bring_in, connect, open_database
@@ -48,9 +49,10 @@ class Store:
     is opened: whoever has open runs writes them again when it has changed.
     """
 
-    def __init__(self, path: Path, boot: str) -> None:
+    def __init__(self, path: Path, boot: str, clock: Callable[[], float] = time.time) -> None:
         """The database at ``path``; nothing is opened yet. ``boot`` names the present boot of the machine."""
         self.path = path
+        self._clock = clock
         self.replaced: str | None = None
         self.generation = 0
         self._boot = boot
@@ -179,15 +181,40 @@ class Store:
 
     def notification(self, delivery_id: int) -> Notification | None:
         """What is to be delivered; None if it is gone, or cannot be read: then it is a dead letter from now on."""
-        return self._do(lambda db: outbox.notification(db, delivery_id, time.time()))
+        return self._do(lambda db: outbox.notification(db, delivery_id, self._clock()))
 
     def pending_counts(self) -> dict[tuple[str, str], int]:
         """How many deliveries wait or are dead, by channel and state."""
         return self._do(outbox.counts)
 
-    def mark(self, delivery_id: int, state: str, error: str | None, done: Sequence[str], handle: str | None) -> None:
-        """What became of an attempt: ``delivered``, ``pending``, or ``dead``: never to be tried again as it is."""
-        self._do(lambda db: outbox.mark(db, delivery_id, state, error, time.time(), done=done, handle=handle))
+    def mark(
+        self, deliveries: Sequence[tuple[int, Sequence[str]]], state: str, error: str | None, handle: str | None
+    ) -> None:
+        """What became of one message, and for each delivery in it whom it has reached.
+
+        ``delivered``, ``pending``, or ``dead``: never to be tried again as it is.
+        """
+        self._do(lambda db: outbox.mark(db, deliveries, state, error, self._clock(), handle=handle))
+
+    def lead(self, ids: Sequence[int], leader: int | None, started_wall: float | None) -> None:
+        """These deliveries go as one message; None: each for itself again."""
+        self._do(lambda db: outbox.lead(db, ids, leader, started_wall))
+
+    def hold(self, ids: Sequence[int], why: str, due_wall: float, group: str | None) -> None:
+        """These deliveries wait until then; with ``group``, as of that from now on."""
+        self._do(lambda db: outbox.hold(db, ids, why, due_wall, group))
+
+    def drop(self, ids: Sequence[int], why: str) -> None:
+        """These deliveries need not be sent any more."""
+        self._do(lambda db: outbox.drop(db, ids, why, self._clock()))
+
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
+        return self._do(lambda db: outbox.starts(db, channel, since_wall))
+
+    def told(self, channel: str, about: Notification, now_wall: float) -> Told:
+        """How it stands with a notification's incident on a channel."""
+        return self._do(lambda db: outbox.told(db, channel, about, now_wall))
 
     def handle_of(self, channel: str, incident: str) -> str | None:
         """The handle that a channel gave for the first message of an incident."""
@@ -214,6 +241,34 @@ class Store:
     def revive_dead(self, now_wall: float) -> int:
         """Put young dead letters back among the pending; gives how many."""
         return self._do(lambda db: outbox.revive_dead(db, now_wall))
+
+    # Who has seen what, and who wants to hear nothing of what: see ``attention``
+
+    def noticed(self, prefix: str, now_wall: float) -> list[Noticed]:
+        """The incidents that are not over and whose id begins so."""
+        return self._do(lambda db: attention.noticed(db, prefix, now_wall))
+
+    def acknowledge(self, incidents: Sequence[str], ack: Ack) -> list[str]:
+        """Somebody has seen these, and what was told with them; gives all of them."""
+
+        def acknowledge(db: sqlite3.Connection) -> list[str]:
+            seen = list(dict.fromkeys(other for one in incidents for other in attention.told_with(db, one)))
+            attention.acknowledge(db, seen, ack)
+            return seen
+
+        return self._do(acknowledge)
+
+    def mutes(self, now_wall: float) -> list[Mute]:
+        """The mutes that hold, the first to end first."""
+        return self._do(lambda db: attention.mutes(db, now_wall))
+
+    def mute(self, new: Mute) -> None:
+        """This is not to be heard of."""
+        self._do(lambda db: attention.mute(db, new))
+
+    def unmute(self, mute_id: str, now_wall: float) -> None:
+        """It is to be heard of again, from now on."""
+        self._do(lambda db: attention.unmute(db, mute_id, now_wall))
 
     # Housekeeping
 

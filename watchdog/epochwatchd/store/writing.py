@@ -47,8 +47,8 @@ def write(db: sqlite3.Connection, item: Record, moment: Moment, boot: str) -> No
         "INSERT OR REPLACE INTO lesson VALUES (?, ?, ?, ?, ?)",
         [(*pupil(worker), records.history_json(learned), moment.wall) for worker, learned in item.lessons],
     )
-    for notification, channels in item.notices:
-        outbox.put(db, notification, channels, moment.wall)
+    for notice in item.notices:
+        outbox.put(db, notice, moment.wall)
 
 
 def pupil(worker: Worker) -> tuple[str, str, int]:

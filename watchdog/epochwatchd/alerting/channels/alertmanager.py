@@ -18,7 +18,7 @@ from epochwatchd.alerting.cutting import fit
 from epochwatchd.model import ChannelError, Limits, Memory, Message, Taken
 from epochwatchd.verdicts import VERDICTS
 
-LIMITS = Limits(every_s=0.1)
+LIMITS = Limits(every_s=0.1, people=False)
 SHOWN_S = 300.0
 """An alert that is not posted again ends by itself after so long."""
 ENDS_SHOWN_S = 3600.0

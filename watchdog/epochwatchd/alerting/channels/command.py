@@ -22,7 +22,7 @@ from epochwatchd.config.durations import parse_duration
 from epochwatchd.model import ChannelError, Limits, Message, Taken
 from epochwatchd.phrase import Phrase
 
-LIMITS = Limits(every_s=0.0)
+LIMITS = Limits(every_s=0.0, people=False)
 SAID_BYTES, SAID_CHARACTERS = 512, 120
 TIMEOUT_MOST_S = 600.0
 

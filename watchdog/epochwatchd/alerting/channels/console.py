@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from epochwatchd.alerting.rendering import payload
 from epochwatchd.model import ChannelError, Limits, Message, Severity, Taken
 
-LIMITS = Limits(every_s=0.0, rings=False)
+LIMITS = Limits(every_s=0.0, rings=False, people=False)
 
 COLOURS: Mapping[Severity, str] = {"info": "\033[1;32m", "warning": "\033[1;33m", "critical": "\033[1;31m"}
 PLAIN = "\033[0m"

@@ -19,7 +19,7 @@ from epochwatchd.alerting.channels._http import HttpOptions, HttpUrl, Request, b
 from epochwatchd.alerting.rendering import payload
 from epochwatchd.model import Limits, Message, Taken
 
-LIMITS = Limits(every_s=0.1)
+LIMITS = Limits(every_s=0.1, people=False)
 
 
 def _header_name(name: str) -> str:

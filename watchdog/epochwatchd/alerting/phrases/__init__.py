@@ -36,6 +36,7 @@ class Phrases(Protocol):
     STANDS: str
     LINES: dict[str, str]
     LABELS: dict[str, str]
+    TOGETHER: dict[str, str]
     DURATIONS: dict[str, str]
 
 

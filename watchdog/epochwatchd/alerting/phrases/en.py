@@ -47,6 +47,8 @@ REASONS: dict[str, str] = {
     "reminder": "[still] {headline}",
     "worse": "[now worse] {headline}",
     "amended": "[now known] {headline}",
+    "unacked": "[nobody has seen it] {headline}",
+    "resolved.first": "[came and went] {headline}",
 }
 
 TIMES: dict[str, str] = {
@@ -385,8 +387,20 @@ LABELS: dict[str, str] = {
     "evidence": "Evidence:",
     "evidence_cut": "Evidence (the last {count} lines):",
     "advice": "Next: {text}",
+    "ack": "Seen it? `epochwatch ack {id}`",
     "unverified": "Unverified: it rests on datagrams whose sender is not known.",
     "unstored": "Told from memory: the store cannot be written, so it may be told again after a restart.",
 }
+
+TOGETHER: dict[str, str] = {
+    "alike": "{count} runs {kind}{on_host}",
+    "resolved": "{count} runs no longer {kind}{on_host}",
+    "mixed": "{count} messages{on_host}",
+    "runs": "Runs: {names}",
+    "more": "and {count} more",
+    "user": "User: {user}",
+    "epochs": "epoch {span}",
+}
+"""What is said of several runs in one message."""
 
 DURATIONS: dict[str, str] = {"d": "{n} d", "h": "{n} h", "m": "{n} min", "s": "{n} s"}

@@ -47,6 +47,8 @@ REASONS: dict[str, str] = {
     "reminder": "[계속] {headline}",
     "worse": "[악화] {headline}",
     "amended": "[원인 확인] {headline}",
+    "unacked": "[미확인] {headline}",
+    "resolved.first": "[발생 후 해소] {headline}",
 }
 
 TIMES: dict[str, str] = {
@@ -371,8 +373,19 @@ LABELS: dict[str, str] = {
     "evidence": "로그:",
     "evidence_cut": "로그 (마지막 {count}줄):",
     "advice": "조치: {text}",
+    "ack": "확인: `epochwatch ack {id}`",
     "unverified": "미확인: 보낸 사람을 알 수 없는 데이터그램에 근거함.",
     "unstored": "메모리에서 전송: 저장소에 쓸 수 없어, 재시작 후 같은 알림이 다시 올 수 있음.",
+}
+
+TOGETHER: dict[str, str] = {
+    "alike": "{on_host}작업 {count}개 {kind}",
+    "resolved": "{on_host}작업 {count}개 {kind} 해소",
+    "mixed": "{on_host}알림 {count}건",
+    "runs": "작업: {names}",
+    "more": "외 {count}개",
+    "user": "사용자: {user}",
+    "epochs": "에폭 {span}",
 }
 
 DURATIONS: dict[str, str] = {"d": "{n}일", "h": "{n}시간", "m": "{n}분", "s": "{n}초"}

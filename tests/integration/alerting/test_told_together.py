@@ -1,0 +1,364 @@
+"""What is told together, waits or is dropped: the delivery loop over a real ledger, on a clock that the test moves."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from builders import incident
+from delivering import DEADLINE_S, channel
+from stored import ROW
+
+from epochwatchd.alerting import delivery
+from epochwatchd.alerting.deciding import Muted
+from epochwatchd.alerting.delivery import Deliverer
+from epochwatchd.alerting.hand import Hand
+from epochwatchd.config import Match, Quiet
+from epochwatchd.model import ChannelError, Limits, Moment, Mute, Notice, Taken
+from epochwatchd.store import Record, Store
+from epochwatchd.store.attention import Ack
+from epochwatchd.store.ledger import Ledger
+
+START = 1_800_000_000.0
+GROUPED = {"group_interval_s": 30.0}
+
+
+class Peer:
+    """Keeps the texts and keys that it is sent; ``faults`` are raised first, one each."""
+
+    def __init__(self, *faults):
+        self.faults, self.got = list(faults), []
+
+    def __call__(self, message):
+        self.got.append(message)
+        if self.faults and (fault := self.faults.pop(0)):
+            raise fault
+        return Taken("ok", f"handle {len(self.got)}")
+
+    @property
+    def headlines(self):
+        return [message.headline for message in self.got]
+
+
+class World:
+    """A ledger, what delivers from it, and the time."""
+
+    def __init__(self, path, crash):
+        self.path, self.now, self.mutes, self._crash = path, START, [], crash
+        self.ledger = self.opened()
+
+    def opened(self):
+        return Ledger(Store(self.path, "this boot", clock=lambda: self.now))
+
+    def happens(self, *names, channels=("team",), after_s=None, opened=True, **changes):
+        """These incidents begin, or what the changes say of them."""
+        told = [replace(self._crash, id=name, job=name, run=name, **changes) for name in names]
+        row = replace(ROW, key=changes.get("user", "mina"), user=changes.get("user", "mina"))
+        is_over = changes.get("status") == "resolved"
+        began = [replace(incident(), id=name, run_key=row.key) for name in names] if opened else []
+        notices = [Notice(n, list(channels), after_s) for n in told]
+        record = Record(row, opened=began, closed=began if is_over else [], notices=notices)
+        assert self.ledger.record([record], Moment(self.now, self.now)) == []
+
+    def states(self, what="state"):
+        return Counter(row[0] for row in self.ledger._store._db.execute(f"SELECT {what} FROM delivery"))
+
+    @contextlib.asynccontextmanager
+    async def delivering(self, **channels):
+        deliverer = Deliverer(
+            self.ledger,
+            channels,
+            clock=lambda: self.now,
+            wall=lambda: self.now,
+            back_off=lambda _: 1.0,
+            mutes=lambda: self.mutes,
+        )
+        deliverer.start()
+        try:
+            yield deliverer
+        finally:
+            await deliverer.stop(DEADLINE_S)
+
+    async def pass_(self, deliverer, seconds=0.0):
+        """So much time passes, and everything is done that is due."""
+        self.now += seconds
+        deliverer.wake()
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+
+async def at_once(_, call):
+    """In place of a thread's: then there is nothing to wait for."""
+    return call()
+
+
+@pytest.fixture
+def world(tmp_path, crash_told, monkeypatch):
+    monkeypatch.setattr(Hand, "do", at_once)
+    return World(tmp_path / "epochwatch.db", crash_told)
+
+
+def forty(prefix="run"):
+    return [f"{prefix}-{number}" for number in range(40)]
+
+
+def test_forty_deaths_are_two_messages_and_another_users_one_is_told_at_once(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("run-0")
+            await world.pass_(deliverer)
+            world.happens(*forty()[1:])
+            world.happens("other", user="jiho")
+            await world.pass_(deliverer, 1.0)
+            assert [line.partition(":")[0] for line in peer.headlines] == [
+                "💀 run-0 crashed on gpu01", "💀 other crashed on gpu01",
+            ]  # fmt: skip
+            await world.pass_(deliverer, 28.0)
+            assert len(peer.got) == 2
+            await world.pass_(deliverer, 1.0)
+        assert peer.headlines[2] == "💀 39 runs crashed on gpu01: killed by SIGKILL"
+        assert "run-1, run-2" in peer.got[2].text
+        assert "and 19 more" in peer.got[2].text
+        assert "epochwatch ack run-" in peer.got[2].text
+        assert len(peer.got) == 3
+        assert world.states() == {"delivered": 41}
+
+    asyncio.run(story())
+
+
+def test_the_message_of_many_starts_no_interval(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a")
+            await world.pass_(deliverer)
+            world.happens("b", "c")
+            await world.pass_(deliverer, 1.0)
+            await world.pass_(deliverer, 29.0)
+            world.happens("d")
+            await world.pass_(deliverer, 1.0)
+        assert [message.notification.job for message in peer.got] == ["a", "b", "d"]
+
+    asyncio.run(story())
+
+
+def test_what_came_and_went_before_it_was_told_is_one_line(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a", kind="silent")
+            await world.pass_(deliverer)
+            world.happens("b", kind="silent")
+            await world.pass_(deliverer, 1.0)
+            world.happens("b", kind="silent", status="resolved", reason="resolved")
+            await world.pass_(deliverer, 10.0)
+            assert len(peer.got) == 1
+            await world.pass_(deliverer, 20.0)
+        assert len(peer.got) == 2
+        assert peer.headlines[1].startswith("🟢 [came and went] b is moving again")
+
+    asyncio.run(story())
+
+
+def test_machines_get_everything_at_once(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, Limits(people=False))) as deliverer:
+            world.happens(*forty())
+            await world.pass_(deliverer)
+        assert len(peer.got) == 40
+
+    asyncio.run(story())
+
+
+def test_a_restart_changes_nothing(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a")
+            await world.pass_(deliverer)
+            world.happens("b", "c")
+            await world.pass_(deliverer, 1.0)
+        world.ledger.close()
+        world.ledger = world.opened()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("d")
+            await world.pass_(deliverer, 1.0)
+            assert len(peer.got) == 1
+            await world.pass_(deliverer, 28.0)
+        assert peer.headlines[1].startswith("💀 3 runs crashed")
+
+    asyncio.run(story())
+
+
+def test_what_may_have_been_taken_goes_again_as_it_was_and_takes_nothing_new_along(world):
+    """A peer that knows the key of a message takes it once: another under that key would be lost."""
+
+    async def story():
+        peer = Peer(None, ChannelError("no answer"))
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a")
+            await world.pass_(deliverer)
+            world.happens("b", "c")
+            await world.pass_(deliverer, 1.0)
+            await world.pass_(deliverer, 29.0)
+            assert peer.headlines[1].startswith("💀 2 runs")
+        world.ledger.close()
+        world.ledger = world.opened()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("d")
+            await world.pass_(deliverer, 1.0)
+            await world.pass_(deliverer, 60.0)
+        assert peer.got[2].key == peer.got[1].key
+        assert peer.got[2].text == peer.got[1].text
+        assert [message.notification.job for message in peer.got[3:]] == ["d"]
+
+    asyncio.run(story())
+
+
+def test_what_is_refused_together_is_sent_one_by_one(world):
+    async def story():
+        refused = ChannelError("answered 422", "message")
+        peer = Peer(None, refused, refused)
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a")
+            await world.pass_(deliverer)
+            world.happens("b", "c")
+            await world.pass_(deliverer, 1.0)
+            await world.pass_(deliverer, 30.0)
+            await world.pass_(deliverer, 60.0)
+        assert [message.notification.job for message in peer.got[3:]] == ["b", "c"]
+        assert world.states() == {"delivered": 3}
+
+    asyncio.run(story())
+
+
+def test_after_an_outage_what_waited_is_a_message_a_group(world):
+    async def story():
+        peer = Peer(*[ChannelError("no answer")] * 2)
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            for name in forty():
+                world.happens(name)
+                await world.pass_(deliverer, 0.01)
+            await world.pass_(deliverer, 3600.0)
+            await world.pass_(deliverer, 3600.0)
+        assert len(peer.got) <= 5
+        assert world.states() == {"delivered": 40}
+
+    asyncio.run(story())
+
+
+NIGHT = Quiet(22 * 60, 8 * 60, None)
+
+
+def test_a_night_is_one_message_in_the_morning_and_what_is_critical_is_told(world, monkeypatch):
+    morning = START + 3600.0
+    monkeypatch.setattr(delivery, "quiet_until", lambda *_: morning if world.now < morning else None)
+
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, quiet=[NIGHT], **GROUPED)) as deliverer:
+            world.happens("slow", kind="overdue", severity="warning")
+            world.happens("nan", kind="diverged", severity="warning", user="jiho")
+            world.happens("dead")
+            await world.pass_(deliverer)
+            world.happens("slow", kind="overdue", severity="warning", status="resolved", reason="resolved")
+            await world.pass_(deliverer, 600.0)
+            assert [message.notification.job for message in peer.got] == ["dead"]
+            assert world.states("why")["quiet"] == 2
+            await world.pass_(deliverer, 3000.0)
+        assert peer.headlines[1] == "📬 2 messages on gpu01"
+        assert "🟢 [came and went] slow" in peer.got[1].text
+        assert "📈 nan" in peer.got[1].text
+
+    asyncio.run(story())
+
+
+def test_a_mute_that_ends_while_the_fault_is_open(world):
+    async def story():
+        peer = Peer()
+        world.mutes = [Muted(Mute("3f2a", {}, START, START + 7200.0, "mina", "why"), Match(job=("a*",)))]
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a1", "a2", kind="silent")
+            world.happens("b", kind="silent", user="jiho")
+            await world.pass_(deliverer)
+            world.happens("a2", kind="silent", status="resolved", reason="resolved")
+            await world.pass_(deliverer, 60.0)
+            assert [message.notification.job for message in peer.got] == ["b"]
+            await world.pass_(deliverer, 7140.0)
+        assert [message.notification.job for message in peer.got] == ["b", "a1"]
+        assert world.states() == {"delivered": 2, "dropped": 2}
+
+    asyncio.run(story())
+
+
+def test_a_mute_that_is_taken_back_is_over_at_once(world):
+    async def story():
+        peer = Peer()
+        world.mutes = [Muted(Mute("3f2a", {}, START, START + 7200.0, "mina", "why"), Match())]
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            world.happens("a", kind="silent")
+            await world.pass_(deliverer)
+            world.mutes = []
+            deliverer.decide_again()
+            await world.pass_(deliverer, 1.0)
+        assert peer.headlines[0].startswith("🔇 a is stuck")
+
+    asyncio.run(story())
+
+
+def test_who_is_not_heard_of_is_escalated_from_the_first_message_that_was_taken(world):
+    async def story():
+        team, phone = Peer(ChannelError("no answer")), Peer()
+        async with world.delivering(team=channel(team, **GROUPED), phone=channel(phone, **GROUPED)) as deliverer:
+            world.happens("a")
+            world.happens("a", channels=["phone"], after_s=900.0, reason="unacked")
+            await world.pass_(deliverer)
+            await world.pass_(deliverer, 600.0)
+            assert len(team.got) == 2
+            await world.pass_(deliverer, 400.0)
+            assert phone.got == []
+            await world.pass_(deliverer, 500.0)
+        assert phone.headlines[0].startswith("💀 [nobody has seen it] a crashed")
+
+    asyncio.run(story())
+
+
+def test_whoever_acknowledges_spares_the_others(world):
+    async def story():
+        team, phone = Peer(), Peer()
+        async with world.delivering(team=channel(team, **GROUPED), phone=channel(phone, **GROUPED)) as deliverer:
+            world.happens("a", kind="silent")
+            world.happens("a", channels=["phone"], kind="silent", after_s=900.0, reason="unacked")
+            await world.pass_(deliverer)
+            world.ledger.acknowledge(["a"], Ack("mina", world.now))
+            await world.pass_(deliverer, 900.0)
+            world.happens("a", channels=["team", "phone"], kind="silent", status="resolved", reason="resolved")
+            await world.pass_(deliverer, 900.0)
+        assert [message.notification.status for message in team.got] == ["firing", "resolved"]
+        assert phone.got == []
+        assert world.states("coalesce(why, state)") == {"delivered": 2, "acked": 1, "untold": 1}
+
+    asyncio.run(story())
+
+
+def test_a_driver_that_hangs_explains_what_is_said_of_its_gpus(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            hangs = {"code": "gpu_driver", "details": {}, "evidence": []}
+            idle = {"code": "gpu_idle", "details": {}, "evidence": []}
+            world.happens("a", kind="stalled", cause=hangs)
+            world.ledger._store._db.execute("UPDATE incident SET cause = json_object('code', 'gpu_driver')")
+            world.ledger._store._db.execute("UPDATE run SET host = 'gpu01'")
+            await world.pass_(deliverer)
+            world.happens("b", kind="stalled", cause=idle, user="jiho")
+            await world.pass_(deliverer, 1.0)
+            assert len(peer.got) == 1
+            world.ledger._store._db.execute("UPDATE incident SET closed_wall = 1 WHERE id = 'a'")
+            await world.pass_(deliverer, 61.0)
+        assert [message.notification.job for message in peer.got] == ["a", "b"]
+
+    asyncio.run(story())

@@ -1,0 +1,95 @@
+"""Several notifications in the words of one message: what happened to how many, to which, and what to do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+from epochwatchd.alerting import wording
+from epochwatchd.alerting.phrases import LANGUAGES, Phrases
+from epochwatchd.alerting.rendering import HEADLINE_MAX, LINE_MAX
+from epochwatchd.config.settings import Language
+from epochwatchd.verdicts import VERDICTS
+
+if TYPE_CHECKING:
+    from epochwatchd.model import Notification
+
+NAMED = 20
+"""So many runs are named; the others are counted."""
+
+
+def together(
+    told: Sequence[Notification], say: Callable[[Notification], Notification], language: Language, zone: tzinfo | None
+) -> Notification:
+    """The first of the notifications with a text on all of them. ``say``: puts one into words, its headline first.
+
+    Of what is alike (one verdict for one reason) the headline counts, and the names follow. Else each headline is said.
+    """
+    first = say(told[0])
+    if len(told) == 1:
+        return first
+    phrases = LANGUAGES[language]
+    is_alike = first.kind != "watchdog" and all(_likeness(n) == _likeness(told[0]) for n in told)
+    body = _names(told, phrases, zone) if is_alike else _headlines(told, say, phrases)
+    paragraphs = [
+        [_headline(told, first, phrases, is_alike=is_alike)],
+        body,
+        _ending(first, phrases, is_alike=is_alike),
+    ]
+    return replace(first, text="\n\n".join("\n".join(lines) for lines in paragraphs if lines))
+
+
+def _likeness(notification: Notification) -> tuple[str, str, Any]:
+    return notification.kind, notification.status, (notification.cause or {}).get("code")
+
+
+def _headline(told: Sequence[Notification], first: Notification, phrases: Phrases, *, is_alike: bool) -> str:
+    host = phrases.ON_HOST.format(host=first.host) if len({n.host for n in told}) == 1 and first.host else ""
+    words = {"count": len(told), "kind": phrases.KINDS.get(first.kind, first.kind), "on_host": host}
+    if not is_alike:
+        return f"📬 {phrases.TOGETHER['mixed'].format_map(words)}"
+    resolved = first.status == "resolved"
+    text = phrases.TOGETHER["resolved" if resolved else "alike"].format_map(words)
+    why = first.cause["text"] if first.cause and not resolved else ""
+    line = f"{'🟢' if resolved else VERDICTS[first.kind].icon} {text}{f': {why}' if why else ''}"
+    return wording.one_line(line, HEADLINE_MAX)
+
+
+def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) -> list[str]:
+    """Which they are, of whom, when, and how far they had come."""
+    names = [wording.one_line(_name(n), LINE_MAX) for n in told[:NAMED]]
+    more = [phrases.TOGETHER["more"].format(count=len(told) - NAMED)] if len(told) > NAMED else []
+    users = ", ".join(sorted({n.user for n in told if n.user}))
+    lines = [phrases.TOGETHER["runs"].format(names=", ".join([*names, *more]))]
+    lines += [phrases.TOGETHER["user"].format(user=wording.one_line(users, LINE_MAX))] if users else []
+    times = sorted(wording.moment(n.since) for n in told)
+    span = wording.span(*(f"{time.astimezone(zone):%F %T %Z}" for time in (times[0], times[-1])))
+    lines.append(phrases.LABELS["when"].format(text=span))
+    epochs = [e for n in told if isinstance(e := n.progress.get("epoch_shown", n.progress.get("epoch")), int | float)]
+    if epochs:
+        span = wording.span(f"{min(epochs):.4g}", f"{max(epochs):.4g}")
+        lines.append(phrases.LABELS["progress"].format(text=phrases.TOGETHER["epochs"].format(span=span)))
+    return lines
+
+
+def _name(notification: Notification) -> str:
+    name = notification.job or notification.run or notification.id
+    return f"{name} ({notification.differs})" if notification.differs else name
+
+
+def _headlines(
+    told: Sequence[Notification], say: Callable[[Notification], Notification], phrases: Phrases
+) -> list[str]:
+    lines = [say(notification).text.partition("\n")[0] for notification in told[:NAMED]]
+    return [*lines, phrases.TOGETHER["more"].format(count=len(told) - NAMED)] if len(told) > NAMED else lines
+
+
+def _ending(first: Notification, phrases: Phrases, *, is_alike: bool) -> list[str]:
+    """What to do, where it is the same for all; and how to say that they were seen: the first stands for all."""
+    paragraph = first.text.rpartition("\n\n")[2].split("\n") if is_alike and "\n\n" in first.text else []
+    marks = {phrases.LABELS[name].partition("{")[0] for name in ("advice", "ack")}
+    kept = [line for line in paragraph if line.startswith(tuple(marks))]
+    ack = [phrases.LABELS["ack"].format(id=first.ack)] if first.status == "firing" else []
+    return [*(line for line in kept if line not in ack), *ack]
