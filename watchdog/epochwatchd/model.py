@@ -51,6 +51,8 @@ Reason = Literal["first", "reminder", "worse", "amended", "unacked", "resolved"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 GROUP_MAX = 300
+FLAPS, FLAPS_WITHIN_S = 3, 1800.0
+"""What comes so often in this time comes and goes."""
 ACK_ID = 4
 """By so many characters of its id an incident is acknowledged."""
 SHELL_SIGNAL = 128
@@ -452,6 +454,7 @@ class Incident:
 
     gone_at: since when it is no longer found, while it is not yet called over.
     notified_wall: when each channel was last told of it.
+    times: how often the run had such a one in the last while, with this one.
     """
 
     id: str
@@ -460,6 +463,7 @@ class Incident:
     opened_wall: float
     gone_at: float | None = None
     notified_wall: Mapping[str, float] = field(default_factory=dict)
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,6 +473,7 @@ class Notification:
     job, run, user: None where no run is meant.
     differs: what tells the run from others of its job.
     checkpoint: the last one's ``path`` and when it was saved (``at``), where the run tells of them.
+    times: how often it came in the last half hour; of one that comes and goes the end is told when it has stayed away.
     memory: of one that has ended, the most it was seen to hold (``peak_mib``), and what it might (``limit_mib``).
     verified: who sent the beats is known.
     stored: it was in the store before it was sent; one that was not may be told again after a restart.
@@ -499,6 +504,7 @@ class Notification:
     stored: bool = True
     checkpoint: Mapping[str, Any] | None = None
     memory: Mapping[str, Any] | None = None
+    times: int = 1
     text: str = ""
     version: int = 1
 

@@ -41,7 +41,7 @@ class Watch:
         self.store = Ledger(Store(path, "this boot"))
         self.path = path
         self.expected = Expectations(self.config, self.store)
-        for row, [stand_in], incidents in self.store.unfinished(moment(at)).runs:
+        for row, [stand_in], incidents, _ in self.store.unfinished(moment(at)).runs:
             assert is_expected(row.key)
             run = Run(row.key, row.run, Policy(), is_new=False, incidents={i.finding.kind: i for i in incidents})
             self.expected.restore(run, stand_in, moment(at))

@@ -45,7 +45,7 @@ def test_a_daemon_goes_on_with_the_database_of_an_older_one(store):
     store.record([Record(ROW, workers=[watched], opened=[incident()])], NOW)
     make_it_old(store)
     again = Store(store.path, "this boot")
-    [(row, [restored], [_])], [] = again.unfinished(NOW)
+    [(row, [restored], [_], *_)], [] = again.unfinished(NOW)
     assert (row, restored) == (ROW, watched._replace(pace=Pace()))
     assert again.expect(["nightly"], WALL) == {"nightly": WALL}
     again.record([Record(replace(ROW, suspected={"code": "slow"}))], NOW)
@@ -148,7 +148,7 @@ def test_a_worker_of_an_earlier_version_has_no_estimate_yet(store):
     [(text,)] = store._db.execute("SELECT snapshot FROM worker").fetchall()
     said = {name: value for name, value in json.loads(text).items() if name != "estimate_s"}
     store._db.execute("UPDATE worker SET snapshot = ?", (json.dumps(said),))
-    [(_, [restored], _)], [] = store.unfinished(NOW)
+    [(_, [restored], _, *_)], [] = store.unfinished(NOW)
     assert restored == worker()
 
 

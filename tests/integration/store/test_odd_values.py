@@ -83,7 +83,7 @@ def test_numbers_that_json_lacks_are_written_as_texts_and_read_as_numbers(store)
     store.record([Record(replace(ROW, progress={"loss": float("nan")}), workers=[odd])], NOW)
     for (text,) in store._db.execute("SELECT snapshot FROM worker UNION ALL SELECT progress FROM run").fetchall():
         json.loads(text, parse_constant=pytest.fail)
-    [(_, [restored], _)], [] = store.unfinished(NOW)
+    [(_, [restored], _, *_)], [] = store.unfinished(NOW)
     assert math.isnan(restored.spread.variance)
     assert restored._replace(spread=odd.spread) == odd
 
@@ -91,6 +91,6 @@ def test_numbers_that_json_lacks_are_written_as_texts_and_read_as_numbers(store)
 def test_bare_nan_of_an_older_daemon_is_read(store):
     store.record([Record(ROW, workers=[worker((0.0, beat(1, loss=0.5)))])], NOW)
     store._db.execute("""UPDATE worker SET snapshot = replace(snapshot, '"loss":0.5', '"loss":NaN')""")
-    [(_, [restored], _)], [] = store.unfinished(NOW)
+    [(_, [restored], _, *_)], [] = store.unfinished(NOW)
     assert math.isnan(restored.head.loss)
     assert store.watched_wall() == NOW.wall

@@ -29,7 +29,7 @@ def test_what_was_recorded_is_there_after_a_restart(store):
     open_ = incident(notified_wall={"team": WALL})
     store.record([Record(ROW, workers=[watched], opened=[open_], notices=[Notice(MESSAGE, ["team", "hook"])])], NOW)
     again = reopened(store)
-    [(row, [restored], [same])], [] = again.unfinished(moment(200.0))
+    [(row, [restored], [same], *_)], [] = again.unfinished(moment(200.0))
     assert row == ROW
     assert restored == watched
     assert (same.id, same.finding.kind, same.notified_wall) == (open_.id, "silent", {"team": WALL})
@@ -40,7 +40,7 @@ def test_what_was_recorded_is_there_after_a_restart(store):
 def test_after_a_reboot_times_are_moved_to_the_new_clock(store):
     store.record([Record(ROW, workers=[worker((90.0, beat()))])], NOW)
     again = reopened(store, "another boot")
-    [(_, [restored], _)], [] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
+    [(_, [restored], _, *_)], [] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
     assert restored.beat_at == pytest.approx(5.0 - 70.0)
     again.close()
 
@@ -48,10 +48,10 @@ def test_after_a_reboot_times_are_moved_to_the_new_clock(store):
 def test_what_steps_took_survives_and_is_moved_to_the_new_clock(store):
     pace = Pace(80.0, 85.0, 3.0, True, Windows(7, 60.0, (0.5, 0.25), (2.0,), 30.0))
     store.record([Record(ROW, workers=[worker((90.0, beat()))._replace(pace=pace)])], NOW)
-    [(_, [restored], _)], [] = store.unfinished(NOW)
+    [(_, [restored], _, *_)], [] = store.unfinished(NOW)
     assert restored.pace == pace
     again = reopened(store, "another boot")
-    [(_, [moved], _)], [] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
+    [(_, [moved], _, *_)], [] = again.unfinished(moment(5.0)._replace(wall=NOW.wall + 60.0))
     assert moved.pace == Pace(-75.0, -70.0, 3.0, True, Windows(7, -95.0, (0.5, 0.25), (2.0,), -125.0))
     again.close()
 
@@ -69,7 +69,7 @@ def test_a_cause_survives_with_its_details_and_evidence(store):
     evidence = ("a", Phrase("exit status {status}", status=3))
     made = replace(made, finding=replace(made.finding, cause=Cause("signal", {"signal": "SIGKILL"}, evidence)))
     store.record([Record(ROW, opened=[made])], NOW)
-    [(_, _, [restored])], [] = store.unfinished(NOW)
+    [(_, _, [restored], *_)], [] = store.unfinished(NOW)
     assert restored.finding.cause == made.finding.cause
     assert say(restored.finding.cause.evidence[1], {"exit status {status}": "종료 코드 {status}"}) == "종료 코드 3"
 
@@ -102,7 +102,7 @@ def test_a_run_that_is_over_leaves_nothing_to_go_on_watching(store):
     store.record([Record(replace(ROW, ended_wall=WALL), workers=[worker()])], NOW)
     assert store._db.execute("SELECT count(*) FROM worker").fetchone()[0] == 0
     store.record([Record(ROW, workers=[worker()])], NOW)  # begun anew
-    [(_, [_], _)], [] = store.unfinished(NOW)
+    [(_, [_], _, *_)], [] = store.unfinished(NOW)
 
 
 def test_deliveries_come_in_order_and_leave_once_delivered(store):
@@ -160,7 +160,7 @@ def test_what_was_missing_is_no_run_that_began(store):
 def test_a_body_with_everything_in_it_survives(store):
     body = Body("j", run="r", argv=("a", "b"), tags={"k": "v"}, metrics={"acc": 0.5}, tail=("x",), announces_end=True)
     store.record([Record(ROW, workers=[worker((0.0, beat(1, body)))])], NOW)
-    [(_, [restored], _)], [] = store.unfinished(NOW)
+    [(_, [restored], _, *_)], [] = store.unfinished(NOW)
     assert restored.body == body
 
 

@@ -287,7 +287,7 @@ def test_the_payload_is_the_contracts_object(notification):
     assert rendered.keys() == {
         *("version", "id", "kind", "status", "reason", "severity", "job", "run", "host", "user", "pid", "rank"),
         *("since", "detected_at", "cause", "progress", "elapsed_s", "verified", "stored", "text"),
-        *("argv", "cwd", "tags", "differs", "checkpoint", "memory"),
+        *("argv", "cwd", "tags", "differs", "checkpoint", "memory", "times"),
     }
 
 

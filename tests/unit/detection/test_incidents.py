@@ -1,5 +1,7 @@
 """Time-lines: what is found when, and what is said of it."""
 
+from collections import defaultdict
+
 import pytest
 from builders import finding, moment, worker
 
@@ -19,9 +21,13 @@ def judged(*findings, is_over=None):
 
 def said(*timeline):
     """What is said along a time-line of (seconds, findings worst first)."""
-    open_, result = {}, []
+    open_, result, openings = {}, [], defaultdict(list)
     for at, found in timeline:
-        open_, changes = advance("run", open_, judged(*(finding(*f, since=at) for f in found)), at, moment(at))
+        there = judged(*(finding(*f, since=at) for f in found))
+        open_, changes = advance("run", open_, there, at, moment(at), openings=openings)
+        for change in changes:
+            if change.what == "opened":
+                openings[change.incident.finding.kind].append(change.incident.opened_wall)
         result += [(at, c.what, c.incident.finding.kind) for c in changes]
     return result
 
@@ -33,6 +39,28 @@ def said(*timeline):
         pytest.param([(0, [SILENT]), (1, [SILENT]), (9, [SILENT])], [(0, "opened", "silent")], id="said once"),
         pytest.param(
             [(0, [SILENT]), (5, [])], [(0, "opened", "silent"), (5, "resolved", "silent")], id="over at the first beat"
+        ),
+        pytest.param(
+            [(at, found) for n in range(9) for at, found in ((n * 60, [SILENT]), (n * 60 + 30, []))]
+            + [(510 + 1799, []), (510 + 1800, [])],
+            [
+                (0, "opened", "silent"),
+                (30, "resolved", "silent"),
+                (60, "opened", "silent"),
+                (90, "resolved", "silent"),
+                (120, "opened", "silent"),
+                (2310, "resolved", "silent"),
+            ],
+            id="the third in half an hour lasts until it has stayed away",
+        ),
+        pytest.param(
+            [(at, found) for n in range(3) for at, found in ((n * 1800, [SILENT]), (n * 1800 + 30, []))],
+            [
+                (n * 1800 + after_s, what, "silent")
+                for n in range(3)
+                for after_s, what in ((0, "opened"), (30, "resolved"))
+            ],
+            id="what comes seldom is told each time",
         ),
         pytest.param(
             [(0, [SILENT]), (5, []), (9, [SILENT])],

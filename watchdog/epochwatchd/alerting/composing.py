@@ -59,6 +59,7 @@ def compose(incident: Incident, worker: Worker, *, run: Named, reason: Reason, m
         differs=run.differs,
         checkpoint=_checkpoint(run.checkpoint),
         memory=_memory(worker.exit) if VERDICTS[finding.kind].is_end else None,
+        times=incident.times,
         verified=worker.uid is not None or VERDICTS[finding.kind].is_ours,
     )
 

@@ -21,14 +21,25 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide
-from epochwatchd.alerting.grouping import FLAPS, FLAPS_WITHIN_S, hold_of, is_fault, said_once
+from epochwatchd.alerting.grouping import hold_of, is_fault, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
 from epochwatchd.alerting.quiet import quiet_until
 from epochwatchd.alerting.rendering import bare
 from epochwatchd.alerting.turns import Turns, Waiting
 from epochwatchd.config import Quiet
-from epochwatchd.model import ChannelError, Delivery, Limits, Memory, Message, Notification, Taken, Told
+from epochwatchd.model import (
+    FLAPS,
+    FLAPS_WITHIN_S,
+    ChannelError,
+    Delivery,
+    Limits,
+    Memory,
+    Message,
+    Notification,
+    Taken,
+    Told,
+)
 
 BACK_OFF_FIRST_S = 2.0
 BACK_OFF_MOST_S = 300.0

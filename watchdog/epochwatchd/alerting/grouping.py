@@ -11,18 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from epochwatchd.alerting.deciding import Hold
-from epochwatchd.model import SEVERITIES
+from epochwatchd.model import FLAPS, FLAPS_WITHIN_S, SEVERITIES
 
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
-
-FLAPS, FLAPS_WITHIN_S = 3, 1800.0
-"""A warning that came at once so often in this time comes and goes: more of it is told once in this time."""
 
 
 def hold_of(starts: Sequence[float], now_wall: float, interval_s: float, *, may_flap: bool) -> Hold | None:
     """Until when a message of a group waits for others; None: it goes at once, and starts an interval.
 
+    may_flap: of warnings that came and went so often, more is told once in a while: they are of several runs, see
+        ``detection.incidents`` for those of one.
     starts: when messages of the group went at once, the latest last. Those ahead of now are of a clock set back.
     """
     known = [start for start in starts if 0.0 <= now_wall - start < FLAPS_WITHIN_S]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from epochwatchd.alerting import wording
 from epochwatchd.alerting.phrases import LANGUAGES, Phrases
 from epochwatchd.config.settings import Language, Style
+from epochwatchd.model import FLAPS
 from epochwatchd.phrase import restored_phrase, say
 from epochwatchd.verdicts import VERDICTS
 
@@ -208,6 +209,8 @@ def _reservations(notification: Notification, phrases: Phrases) -> Iterable[str]
     """Why this message may be less sure than others."""
     if not notification.verified:
         yield phrases.LABELS["unverified"]
+    if notification.status == "firing" and notification.times >= FLAPS:
+        yield phrases.LABELS["flapping"].format(count=notification.times)
     if not notification.stored:
         yield phrases.LABELS["unstored"]
 

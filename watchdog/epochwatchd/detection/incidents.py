@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from epochwatchd.detection.verdict import Found, Judged
-from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Worker
+from epochwatchd.model import FLAPS, FLAPS_WITHIN_S, SEVERITIES, Finding, Incident, Kind, Moment, Worker
 from epochwatchd.verdicts import VERDICTS
 
 
@@ -26,12 +27,21 @@ def incident_id(run_key: str, kind: str, opened_wall: float) -> str:
 
 
 def advance(
-    run_key: str, open_: Mapping[Kind, Incident], judged: Judged, heard_at: float, moment: Moment
+    run_key: str,
+    open_: Mapping[Kind, Incident],
+    judged: Judged,
+    heard_at: float,
+    moment: Moment,
+    *,
+    openings: Mapping[Kind, Sequence[float]] = MappingProxyType({}),
 ) -> tuple[dict[Kind, Incident], list[Change]]:
     """The incidents open after a look at the run, and what changed.
 
     ``heard_at`` is when any worker of the run was last heard. Only the worst finding opens an incident; lesser ones
     that were open before stay open as long as they are found.
+
+    ``openings``: when such incidents of the run were opened before, in Unix seconds. One that comes and goes is one
+    that lasts: it is called over when it has stayed away.
     """
     found = judged.found
     if judged.is_over:
@@ -40,7 +50,7 @@ def advance(
         if finding.kind in open_:  # told when the first of several processes fell
             _, change = _keep_found(open_[finding.kind], finding, worker)
             return {}, [*closed, change] if change else closed
-        return {}, [*closed, Change("opened", _open(run_key, finding, moment), worker)]
+        return {}, [*closed, Change("opened", _open(run_key, finding, moment, ()), worker)]
     first = {f.kind: (f, w) for f, w in reversed(found)}
     now_open: dict[Kind, Incident] = {}
     changes = []
@@ -52,13 +62,14 @@ def advance(
             changes.append(change)
     if found and found[0][0].kind not in now_open and not _overshadowed(found[0][0], now_open):
         finding, worker = found[0]
-        now_open[finding.kind] = _open(run_key, finding, moment)
+        now_open[finding.kind] = _open(run_key, finding, moment, openings.get(finding.kind, ()))
         changes.append(Change("opened", now_open[finding.kind], worker))
     return now_open, changes
 
 
-def _open(run_key: str, finding: Finding, moment: Moment) -> Incident:
-    return Incident(incident_id(run_key, finding.kind, moment.wall), run_key, finding, moment.wall)
+def _open(run_key: str, finding: Finding, moment: Moment, openings: Sequence[float]) -> Incident:
+    times = 1 + sum(0.0 <= moment.wall - opened < FLAPS_WITHIN_S for opened in openings)
+    return Incident(incident_id(run_key, finding.kind, moment.wall), run_key, finding, moment.wall, times=times)
 
 
 def _keep(
@@ -72,7 +83,8 @@ def _keep(
     if verdict.until_heard and heard_at <= incident.finding.since:
         return incident, None
     gone_at = moment.mono if incident.gone_at is None else incident.gone_at
-    if moment.mono - gone_at >= verdict.clear_after_s:
+    clear_after_s = FLAPS_WITHIN_S if incident.times >= FLAPS else verdict.clear_after_s
+    if moment.mono - gone_at >= clear_after_s:
         return None, Change("resolved", incident, None)
     return replace(incident, gone_at=gone_at), None
 

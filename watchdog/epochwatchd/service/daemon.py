@@ -128,6 +128,8 @@ class Daemon:
         run = Run(row.key, row.run, self.config.policy(row.job), is_new=False)
         run.suspected = row.suspected_of
         run.incidents = {i.finding.kind: i for i in stored.incidents}
+        for kind, opened_wall in stored.openings:
+            run.opened(kind, opened_wall)
         if not stored.workers:
             raise ValueError("none of its workers is stored")
         if is_expected(run.key):

@@ -151,6 +151,8 @@ class Evaluator:
         run.incidents = dict(judged.incidents)
         if record is not None:
             run.suspected = record.run.suspected_of
+            for incident in record.opened:
+                run.opened(incident.finding.kind, incident.opened_wall)
         if was_new:
             if not judged.ended:
                 log.info("a run began: %s", run.title, extra=about(job=run.job, run=run.run, user=run.user))

@@ -22,6 +22,7 @@ from epochwatchd.model import Facts, Finding, Incident, Kind, Moment, Worker
 from epochwatchd.service.runs import Run, current_row, row
 from epochwatchd.store import Record
 from epochwatchd.store.records import RunRow
+from epochwatchd.verdicts import VERDICTS
 
 NO_FACTS = Facts()
 RUNNING = Judged([])
@@ -59,7 +60,7 @@ def judgement(
     judged = judge(found, moment.mono) if any(findings for _, findings in found) else RUNNING
     # One that leaves is no longer silent, but that is no all-clear: its end says what became of it.
     heard_at = max((w.heard_at for w in run.workers if w.head.state == RUNNING_STATE), default=-math.inf)
-    incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment)
+    incidents, changes = advance(run.key, run.incidents, judged, heard_at, moment, openings=run.openings)
     if not changes and not run.is_new:
         return None if incidents == run.incidents else Judgement(run, None, incidents)
     quiet = judged.is_over and (_is_history(run, moment) or _went_on(run))
@@ -114,8 +115,14 @@ def _row(run: Run, judged: Judged, incidents: Mapping[Kind, Incident], moment: M
     if judged.found:
         finding, worker = judged.found[0]
         return row(run, worker, finding, moment, is_over=judged.is_over)
-    lingering = next(iter(incidents.values()), None)
+    lingering = next((incident for incident in incidents.values() if _is_shown(incident, moment)), None)
     return row(run, run.speaker, lingering.finding if lingering else None, moment)
+
+
+def _is_shown(incident: Incident, moment: Moment) -> bool:
+    """Not one that is away for now: of what comes and goes it is said how it is."""
+    away_s = 0.0 if incident.gone_at is None else moment.mono - incident.gone_at
+    return away_s <= VERDICTS[incident.finding.kind].clear_after_s
 
 
 def _is_history(run: Run, moment: Moment) -> bool:

@@ -10,7 +10,7 @@ from epochwatch.wire import RUNNING, Body, clean
 from epochwatchd.alerting.composing import Checkpoint, Named, progress, stamp, tags_of
 from epochwatchd.detection.pending import pending
 from epochwatchd.detection.telling_apart import differs, words_of
-from epochwatchd.model import SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
+from epochwatchd.model import FLAPS, SEVERITIES, Finding, Incident, Kind, Moment, Pending, Policy, Worker
 from epochwatchd.service.bulkheads import Compartment
 from epochwatchd.service.watch import Watch
 from epochwatchd.store.records import RunRow
@@ -28,6 +28,7 @@ class Run:
     stored_beats, stored_at: how many beats the last snapshot had, and when it was taken.
     suspected: of what, as the store has it.
     others: gives the words of the other runs of its job.
+    openings: when its latest incidents of each kind were opened, by the wall clock.
     """
 
     key: str
@@ -40,6 +41,13 @@ class Run:
     stored_at: float = -math.inf
     suspected: str | None = None
     others: Callable[[], Iterable[Iterable[str]]] = tuple
+    openings: dict[Kind, tuple[float, ...]] = field(default_factory=dict)
+
+    def opened(self, kind: Kind, wall: float) -> None:
+        """An incident of this kind was opened then."""
+        known = self.openings.get(kind, ())
+        if wall not in known:
+            self.openings[kind] = (*known, wall)[-FLAPS:]
 
     @property
     def named(self) -> Named:

@@ -97,7 +97,8 @@ def incident_from(row: Mapping[str, Any], moment: Moment) -> Incident:
     if cause is not None:
         cause = replace(cause, evidence=tuple(map(restored_phrase, cause.evidence)))
     finding = Finding(row["kind"], row["severity"], _mono(row["since_wall"], moment), cause)
-    return Incident(row["id"], row["run_key"], finding, row["opened_wall"], notified_wall=json.loads(row["notified"]))
+    notified = json.loads(row["notified"])
+    return Incident(row["id"], row["run_key"], finding, row["opened_wall"], notified_wall=notified, times=row["times"])
 
 
 def cause_json(cause: Cause | None) -> str | None:

@@ -52,7 +52,8 @@ CREATE TABLE incident (
   cause       TEXT,                 -- JSON
   opened_wall REAL NOT NULL,
   closed_wall REAL,
-  notified    TEXT NOT NULL DEFAULT '{}'  -- JSON: channel -> when it was last told
+  notified    TEXT NOT NULL DEFAULT '{}', -- JSON: channel -> when it was last told
+  times       INTEGER NOT NULL DEFAULT 1  -- how often the run had such a one lately
 );
 CREATE INDEX incident_by_run ON incident (run_key);
 CREATE INDEX incident_open ON incident (id) WHERE closed_wall IS NULL;

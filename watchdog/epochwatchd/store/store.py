@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import Delivery, Incident, Moment, Mute, Notification, Told, Worker
+from epochwatchd.model import FLAPS_WITHIN_S, Delivery, Incident, Kind, Moment, Mute, Notification, Told, Worker
 from epochwatchd.store import attention, files, outbox, pruning, records, writing
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
@@ -26,11 +26,12 @@ _T = TypeVar("_T")
 
 
 class StoredRun(NamedTuple):
-    """A run that has not ended, as it was stored."""
+    """A run that has not ended, as it was stored. ``openings``: when its latest incidents were opened."""
 
     row: RunRow
     workers: list[Worker]
     incidents: list[Incident]
+    openings: Sequence[tuple[Kind, float]] = ()
 
 
 class Unfinished(NamedTuple):
@@ -89,26 +90,28 @@ class Store:
     def unfinished(self, moment: Moment) -> Unfinished:
         """Every run that has not ended, with its workers and open incidents."""
 
-        def read(db: sqlite3.Connection) -> list[tuple[Any, list[Any], list[Any]]]:
+        def read(db: sqlite3.Connection) -> list[tuple[Any, list[Any], list[Any], list[Any]]]:
             open_ = "SELECT * FROM incident WHERE run_key = ? AND closed_wall IS NULL"
             return [
                 (
                     row,
                     db.execute("SELECT * FROM worker WHERE run_key = ?", (row["key"],)).fetchall(),
                     db.execute(open_, (row["key"],)).fetchall(),
+                    db.execute(_OPENINGS, (row["key"], moment.wall - FLAPS_WITHIN_S)).fetchall(),
                 )
                 for row in db.execute("SELECT * FROM run WHERE ended_wall IS NULL").fetchall()
             ]
 
         found: list[StoredRun] = []
         unreadable: list[tuple[str, Exception]] = []
-        for row, workers, incidents in self._do(read):
+        for row, workers, incidents, openings in self._do(read):
             try:
                 found.append(
                     StoredRun(
                         records.run_from(row),
                         [records.worker_from(w["key"], w["snapshot"], moment, self._boot) for w in workers],
                         [records.incident_from(i, moment) for i in incidents],
+                        [(o["kind"], o["opened_wall"]) for o in openings],
                     )
                 )
             except Exception as e:  # noqa: BLE001 - whatever stands there: it is one run's
@@ -356,6 +359,9 @@ class Store:
             )
             with closing(connect(aside)) as db:
                 self._rescued += outbox.rescued(db)
+
+
+_OPENINGS = "SELECT kind, opened_wall FROM incident WHERE run_key = ? AND opened_wall > ? ORDER BY opened_wall"
 
 
 def _storable(values: tuple[str | int, ...]) -> tuple[str | int, ...]:

@@ -70,6 +70,7 @@ def _incident_values(incident: Incident, moment: Moment) -> tuple[Any, ...]:
     return (
         incident.id, incident.run_key, finding.kind, finding.severity, moment.wall_of(finding.since),
         records.cause_json(finding.cause), incident.opened_wall, records.to_json(dict(incident.notified_wall)),
+        incident.times,
     )  # fmt: skip
 
 
@@ -83,7 +84,7 @@ ON CONFLICT (key) DO UPDATE SET
     run_key = excluded.run_key, snapshot = excluded.snapshot, watched_wall = excluded.watched_wall
 """
 _UPSERT_INCIDENT = """
-INSERT INTO incident (id, run_key, kind, severity, since_wall, cause, opened_wall, notified)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO incident (id, run_key, kind, severity, since_wall, cause, opened_wall, notified, times)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, cause = excluded.cause, notified = excluded.notified
 """
