@@ -3,7 +3,7 @@ _epochwatch() {
     local current=${COMP_WORDS[COMP_CWORD]} words='' at
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'run beat attach status doctor --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'run beat attach status doctor ack mute mutes unmute --help --version' -- "$current"))
         return
     fi
     for ((at = 2; at < COMP_CWORD; at++)); do
@@ -20,6 +20,10 @@ _epochwatch() {
         attach:*) words='-h --help --gpu --job' ;;
         status:*) words='-h --help --json' ;;
         doctor:*) words='-h --help' ;;
+        ack:*) words='-h --help --for --note' ;;
+        mute:*) words='-h --help --for --why --all' ;;
+        mutes:*) words='-h --help --json' ;;
+        unmute:*) words='-h --help' ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }

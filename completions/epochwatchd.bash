@@ -3,7 +3,7 @@ _epochwatchd() {
     local current=${COMP_WORDS[COMP_CWORD]} words='' at
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'setup serve check test-alert routes login messages status service last-resort demo --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'setup serve check test-alert routes retry login messages status service last-resort demo --help --version' -- "$current"))
         return
     fi
     for ((at = 2; at < COMP_CWORD; at++)); do
@@ -21,6 +21,7 @@ _epochwatchd() {
         check:*) words='-h --help -c --config --explain' ;;
         test-alert:*) words='-h --help -c --config --kind --render' ;;
         routes:*) words='test -h --help -c --config --kind --resolved --unverified --job --user --host --severity --cause --failure --tag' ;;
+        retry:*) words='-h --help' ;;
         login:*) words='-h --help -c --config' ;;
         messages:*) words='-h --help --language --style' ;;
         status:*) words='-h --help -c --config --json --all' ;;

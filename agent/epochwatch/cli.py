@@ -1,4 +1,4 @@
-"""The ``epochwatch`` command: ``run``, ``beat``, ``attach``, ``status``, ``doctor``; each is loaded when called."""
+"""The ``epochwatch`` command: what it takes, and what each of its commands does; each is loaded when called."""
 
 import argparse
 import contextlib
@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from epochwatch.checks import COUNT_MAX, EPOCH_MAX, NAME_MAX, TAG_MAX, clean
 
@@ -42,7 +42,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show which version this is")
     commands = parser.add_subparsers(prog="epochwatch", metavar="COMMAND", dest="command_name", required=True)
-    for add in (_add_run, _add_beat, _add_attach, _add_status, _add_doctor):
+    for add in (
+        _add_run,
+        _add_beat,
+        _add_attach,
+        _add_status,
+        _add_doctor,
+        _add_ack,
+        _add_mute,
+        _add_mutes,
+        _add_unmute,
+    ):
         add(commands)
     return parser
 
@@ -144,6 +154,45 @@ def _add_doctor(commands: Any) -> None:
         "Say where the beats of a training go that begins here, and whether a watchdog looks there",
         "epochwatch doctor",
     )
+
+
+def _add_ack(commands: Any) -> None:
+    add = _command(
+        commands,
+        "ack",
+        _ack,
+        "Say that you have seen what is wrong: nobody is reminded of it any more, and nobody else is told",
+        "epochwatch ack 6f1c",
+    ).add_argument
+    add(
+        "ids", nargs="+", metavar="ID", help="as it stands in the message; those told in one message are meant together"
+    )
+    add("--for", dest="for_s", type=_duration, metavar="TIME", help="only for so long; else as long as it lasts")
+    add("--note", default="", metavar="TEXT", help="a word for the others")
+
+
+def _add_mute(commands: Any) -> None:
+    add = _command(
+        commands,
+        "mute",
+        _mute,
+        "Hear nothing of what matches, for a while; what is still wrong then is told then",
+        "epochwatch mute 'job=resnet*' kind=stalled --for 2h --why 'moving the data'",
+    ).add_argument
+    add("match", nargs="*", metavar="NAME=PATTERN", help="job, user, host, kind, cause, failure, severity, tag.NAME")
+    add("--for", dest="for_s", type=_duration, required=True, metavar="TIME", help="for how long: 90s, 10m, 2h, 3d")
+    add("--why", required=True, metavar="TEXT", help="the reason: others will ask")
+    add("--all", action="store_true", help="everything that you may mute")
+
+
+def _add_mutes(commands: Any) -> None:
+    add = _command(commands, "mutes", _mutes, "List what is muted, until when, by whom and why", "epochwatch mutes")
+    add.add_argument("--json", action="store_true", help="a list of objects for programs")
+
+
+def _add_unmute(commands: Any) -> None:
+    add = _command(commands, "unmute", _unmute, "Take mutes back", "epochwatch unmute 3f2a")
+    add.add_argument("ids", nargs="+", metavar="ID", help="as `epochwatch mutes` lists it")
 
 
 def _whole(text: str) -> int:
@@ -270,6 +319,93 @@ def _status(options: argparse.Namespace) -> int:
     with contextlib.suppress(BrokenPipeError):  # `epochwatch status | head`
         print(_shown(entries, as_json=options.json), flush=True)
     return 0
+
+
+def _asking(ask: Callable[[], List[str]]) -> int:
+    """Print what a watchdog answered, or why it did not."""
+    from epochwatch.control import ControlError  # noqa: PLC0415 - only here
+
+    try:
+        lines = ask()
+    except ControlError as error:
+        print(clean(f"epochwatch: {error}"), file=sys.stderr)
+        return 1
+    for line in lines:
+        print(clean(line))
+    return 0
+
+
+def _ack(options: argparse.Namespace) -> int:
+    from epochwatch import control  # noqa: PLC0415 - only here
+
+    def ask() -> List[str]:
+        seen = control.ask("POST", "/v1/ack", {"ids": options.ids, "for_s": options.for_s, "note": options.note})
+        named = [f"seen: {one['job'] or 'epochwatchd'} ({one['kind']}, {one['host']})" for one in seen if "job" in one]
+        others = len(seen) - len(named)
+        return [*named, *([f"and {others} more that were told in the same message"] if others else [])]
+
+    return _asking(ask)
+
+
+def _mute(options: argparse.Namespace) -> int:
+    from epochwatch import control  # noqa: PLC0415 - only here
+
+    try:
+        match = control.matcher(options.match)
+    except ValueError as error:
+        options.refuse(str(error))
+
+    def ask() -> List[str]:
+        said = {"match": match, "for_s": options.for_s, "why": options.why, "all": options.all}
+        made = control.ask("POST", "/v1/mutes", said)
+        of_whom = f", only of runs of {made['owner']}" if made["owner"] else ""
+        lines = [f"muted until {_local(made['until'])}{of_whom}; take it back: epochwatch unmute {made['id']}"]
+        none = "; is that what you meant?" if not made["runs"] else ""
+        return [*lines, f"{made['runs']} of the {made['of']} runs that are watched now match{none}"]
+
+    return _asking(ask)
+
+
+def _mutes(options: argparse.Namespace) -> int:
+    from epochwatch import control  # noqa: PLC0415 - only here
+
+    def ask() -> List[str]:
+        found = control.ask("GET", "/v1/mutes")
+        if options.json:
+            import json  # noqa: PLC0415 - only here
+
+            return [json.dumps(found, ensure_ascii=False)]
+        return [_muted(mute) for mute in found] or ["nothing is muted"]
+
+    return _asking(ask)
+
+
+def _muted(mute: Mapping[str, Any]) -> str:
+    words = " ".join(f"{name}={_word(value)}" for name, value in mute["match"].items()) or "everything"
+    owner = f" of {mute['owner']}" if mute["owner"] else ""
+    return f"{mute['id']}  until {_local(mute['until'])}  {words}{owner}  {mute['who']}: {mute['why']}"
+
+
+def _word(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _unmute(options: argparse.Namespace) -> int:
+    from epochwatch import control  # noqa: PLC0415 - only here
+
+    def ask() -> List[str]:
+        for mute_id in options.ids:
+            control.ask("DELETE", f"/v1/mutes/{mute_id}")
+        return [f"{mute_id} is heard of again" for mute_id in options.ids]
+
+    return _asking(ask)
+
+
+def _local(stamp: str) -> str:
+    """A time of the watchdog's by this machine's clock."""
+    from datetime import datetime  # noqa: PLC0415 - only here
+
+    return f"{datetime.fromisoformat(stamp.replace('Z', '+00:00')).astimezone():%F %R}"
 
 
 def _shown(entries: "Sequence[Entry]", *, as_json: bool) -> str:

@@ -236,6 +236,7 @@ def world(folder):
     ours = {name: value for name, value in os.environ.items() if not name.startswith(alien)}
     own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "IPYTHONDIR"), str(folder))
     path = os.pathsep.join((str(Path(sys.executable).parent), ours.get("PATH", os.defpath)))
+    own["EPOCHWATCH_CONTROL"] = str(folder / "epochwatchd/control")
     return {**ours, **own, "PATH": path, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
 
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "check": ("check the configuration, or say what is wrong in it", "epochwatchd check -c config.yaml"),
     "test-alert": ("send a real test message and say what each channel answered", "epochwatchd test-alert team"),
     "routes": ("say who would be told of something, and why", "epochwatchd routes test --job resnet50 --kind crashed"),
+    "retry": ("try dead letters again: messages that no channel took", "epochwatchd retry"),
     "login": ("log in to a channel that wants it: KakaoTalk", "epochwatchd login kakao"),
     "messages": ("print an example of every message there is", "epochwatchd messages --language ko --style short"),
     "status": (
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--user", action="store_true", help="your own, without root: watches your trainings")
             command.add_argument("--dry-run", action="store_true", help="print what would be done")
             command.add_argument("--purge", action="store_true", help="uninstall: also configuration and history")
-        if name not in ("demo", "messages", "service"):
+        if name not in ("demo", "messages", "service", "retry"):
             command.add_argument(
                 "-c", "--config", metavar="FILE", help="the configuration (see README for the default)"
             )

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
+from epochwatch import control
 from epochwatchd import config as configuration
 from epochwatchd.alerting.catalogue import catalogue
 from epochwatchd.alerting.phrases import LANGUAGES
@@ -70,6 +71,16 @@ def _service(arguments: argparse.Namespace) -> int:
     from epochwatchd.installing import command  # noqa: PLC0415 - nobody else needs it
 
     return command.run(arguments)
+
+
+def _retry(_: argparse.Namespace) -> int:
+    try:
+        revived = control.ask("POST", "/v1/retry")["revived"]
+    except control.ControlError as e:
+        print(f"epochwatchd: {e}", file=sys.stderr)
+        return FAILURE
+    print(f"{revived} dead letters are tried again; `epochwatchd status` shows what comes of it")
+    return OK
 
 
 def _messages(arguments: argparse.Namespace) -> int:
@@ -176,5 +187,6 @@ _WITHOUT_CONFIG = {
     "setup": _setup,
     "service": _service,
     "messages": _messages,
+    "retry": _retry,
 }
 _COMMANDS = {"serve": _serve, "check": _check, "test-alert": _test_alert, "login": _login, "routes": _routes}

@@ -32,9 +32,18 @@ def notices_of(run: Named, speaker: Worker, changes: Iterable[Change], moment: M
 
 def start_notices(run_key: str, run: Named, worker: Worker, moment: Moment, config: Config) -> list[Notice]:
     """The message that a run has begun."""
-    finding = Finding("started", "info", worker.started_at)
-    incident = Incident(incident_id(run_key, "started", moment.wall), run_key, finding, moment.wall)
+    incident = _begin(run_key, worker, moment)
     return _notice(compose(incident, worker, run=run, reason="first", moment=moment), incident, config)
+
+
+def begun(run_key: str, run: Named, worker: Worker, moment: Moment) -> Notification:
+    """What would be said of a run if it began now: for whoever asks which are meant by conditions."""
+    return compose(_begin(run_key, worker, moment), worker, run=run, reason="first", moment=moment)
+
+
+def _begin(run_key: str, worker: Worker, moment: Moment) -> Incident:
+    finding = Finding("started", "info", worker.started_at)
+    return Incident(incident_id(run_key, "started", moment.wall), run_key, finding, moment.wall)
 
 
 def reminders(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from epochwatchd.config.channels import Kinds, channel_names, quiet_of, read_channels
 from epochwatchd.config.glance import additions, read
+from epochwatchd.config.matching import match_of
 from epochwatchd.config.problems import ConfigError
-from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, MatchSection, RouteSection
+from epochwatchd.config.schema import FileSection, HeartbeatsSection, JobSection, RouteSection
 from epochwatchd.config.secrets import Surroundings, expand
 from epochwatchd.config.settings import (
     ChannelConfig,
@@ -97,9 +98,4 @@ def _rule(section: JobSection, defaults: Policy) -> JobRule:
 
 def _route(section: RouteSection) -> Route:
     escalate = tuple(Escalation(step.after, step.to) for step in section.escalate)
-    return Route(_match(section.match), section.to, section.repeat_every, section.continue_, escalate)
-
-
-def _match(section: MatchSection) -> Match:
-    not_ = None if section.not_ is None else _match(section.not_)
-    return Match(**{**dict(section), "not_": not_})
+    return Route(match_of(section.match), section.to, section.repeat_every, section.continue_, escalate)

@@ -16,6 +16,8 @@ from functools import partial
 
 from epochwatchd.alerting.delivery import Deliverer
 from epochwatchd.config import Config, ConfigError
+from epochwatchd.control.requests import Control, active
+from epochwatchd.control.server import Server
 from epochwatchd.inputs.heartbeats.files import BeatFiles
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket, bind_udp, bind_unix
 from epochwatchd.inputs.process import procfs
@@ -25,7 +27,7 @@ from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.fd_store import FdStore
 from epochwatchd.service.gpu_watch import GpuWatch
 from epochwatchd.service.last_resort import untold
-from epochwatchd.service.paths import Places, make_own_directories, socket_path, store_path, watched_uid
+from epochwatchd.service.paths import Places, control_path, make_own_directories, socket_path, store_path, watched_uid
 from epochwatchd.service.schedule import Timetable
 from epochwatchd.service.sd_notify import notify
 from epochwatchd.store import Store
@@ -82,7 +84,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         sockets = _bind(config, env, kept)
         for socket in sockets:
             stack.callback(socket.close)
-        deliverer = Deliverer(ledger, connected(config, env))
+        deliverer = Deliverer(ledger, connected(config, env), mutes=lambda: active(ledger, time.time()))
         daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders, kept=kept)
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake
@@ -95,6 +97,8 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         daemon.restore(read_clocks())
         kept.close()
         deliverer.start()
+        control = Control(ledger, time.time, runs=daemon.shown, changed=service.something_else_holds)
+        await _obey(config, env, control, stack)
         stack.enter_context(_listening(loop, daemon, files, sockets))
         timetable = service.timetable(loop)
         timetable.start()
@@ -156,18 +160,25 @@ class _Service:
                 log.error("%s", line)  # noqa: TRY400
             self._daemon.refused_config = str(e)
         else:
-            if (
-                config.heartbeats != self._daemon.config.heartbeats
-                or config.store.path != self._daemon.config.store.path
-            ):
-                log.warning("heartbeats and store.path are as they were: they change when the daemon is started anew")
+            if (config.heartbeats, config.control) != (
+                self._daemon.config.heartbeats,
+                self._daemon.config.control,
+            ) or config.store.path != self._daemon.config.store.path:
+                log.warning(
+                    "heartbeats, control and store.path are as they were: they change when the daemon is started anew"
+                )
             self._daemon.reconfigure(config)
             self._deliverer.reconfigure(connected(config, self._env))
             self.revive_dead_letters()
-            self._deliverer.wake()
+            self.something_else_holds()
             self._daemon.refused_config = None
             log.info("the configuration was read again; alerts to %s", _names(config))
         self.ready()
+
+    def something_else_holds(self) -> None:
+        """A mute, or what was acknowledged, is another than before: what waits is decided on again."""
+        self._deliverer.decide_again()
+        self._deliverer.wake()
 
     def revive_dead_letters(self) -> None:
         """A channel may have been mended: what it refused for good in the last days is tried again."""
@@ -253,6 +264,21 @@ def _bound(bind: Callable[[], BeatSocket], name: str, key: str, *, must: bool) -
             raise StartError(f"cannot listen on {name} ({e.strerror}); free it or change heartbeats.{key}") from e
         log.warning("no datagrams: cannot listen on %s (%s); set heartbeats.%s", name, e.strerror, key)
         return None
+
+
+async def _obey(config: Config, env: Mapping[str, str], control: Control, stack: ExitStack) -> None:
+    """Take commands until the stack is closed. The usual socket may be another daemon's; one asked for must be free."""
+    path = control_path(config, env)
+    if path is None:
+        return
+    server = Server(path, control.answer)
+    try:
+        await server.start()
+    except OSError as e:
+        if config.control != "auto":
+            raise StartError(f"cannot listen on {path} ({e.strerror}); free it or change control.path") from e
+        log.warning("no commands: cannot listen on %s (%s); set control.path", path, e.strerror)
+    stack.callback(server.close)
 
 
 @contextmanager

@@ -75,9 +75,9 @@ def quiet_of(name: str, config: Config) -> Sequence[Quiet]:
 
 
 def group_interval_of(name: str, config: Config) -> float:
-    """Within what time what is alike is one message over a channel."""
+    """Within what time what is alike is one message over a channel. Machines want each by itself."""
     own = config.channels[name].group_interval_s
-    return own if own is not None else config.group_interval_s if _limits(name, config).people else 0.0
+    return (config.group_interval_s if own is None else own) if _limits(name, config).people else 0.0
 
 
 def _limits(name: str, config: Config) -> Limits:
@@ -107,6 +107,9 @@ def notes(config: Config) -> list[Phrase]:
             language = channel.language or config.language
             wrong = faults(channel.template, language)
             found += [Phrase("channel {name}: template: {fault}", name=name, fault=fault) for fault in wrong]
+    for name, channel in config.channels.items():
+        if channel.group_interval_s and not _limits(name, config).people:
+            found.append(Phrase("channel {name}: group_interval has no effect: machines get each message", name=name))
     for at, route in enumerate(config.routes, 1):
         named = [name for name in route.to if name != OWNER]
         silent = [name for name in named if not KINDS[config.channels[name].kind].LIMITS.rings]

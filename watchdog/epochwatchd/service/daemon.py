@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from epochwatch.wire import FAILED, FINISHED, WireError
+from epochwatchd.alerting.notices import begun
 from epochwatchd.config import Config
 from epochwatchd.inputs import missed
 from epochwatchd.inputs.gpu.nvml import GpuSample
@@ -18,7 +19,7 @@ from epochwatchd.inputs.oom.kernel_log import open_kernel_log
 from epochwatchd.inputs.oom.watch import OomWatcher
 from epochwatchd.inputs.process.exits import Death, Exits, Kept
 from epochwatchd.inputs.process.proc_connector import open_exit_events
-from epochwatchd.model import Cause, Moment
+from epochwatchd.model import Cause, Moment, Notification
 from epochwatchd.service import identify
 from epochwatchd.service.bulkheads import Bulkheads
 from epochwatchd.service.evaluate import Evaluator, Outcome
@@ -290,6 +291,11 @@ class Daemon:
     def gpus_unanswered(self, since: float | None) -> None:
         """The GPU driver has hung in a call since then; None: it answers."""
         self._facts.gpus_unanswered(since)
+
+    def shown(self) -> list[Notification]:
+        """What is watched now, as a message on each would say it."""
+        now = self.clock()
+        return [begun(run.key, run.named, run.speaker, now) for run in self.registry.runs.values()]
 
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from epochwatch import transport
 from epochwatchd.config import Config
@@ -27,6 +28,7 @@ REST = 200
 LOOK_AGAIN_S = 60.0
 """A folder that was not its user's alone may have been mended, which does not change the folder around it."""
 SOCKET_NAME = "beats"
+CONTROL_NAME = "control"
 STORE_NAME = "epochwatch.db"
 SERVICE_STATE = Path("/var/lib/epochwatch")
 
@@ -142,13 +144,23 @@ def make_own_directories(env: Mapping[str, str]) -> None:
 
 def socket_path(config: Config, env: Mapping[str, str]) -> Path | None:
     """Where datagrams of known senders come in: as configured, else in the service's runtime folder, or the user's."""
-    if config.heartbeats.socket != "auto":
-        return config.heartbeats.socket
+    return _runtime_path(config.heartbeats.socket, SOCKET_NAME, env)
+
+
+def control_path(config: Config, env: Mapping[str, str]) -> Path | None:
+    """Where commands come in."""
+    return _runtime_path(config.control, CONTROL_NAME, env)
+
+
+def _runtime_path(configured: Path | Literal["auto"] | None, name: str, env: Mapping[str, str]) -> Path | None:
+    """A socket as configured, else in the service's runtime folder, or the user's."""
+    if configured != "auto":
+        return configured
     if env.get("RUNTIME_DIRECTORY"):
-        return Path(env["RUNTIME_DIRECTORY"].split(":")[0]) / SOCKET_NAME
+        return Path(env["RUNTIME_DIRECTORY"].split(":")[0]) / name
     if env.get("XDG_RUNTIME_DIR"):
-        return Path(env["XDG_RUNTIME_DIR"]) / "epochwatchd" / SOCKET_NAME
-    return Path("/run/epochwatchd") / SOCKET_NAME if os.geteuid() == 0 else None
+        return Path(env["XDG_RUNTIME_DIR"]) / "epochwatchd" / name
+    return Path("/run/epochwatchd") / name if os.geteuid() == 0 else None
 
 
 def store_path(configured: Path | None, env: Mapping[str, str]) -> Path:

@@ -59,9 +59,9 @@ def mutes(db: sqlite3.Connection, now_wall: float) -> list[Mute]:
 
 
 def mute(db: sqlite3.Connection, new: Mute) -> None:
-    """This is not to be heard of."""
+    """This is not to be heard of; an earlier one of that id is long over."""
     values = (new.id, records.to_json(dict(new.match)), new.from_wall, new.until_wall, new.who, new.why, new.owner)
-    db.execute("INSERT INTO mute VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    db.execute("INSERT OR REPLACE INTO mute VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def unmute(db: sqlite3.Connection, mute_id: str, now_wall: float) -> None:

@@ -238,6 +238,9 @@ LINES: dict[str, str] = {
     "this machine's time": "이 서버의 시각",
     "nothing": "없음",
     "commands: {socket}": "명령 소켓: {socket}",
+    "channel {name}: group_interval has no effect: machines get each message": (
+        "채널 {name}: group_interval은 쓰이지 않습니다. 기계에는 알림이 하나씩 갑니다"
+    ),
     "grouped within {time}": "{time} 안은 한 알림으로",
     'a summary at "{crontab}"': '요약 시각 "{crontab}"',
     "there is no such time zone": "없는 시간대입니다",

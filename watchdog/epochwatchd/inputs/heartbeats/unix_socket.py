@@ -26,15 +26,15 @@ def bind(sock: socket.socket, path: Path) -> _Inode:
     with suppress(FileExistsError):
         path.parent.mkdir()
         path.parent.chmod(0o755)
-    _clear(path)
+    _clear(path, sock.type)
     sock.bind(str(path))
     path.chmod(0o666)
     return _inode(path)
 
 
-def _clear(path: Path) -> None:
+def _clear(path: Path, kind: int) -> None:
     """Remove a socket to which nobody listens."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as probe:
+    with socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))
         except FileNotFoundError:
