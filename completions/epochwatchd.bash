@@ -20,7 +20,7 @@ _epochwatchd() {
         serve:*) words='-h --help -c --config -v --verbose' ;;
         check:*) words='-h --help -c --config --explain' ;;
         test-alert:*) words='-h --help -c --config --kind --render' ;;
-        routes:*) words='test -h --help -c --config --kind --resolved --unverified --job --user --host --severity --cause --failure --tag' ;;
+        routes:*) words='test -h --help -c --config --kind --resolved --unverified --job --user --host --severity --cause --failure --at --tag' ;;
         retry:*) words='-h --help' ;;
         login:*) words='-h --help -c --config' ;;
         messages:*) words='-h --help --language --style' ;;

@@ -34,6 +34,7 @@ complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l host -r -d 't
 complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l severity -r -d 'info, warning or critical'
 complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l cause -r -d 'why, as oom_kill'
 complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l failure -r -d 'the class of a failure, as cuda_oom'
+complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l at -r -d 'as if it were then: 03:00, 2026-11-29T03:00'
 complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -l tag -r -d 'a tag; repeatable'
 complete -c epochwatchd -n '__fish_seen_subcommand_from routes' -f -a 'test'
 complete -c epochwatchd -n '__fish_seen_subcommand_from retry' -s h -l help -d 'show this help message and exit'

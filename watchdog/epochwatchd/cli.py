@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime, time
 
 EXTRA_MISSING = "epochwatchd: {name} is missing: install the watchdog in its source's folder: `pip install '.[daemon]'`"
 DESCRIPTION = (
@@ -141,7 +142,19 @@ def _add_routes(command: argparse.ArgumentParser) -> None:
         ("failure", "the class of a failure, as cuda_oom"),
     ):
         command.add_argument(f"--{name}", metavar="X", help=what)
+    command.add_argument("--at", type=_time, metavar="TIME", help="as if it were then: 03:00, 2026-11-29T03:00")
     command.add_argument("--tag", type=_pair, action="append", default=[], metavar="K=V", help="a tag; repeatable")
+
+
+def _time(text: str) -> datetime:
+    """A time of this machine's clock: of today, or with its day."""
+    now = datetime.now().astimezone()
+    try:
+        if len(text) <= len("23:59:59"):
+            return datetime.combine(now.date(), time.fromisoformat(text)).astimezone()
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be written 03:00 or 2026-11-29T03:00, not {text!r:.40}") from None
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from epochwatchd.model import EpochwatchError
 from epochwatchd.phrase import Phrase, say
 from epochwatchd.service import journal, last_resort
 from epochwatchd.service.bootstrap import serve
-from epochwatchd.service.connecting import OPTIONS, connected, notes
+from epochwatchd.service.connecting import OPTIONS, connected, notes, quiet_of
 from epochwatchd.service.journal import Journal
 from epochwatchd.service.logs import Aside, OneLine
 from epochwatchd.service.schedule import next_due
@@ -173,8 +173,9 @@ def _routes(config: Config, arguments: argparse.Namespace) -> int:
     except ValueError as e:
         print(f"epochwatchd: {e}", file=sys.stderr)
         return MISTAKE
-    lines = LANGUAGES[config.language].LINES
-    for line in rehearse(config, notification):
+    lines, quiet = LANGUAGES[config.language].LINES, {name: quiet_of(name, config) for name in config.channels}
+    at = arguments.at or datetime.now().astimezone()
+    for line in rehearse(config, notification, at.timestamp(), quiet):
         print(config.shown(say(line, lines)))
     print()
     print(render(notification, config.language, None).text)

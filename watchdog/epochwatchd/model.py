@@ -648,6 +648,15 @@ class Message:
         return f"{told.id}.{told.status}.{told.reason}.{told.detected_at}"
 
 
+class Pressed(NamedTuple):
+    """A button under a message was pressed. what: which; ``ticket``: by which the press is answered."""
+
+    what: str
+    incident: str
+    who: str
+    ticket: str
+
+
 class Taken(NamedTuple):
     """A channel has the message: what its peer said, and a handle by which it can be changed or answered later."""
 

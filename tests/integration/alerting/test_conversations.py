@@ -7,9 +7,11 @@ import pytest
 from telling import DictMemory, sending, told
 from vendors.discord import Discord
 from vendors.line import Line
-from vendors.telegram import MOVED, Telegram
+from vendors.telegram import MOVED, Telegram, refused
 
 from epochwatchd.alerting.channels import line
+from epochwatchd.alerting.channels import telegram as module
+from epochwatchd.model import ChannelError
 
 
 @pytest.fixture
@@ -52,6 +54,46 @@ def test_telegram_says_nothing_twice_where_a_correction_was_made_before(start, c
     telegram = start(Telegram())
     first = telegram.send(told(crash))
     assert telegram.send(told(replace(crash, reason="amended"), first.handle)).said == "it says so already"
+
+
+def with_buttons(telegram, serve_http):
+    options = telegram.options(serve_http(telegram.answer))
+    options.pop("kind")
+    return module.Options(buttons=True, **options)
+
+
+def test_telegrams_buttons_stand_under_what_is_wrong_also_when_it_is_known_better(crash, serve_http):
+    telegram = Telegram()
+    options = with_buttons(telegram, serve_http)
+    module.send(options, told(replace(crash, id="6f1c2d")))
+    [row] = telegram.messages[1]["reply_markup"]["inline_keyboard"]
+    assert [button["callback_data"] for button in row] == ["ack:6f1c2d", "mute:6f1c2d"]
+    module.send(options, told(replace(crash, id="6f1c2d", reason="amended", text="better"), "1"))
+    assert "reply_markup" in telegram.messages[1]
+    module.send(options, told(replace(crash, status="resolved", reason="resolved")))
+    assert "reply_markup" not in telegram.messages[2]
+
+
+def test_telegram_tells_of_each_press_once_and_only_of_its_own_chat(serve_http):
+    telegram = Telegram()
+    options = with_buttons(telegram, serve_http)
+    telegram.press("ack:6f1c2d")
+    telegram.press("ack:6f1c2d", chat=-4242)
+    telegram.press("rm:6f1c2d")
+    telegram.press("ack:6f1c2d", message=None)
+    pressed, last = module.listen(options, DictMemory(), None)
+    assert [(press.what, press.incident, press.who) for press in pressed] == [("ack", "6f1c2d", "Mina (Telegram 7)")]
+    assert module.listen(options, DictMemory(), last) == ([], last)
+    module.answer(options, pressed[0], "seen")
+    assert telegram.answered == [("q1", "seen")]
+
+
+def test_telegram_that_another_program_asks_too_is_told_later(serve_http):
+    telegram = Telegram()
+    options = with_buttons(telegram, serve_http)
+    telegram.answers.append(refused(409, "Conflict: terminated by other getUpdates request"))
+    with pytest.raises(ChannelError, match="Conflict"):
+        module.listen(options, DictMemory(), None)
 
 
 def test_telegram_follows_a_group_that_has_moved_and_remembers(start, crash):

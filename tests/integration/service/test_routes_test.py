@@ -1,5 +1,7 @@
 """``epochwatchd routes test``: who would be told, and why."""
 
+import time
+
 import pytest
 
 from epochwatchd import cli
@@ -56,6 +58,41 @@ def test_each_route_says_what_it_does(told):
 )  # fmt: skip
 def test_why(told, words, lines):
     assert set(lines) <= set(told(*words))
+
+
+NIGHT = """
+channels:
+  team: {kind: slack, url: "http://127.0.0.1:9/x"}
+  phone: {kind: slack, url: "http://127.0.0.1:9/y", quiet: off}
+  boss: {kind: slack, url: "http://127.0.0.1:9/z"}
+quiet: {from: 22:00, until: 08:00, zone: Asia/Seoul}
+routes:
+  - {to: [team, phone], escalate: [{after: 15m, to: [phone, boss]}]}
+"""
+
+
+def test_it_says_when_each_is_told_at_a_time(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    (tmp_path / "config.yaml").write_text(NIGHT)
+    at = ["routes", "test", "-c", str(tmp_path / "config.yaml"), "--severity", "warning", "--at", "2026-11-28T03:00"]
+    try:
+        assert cli.main(at) == 0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert capsys.readouterr().out.split("\n\n")[0].splitlines() == [
+        "route 1: team, once",
+        "route 1: team hears it at 2026-11-28 08:00: until then it is quiet",
+        "route 1: phone, once",
+        "route 1: not acknowledged within 15m: boss too",
+    ]
+
+
+def test_a_time_that_is_none_is_told(told, capsys):
+    with pytest.raises(SystemExit):
+        told("--at", "25:00")
+    assert "must be written 03:00 or 2026-11-29T03:00" in capsys.readouterr().err
 
 
 def test_it_shows_the_words(tmp_path, capsys):

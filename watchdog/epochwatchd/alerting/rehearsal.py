@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 from epochwatchd.alerting.catalogue import example, typical
-from epochwatchd.alerting.routing import channels_of, matches, taken_by
-from epochwatchd.config import OWNER, Config, format_duration
+from epochwatchd.alerting.quiet import quiet_until
+from epochwatchd.alerting.routing import channels_of, matches, receivers, taken_by
+from epochwatchd.config import OWNER, Config, Quiet, Route, format_duration
 from epochwatchd.model import SEVERITIES, CauseCode, Kind, Notification, Severity
 from epochwatchd.phrase import Phrase
 from epochwatchd.verdicts import VERDICTS
@@ -43,8 +45,13 @@ def _known(name: str, word: str, known: Mapping[str, _T]) -> _T:
     return known[word]
 
 
-def rehearse(config: Config, notification: Notification) -> Iterator[Phrase]:
-    """A line for each route that matters, and for each channel that is told."""
+def rehearse(
+    config: Config, notification: Notification, now_wall: float, quiet: Mapping[str, Sequence[Quiet]]
+) -> Iterator[Phrase]:
+    """A line for each route that matters, and for each channel that is told.
+
+    quiet: when each channel is left in peace.
+    """
     taken = [id(it.route) for it in taken_by(config.routes, config.people, notification)]
     told: set[str] = set()
     for at, route in enumerate(config.routes, 1):
@@ -63,13 +70,37 @@ def rehearse(config: Config, notification: Notification) -> Iterator[Phrase]:
         if OWNER in route.to and not set(config.people.get(notification.user or "", ())) & set(channels):
             yield Phrase("route {at}: {why}", at=at, why=_without_owner(notification))
         for name in channels:
-            again = name in told
+            often = _often(route.repeat_every_s, again=name in told)
+            yield Phrase("route {at}: {channel}{often}", at=at, channel=name, often=often)
+            if name not in told:
+                yield from _later(at, name, quiet.get(name, ()), notification, now_wall)
             told.add(name)
-            yield Phrase(
-                "route {at}: {channel}{often}", at=at, channel=name, often=_often(route.repeat_every_s, again=again)
-            )
+        yield from _unacknowledged(at, route, config, notification, told)
     if not told:
         yield Phrase("nobody is told")
+
+
+def _later(
+    at: int, channel: str, windows: Sequence[Quiet], notification: Notification, now_wall: float
+) -> Iterator[Phrase]:
+    """When a channel hears of it that is left in peace now."""
+    until = quiet_until([window for window in windows if notification.severity not in window.passes], now_wall)
+    if until is not None:
+        time = f"{datetime.fromtimestamp(until).astimezone():%F %R}"
+        yield Phrase(
+            "route {at}: {channel} hears it at {time}: until then it is quiet", at=at, channel=channel, time=time
+        )
+
+
+def _unacknowledged(
+    at: int, route: Route, config: Config, notification: Notification, told: Collection[str]
+) -> Iterator[Phrase]:
+    """Who hears of it where nobody says that it was seen."""
+    for step in route.escalate if notification.status == "firing" else ():
+        to = [name for name in receivers(step.to, config.people, notification) if name not in told]
+        time = format_duration(step.after_s)
+        if to:
+            yield Phrase("route {at}: not acknowledged within {time}: {to} too", at=at, time=time, to=to)
 
 
 def _without_owner(notification: Notification) -> Phrase:

@@ -53,7 +53,7 @@ def repeats_due(
 def escalations(routes: Sequence[Route], people: People, notification: Notification) -> dict[float, tuple[str, ...]]:
     """After how many seconds without an acknowledgement which channels are told, too."""
     steps = [
-        (step.after_s, _receivers(step.to, people, notification))
+        (step.after_s, receivers(step.to, people, notification))
         for route, _ in taken_by(routes, people, notification)
         for step in route.escalate
     ]
@@ -79,10 +79,11 @@ def taken_by(routes: Sequence[Route], people: People, notification: Notification
 
 def channels_of(route: Route, people: People, notification: Notification) -> tuple[str, ...]:
     """A route's channels; its owner's are those of the user, whose name anybody may give who is not known."""
-    return _receivers(route.to, people, notification)
+    return receivers(route.to, people, notification)
 
 
-def _receivers(to: Sequence[str], people: People, notification: Notification) -> tuple[str, ...]:
+def receivers(to: Sequence[str], people: People, notification: Notification) -> tuple[str, ...]:
+    """The channels that are meant, those of the run's user among them."""
     owners = people.get(notification.user or "", ()) if notification.verified else ()
     return tuple(dict.fromkeys(name for one in to for name in (owners if one == OWNER else (one,))))
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import grp
 import json
 import logging
@@ -21,7 +22,7 @@ from epochwatchd.alerting.deciding import Muted
 from epochwatchd.config import Match
 from epochwatchd.config.matching import BadMatch, parse_match
 from epochwatchd.control.server import Refused, Request
-from epochwatchd.model import Mute, Notification
+from epochwatchd.model import Mute, Notification, Pressed
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import StoreError
 
@@ -31,6 +32,7 @@ GROUP = "epochwatch"
 """Whoever is in it may do what an administrator may."""
 LONGEST_S = 90 * 86_400.0
 MUTES_OF_ONE, TEXT_MAX, IDS_MAX = 100, 500, 100
+BUTTON_S = 3600.0
 
 
 class Caller(NamedTuple):
@@ -44,6 +46,7 @@ class Ledger(Protocol):
     """What is asked of the store. Every call may raise StoreError."""
 
     def noticed(self, prefix: str, now_wall: float) -> list[Noticed]: ...  # noqa: D102 - see ``store.ledger``
+    def was_told(self, incident: str, channel: str) -> bool: ...  # noqa: D102
     def acknowledge(self, incidents: list[str], ack: Ack) -> list[str]: ...  # noqa: D102
     def mutes(self, now_wall: float) -> list[Mute]: ...  # noqa: D102
     def mute(self, new: Mute) -> None: ...  # noqa: D102
@@ -147,6 +150,27 @@ class Control:
         muted = Muted(new, _of_names(match))
         runs = list(self._runs())
         return {**_shown(new), "runs": sum(muted.takes(run) for run in runs), "of": len(runs)}
+
+    def pressed(self, channel: str, press: Pressed) -> str:
+        """A button under a message of a channel was pressed; gives what to say to that.
+
+        Whoever sees a channel's messages may say that they were seen, and hear nothing of that run for an hour.
+        """
+        try:
+            if not (press.incident.isalnum() and self._ledger.was_told(press.incident, channel)):
+                return "?"
+            found = self._ledger.noticed(press.incident, self._clock())
+            if not found:
+                return "It is over. / 이미 해소됐습니다."
+            by = Caller(press.who, None)
+            if press.what == "ack":
+                self.acknowledge(by, {"ids": [press.incident]})
+                return "Seen. / 확인했습니다."
+            match = {"job": [glob.escape(found[0].job)], "user": [glob.escape(found[0].user)]}
+            made = self.mute(by, {"match": match, "for_s": BUTTON_S, "why": f"a button in {channel}"})
+        except (Refused, StoreError) as e:
+            return str(e)
+        return f"Muted: epochwatch unmute {made['id']} / 1시간 동안 알리지 않습니다."
 
     def unmute(self, caller: Caller, mute_id: str) -> dict[str, Any]:
         """It is to be heard of again."""

@@ -22,7 +22,8 @@ from epochwatchd.inputs.heartbeats.files import BeatFiles
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket, bind_udp, bind_unix
 from epochwatchd.inputs.process import procfs
 from epochwatchd.model import EpochwatchError
-from epochwatchd.service.connecting import connected
+from epochwatchd.service.buttons import Buttons
+from epochwatchd.service.connecting import connected, listeners
 from epochwatchd.service.daemon import INTERVAL_S, Daemon, read_clocks
 from epochwatchd.service.fd_store import FdStore
 from epochwatchd.service.gpu_watch import GpuWatch
@@ -99,6 +100,9 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         deliverer.start()
         control = Control(ledger, time.time, runs=daemon.shown, changed=service.something_else_holds)
         await _obey(config, env, control, stack)
+        service.buttons = Buttons(control.pressed)
+        service.buttons.reconfigure(listeners(config, env))
+        stack.callback(service.buttons.stop)
         stack.enter_context(_listening(loop, daemon, files, sockets))
         timetable = service.timetable(loop)
         timetable.start()
@@ -122,6 +126,7 @@ class _Service:
         self._ledger = ledger
         self._load = load
         self._env = env
+        self.buttons: Buttons | None = None
         self._gpus = GpuWatch(asyncio.get_running_loop(), daemon)
 
     def timetable(self, loop: asyncio.AbstractEventLoop) -> Timetable:
@@ -169,6 +174,8 @@ class _Service:
                 )
             self._daemon.reconfigure(config)
             self._deliverer.reconfigure(connected(config, self._env))
+            if self.buttons is not None:
+                self.buttons.reconfigure(listeners(config, self._env))
             self.revive_dead_letters()
             self.something_else_holds()
             self._daemon.refused_config = None

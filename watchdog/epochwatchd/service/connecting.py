@@ -17,6 +17,7 @@ from epochwatchd.config import OWNER, Config, Quiet
 from epochwatchd.config.settings import ChannelConfig
 from epochwatchd.model import Limits, Notification
 from epochwatchd.phrase import Phrase
+from epochwatchd.service.buttons import Listener
 from epochwatchd.service.channel_memory import FileMemory
 from epochwatchd.service.paths import memory_path
 
@@ -66,6 +67,18 @@ def _channel(name: str, channel: ChannelConfig, config: Config, env: Mapping[str
         quiet=quiet_of(name, config),
         group_interval_s=group_interval_of(name, config),
     )
+
+
+def listeners(config: Config, env: Mapping[str, str]) -> dict[str, Listener]:
+    """The channels whose messages have buttons."""
+    return {
+        name: Listener(
+            partial(kind.listen, channel.options, FileMemory(memory_path(name, config.store.path, env))),
+            partial(kind.answer, channel.options),
+        )
+        for name, channel in config.channels.items()
+        if hasattr(kind := KINDS[channel.kind], "listen") and getattr(channel.options, "buttons", False)
+    }
 
 
 def quiet_of(name: str, config: Config) -> Sequence[Quiet]:

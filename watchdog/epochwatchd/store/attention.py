@@ -45,6 +45,13 @@ class Ack(NamedTuple):
     note: str = ""
 
 
+def was_told(db: sqlite3.Connection, incident: str, channel: str) -> bool:
+    """Whether a channel has taken a message of an incident."""
+    query = """SELECT 1 FROM notification JOIN delivery ON notification_id = notification.id
+        WHERE incident = ? AND channel = ? AND state = 'delivered' LIMIT 1"""
+    return db.execute(query, (incident, channel)).fetchone() is not None
+
+
 def acknowledge(db: sqlite3.Connection, incidents: Sequence[str], ack: Ack) -> None:
     """Somebody has seen these."""
     with transaction(db):

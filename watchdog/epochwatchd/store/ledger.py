@@ -316,6 +316,10 @@ class Ledger:
         """The incidents that are not over and whose id begins so."""
         return self._store.noticed(prefix, now_wall)
 
+    def was_told(self, incident: str, channel: str) -> bool:
+        """Whether a channel has taken a message of an incident."""
+        return self._store.was_told(incident, channel)
+
     def acknowledge(self, incidents: Sequence[str], ack: Ack) -> list[str]:
         """Somebody has seen these, and what was told with them; gives all of them."""
         return self._store.acknowledge(incidents, ack)

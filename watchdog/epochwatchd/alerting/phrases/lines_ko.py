@@ -218,6 +218,9 @@ LINES: dict[str, str] = {
     "route {at} is passed over: {why}": "route {at}: 건너뜀. {why}",
     "route {at} is not asked any more": "route {at}: 앞의 route가 정해서 묻지 않음",
     "route {at} says that nobody is told": "route {at}: 아무에게도 안 보내도록 정함",
+    "route {at}: {channel} hears it at {time}: until then it is quiet": (
+        "route {at}: {channel}에는 {time}에 알림 (조용한 시간)"
+    ),
     "route {at}: {why}": "route {at}: {why}",
     "route {at}: {channel}{often}": "route {at}: {channel}{often}",
     "nobody is told": "아무에게도 안 보냄",
