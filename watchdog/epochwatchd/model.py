@@ -25,6 +25,7 @@ Kind = Literal[
     "missing",
     "started",
     "watchdog",
+    "digest",
 ]
 """The verdicts on a run; and ``started``, and ``watchdog``, a fault of the watchdog itself."""
 CauseCode = Literal[
@@ -42,7 +43,7 @@ CauseCode = Literal[
     "loss_nan", "loss_inf", "loss_exploded", "overdue", "past_estimate", "not_begun",
     # the watchdog itself
     "run_set_aside", "too_many_runs", "store_unwritable", "store_replaced", "config_refused", "channel_parked",
-    "login_ends", "daemon_ended", "test",
+    "login_ends", "daemon_ended", "test", "summary",
 ]  # fmt: skip
 """Every cause has words in every language: ``alerting.phrases``."""
 Severity = Literal["info", "warning", "critical"]

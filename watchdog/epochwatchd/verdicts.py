@@ -46,6 +46,7 @@ VERDICTS: Mapping[Kind, Verdict] = {
     "finished": Verdict("🏁", "blue", is_end=True, is_notice=True),
     "watchdog": Verdict("🔧", is_ours=True),
     "started": Verdict("🚀", "dim", is_notice=True),
+    "digest": Verdict("📋", "dim", is_notice=True, is_alert=False, is_ours=True),
     "running": Verdict("🔔", "green", is_alert=False),
 }
 """The worst first: of equal severity the one further up is told. A critical ``stalled`` is a GPU that failed, which

@@ -67,10 +67,18 @@ EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
     "daemon_ended": ("watchdog", {"result": "oom-kill", "status": "KILL"}),
     "login_ends": ("watchdog", {"channel": "kakao", "day": "2026-11-27"}),
     "test": ("started", {}),
+    "summary": (
+        "digest",
+        {"finished": 14, "failed": 3, "running": 5, "lost_s": 11_520.0, "gpu_hours": "12.8", "period_s": 86_400.0},
+    ),
 }
 """Of each cause a verdict that it is told with, and details as they may be."""
 
 _PROOFS: Mapping[CauseCode, tuple[str, ...]] = {
+    "summary": (
+        Phrase("{job} ({user}): {cause}", job="resnet50", user="mina", cause="oom_kill"),
+        Phrase("{job} ({user}): stuck for {hours:.1f} h with {gpus} GPUs", job="vit", user="jiho", hours=3.2, gpus=4),
+    ),
     "exception": ('  File "train.py", line 212, in train_step', "ValueError: batch 1041 is empty"),
     "exit_code": (Phrase("exit status {status}", status=3),),
     "signal": (Phrase("killed by signal {number} {name} (core dumped)", number=11, name="SIGSEGV"),),
@@ -121,7 +129,11 @@ def example(kind: Kind, code: CauseCode | None, *, resolved: bool = False) -> No
     cause = {"code": code, "details": details, "evidence": [*map(kept, _PROOFS.get(code, ()))]} if code else None
     status: Status = "resolved" if resolved else "notice" if verdict.is_notice else "firing"
     about = replace(_RUN, kind=kind, status=status, reason="resolved" if resolved else "first", cause=cause)
-    return replace(about, job=None, run=None, pid=None, progress={}, argv=()) if kind == "watchdog" else about
+    return (
+        replace(about, job=None, run=None, pid=None, progress={}, argv=())
+        if verdict.is_ours and kind != "missing"
+        else about
+    )
 
 
 def typical(kind: Kind) -> CauseCode | None:

@@ -191,7 +191,7 @@ def _facts(notification: Notification, words: Mapping[str, str], phrases: Phrase
     """When it happened, how far the run has come, where it runs: a line each."""
     when = phrases.TIMES.get(f"{notification.status}.{notification.kind}", phrases.TIMES[notification.status])
     yield phrases.LABELS["when"].format(text=when.format_map(words))
-    if notification.kind == "watchdog":
+    if notification.kind in ("watchdog", "digest"):
         return
     for label, parts, known in (
         ("progress", phrases.PROGRESS, _progress(notification, phrases)),

@@ -134,7 +134,7 @@ class _Service:
         timetable = Timetable()
         timetable.every(INTERVAL_S, self.tick)
         timetable.every(GPU_INTERVAL_S, self._daemon.event("GPUs", self._gpus.look))
-        timetable.every(STATUS_INTERVAL_S, self.tell_systemd, self._daemon.remind)
+        timetable.every(STATUS_INTERVAL_S, self.tell_systemd, self._daemon.remind, self._daemon.digest)
         timetable.every(CHECKPOINT_INTERVAL_S, lambda: loop.run_in_executor(None, self._ledger.checkpoint))
         timetable.every(PRUNE_INTERVAL_S, self.prune)
         return timetable

@@ -20,7 +20,7 @@ from epochwatchd.inputs.oom.watch import OomWatcher
 from epochwatchd.inputs.process.exits import Death, Exits, Kept
 from epochwatchd.inputs.process.proc_connector import open_exit_events
 from epochwatchd.model import Cause, Moment, Notification
-from epochwatchd.service import identify
+from epochwatchd.service import digests, identify
 from epochwatchd.service.bulkheads import Bulkheads
 from epochwatchd.service.evaluate import Evaluator, Outcome
 from epochwatchd.service.expected import is_expected
@@ -300,6 +300,14 @@ class Daemon:
     def remind(self) -> None:
         """Repeat what is still wrong, where a route asks for it."""
         self._step("reminders", self.clock(), lambda now: self._conclude(self.evaluator.remind(now), now))
+
+    def digest(self) -> None:
+        """Send the summaries that are due."""
+        self._step("summaries", self.clock(), self._digest)
+
+    def _digest(self, moment: Moment) -> None:
+        if digests.tell(self.config, self._ledger, moment.wall):
+            self.on_notice()
 
     def reconfigure(self, config: Config) -> None:
         """From now on watch by another configuration; where beats come from stays as it is."""

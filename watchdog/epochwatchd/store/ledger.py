@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
+from epochwatchd.alerting.digest import Summary
 from epochwatchd.detection.silence import SilenceHistory
 from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Mute, Notice, Notification, Told, Worker
 from epochwatchd.store.attention import Ack, Noticed
@@ -339,6 +340,20 @@ class Ledger:
         if self._mutes is None:
             self._mutes = self._ask(lambda store: store.mutes(now_wall), None)
         return [mute for mute in self._mutes or () if mute.until_wall > now_wall]
+
+    # Summaries: one that cannot be read, or written, now is made later
+
+    def digest_wall(self, channel: str, now_wall: float) -> float:
+        """Until when a channel has had its summary; now, where it has had none."""
+        return self._ask(lambda store: store.digest_wall(channel, now_wall), now_wall)
+
+    def summary(self, from_wall: float, until_wall: float) -> Summary | None:
+        """What happened in this time; None where that cannot be read."""
+        return self._ask(lambda store: store.summary(from_wall, until_wall), None)
+
+    def put_digest(self, channel: str, notice: Notice, until_wall: float, now_wall: float) -> bool:
+        """A channel gets its summary, once; whether that is written."""
+        return self._write(lambda store: store.put_digest(channel, notice, until_wall, now_wall))
 
     # Reading
 

@@ -110,6 +110,11 @@ CREATE TABLE mute (                 -- who wants to hear nothing of what
   owner      TEXT                   -- only of this user's runs; NULL: of all
 );
 
+CREATE TABLE digest (               -- until when each channel has had its summary
+  channel    TEXT PRIMARY KEY,
+  until_wall REAL NOT NULL
+);
+
 CREATE TABLE handle (               -- by which a channel's first message of an incident can be changed or answered
   channel   TEXT NOT NULL,
   incident  TEXT NOT NULL,

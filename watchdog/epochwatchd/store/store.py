@@ -11,9 +11,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from epochwatchd.alerting.digest import Summary
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import FLAPS_WITHIN_S, Delivery, Incident, Kind, Moment, Mute, Notification, Told, Worker
-from epochwatchd.store import attention, files, outbox, pruning, records, writing
+from epochwatchd.model import FLAPS_WITHIN_S, Delivery, Incident, Kind, Moment, Mute, Notice, Notification, Told, Worker
+from epochwatchd.store import attention, files, outbox, pruning, records, summing, writing
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
 from epochwatchd.store.formats import SCHEMA_VERSION, transaction
@@ -276,6 +277,20 @@ class Store:
     def unmute(self, mute_id: str, now_wall: float) -> None:
         """It is to be heard of again, from now on."""
         self._do(lambda db: attention.unmute(db, mute_id, now_wall))
+
+    # Summaries
+
+    def digest_wall(self, channel: str, now_wall: float) -> float:
+        """Until when a channel has had its summary; now, where it has had none."""
+        return self._do(lambda db: summing.digest_wall(db, channel, now_wall))
+
+    def summary(self, from_wall: float, until_wall: float) -> Summary:
+        """What happened in this time."""
+        return self._do(lambda db: summing.summary(db, from_wall, until_wall))
+
+    def put_digest(self, channel: str, notice: Notice, until_wall: float, now_wall: float) -> None:
+        """A channel gets its summary, once."""
+        self._do(lambda db: summing.put(db, channel, notice, until_wall, now_wall))
 
     # Housekeeping
 

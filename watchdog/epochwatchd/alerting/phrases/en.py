@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "missing": "missing",
     "started": "started",
     "watchdog": "out of order",
+    "digest": "summary",
 }
 
 HEADLINES: dict[str, str] = {
@@ -40,6 +41,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{job} finished{on_host} after {elapsed}",
     "notice.interrupted": "{job} was interrupted{on_host}",
     "notice.started": "{job} started{on_host}",
+    "notice.digest": "the last {age}{on_host}",
     "notice.started.test": "a test of epochwatch{on_host}",
 }
 
@@ -52,6 +54,7 @@ REASONS: dict[str, str] = {
 }
 
 TIMES: dict[str, str] = {
+    "notice.digest": "from {since} to {detected}",
     "firing": "since {since} ({age}), running for {elapsed}",
     "firing.crashed": "{since}, after {elapsed}",
     "firing.missing": "expected since {since}",
@@ -63,6 +66,7 @@ TIMES: dict[str, str] = {
 }
 
 BRIEF: dict[str, tuple[str, ...]] = {
+    "summary": ("{finished} finished, {failed} failed, {running} running",),
     "exception": ("{type}", "an exception"),
     "oom_kill": ("out of memory (OOM-killed)",),
     "gpu_lost": ("GPU {gpus} fell off the bus", "its GPU fell off the bus"),
@@ -109,6 +113,13 @@ BRIEF: dict[str, tuple[str, ...]] = {
 """For the headline, where the sentence of the cause is long; that stands below."""
 
 CAUSES: dict[str, tuple[str, ...]] = {
+    "summary": (
+        "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all:"
+        " {gpu_hours} GPU hours lost",
+        "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all",
+        "{finished} finished, {failed} failed, {running} running",
+        "what has happened",
+    ),
     "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
     "keyboard_interrupt": (
         "from the keyboard (Ctrl-C), at epoch {epoch} of {epochs}",

@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "missing": "미시작",
     "started": "시작",
     "watchdog": "감시 데몬 이상",
+    "digest": "요약",
 }
 
 HEADLINES: dict[str, str] = {
@@ -40,6 +41,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{on_host}{job} 학습 완료 (소요 시간 {elapsed})",
     "notice.interrupted": "{on_host}{job} 중단됨",
     "notice.started": "{on_host}{job} 학습 시작",
+    "notice.digest": "{on_host}지난 {age}",
     "notice.started.test": "{on_host}epochwatch 시험 메시지",
 }
 
@@ -52,6 +54,7 @@ REASONS: dict[str, str] = {
 }
 
 TIMES: dict[str, str] = {
+    "notice.digest": "{since}부터 {detected}까지",
     "firing": "{since}부터 {age}째, 실행 시간 {elapsed}",
     "firing.crashed": "{since}, 실행 {elapsed} 만에",
     "firing.missing": "예정 시각 {since}",
@@ -63,6 +66,7 @@ TIMES: dict[str, str] = {
 }
 
 BRIEF: dict[str, tuple[str, ...]] = {
+    "summary": ("완료 {finished}, 실패 {failed}, 실행 중 {running}",),
     "exception": ("{type}", "예외"),
     "oom_kill": ("메모리 부족으로 강제 종료 (OOM)",),
     "gpu_lost": ("GPU {gpus} 인식 불가", "GPU 인식 불가"),
@@ -109,6 +113,12 @@ BRIEF: dict[str, tuple[str, ...]] = {
 """제목에 쓸 짧은 말. 자세한 원인은 그 아래에 적습니다."""
 
 CAUSES: dict[str, tuple[str, ...]] = {
+    "summary": (
+        "완료 {finished}, 실패 {failed}, 실행 중 {running}. 멈춰 있던 시간 모두 {lost_s}: {gpu_hours} GPU시간 낭비",
+        "완료 {finished}, 실패 {failed}, 실행 중 {running}. 멈춰 있던 시간 모두 {lost_s}",
+        "완료 {finished}, 실패 {failed}, 실행 중 {running}",
+        "그동안 있었던 일",
+    ),
     "exception": ("{type}: {message}", "{type}", "처리되지 않은 예외"),
     "keyboard_interrupt": (
         "키보드로 중단 (Ctrl-C), 에폭 {epoch}/{epochs}",

@@ -94,7 +94,8 @@ def _with_gpus(cause: Cause, gpus: tuple[Gpu, ...]) -> Cause:
     spinning = [label(gpu) for gpu in gpus if spins(gpu)]
     if spinning and cause.code not in ("stopped", "exec"):
         return Cause("gpu_spin", {**cause.details, "gpus": spinning}, evidence)
-    return replace(cause, evidence=evidence)
+    held = {"held": [label(gpu) for gpu in gpus]} if gpus else {}
+    return replace(cause, details={**cause.details, **held}, evidence=evidence)
 
 
 def _why(worker: Worker, process: Process | None, now: float) -> Cause:
