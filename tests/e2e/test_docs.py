@@ -61,7 +61,13 @@ def shell_lines():
 
 
 def here(line, daemon):
-    """A line with the addresses of this test's daemon."""
+    """A line with the addresses of this test's daemon, and the ids of what is wrong and muted there."""
+    if "6f1c" in line:
+        daemon.train("from epochwatch import agent; agent.beat(1); raise ValueError").wait()
+        line = line.replace("6f1c", daemon.wait_for(kind="crashed")["id"][:8])
+    if "3f2a" in line:
+        made = daemon.run("epochwatch", "mute", "job=x", "--for", "1h", "--why", "a test").stdout
+        line = line.replace("3f2a", made.split("unmute ")[1].split()[0])
     if "nc -" in line and shutil.which("nc") is None:
         pytest.skip("netcat-openbsd is not installed")
     return line.replace("/8765", f"/{daemon.udp}").replace("/run/epochwatchd", f"{daemon.folder}/epochwatchd")

@@ -52,7 +52,7 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
         return f"📬 {phrases.TOGETHER['mixed'].format_map(words)}"
     resolved = first.status == "resolved"
     text = phrases.TOGETHER["resolved" if resolved else "alike"].format_map(words)
-    why = first.cause["text"] if first.cause and not resolved else ""
+    why = "" if resolved else first.text.partition("\n")[0].partition(": ")[2]
     line = f"{'🟢' if resolved else VERDICTS[first.kind].icon} {text}{f': {why}' if why else ''}"
     return wording.one_line(line, HEADLINE_MAX)
 

@@ -114,8 +114,10 @@ BRIEF: dict[str, tuple[str, ...]] = {
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "summary": (
-        "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all:"
-        " {gpu_hours} GPU hours lost",
+        (
+            "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all:"
+            " {gpu_hours} GPU hours lost"
+        ),
         "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all",
         "{finished} finished, {failed} failed, {running} running",
         "what has happened",
