@@ -20,7 +20,7 @@ fi
 wheels() {  # for the service's own environment, made by the system's Python in a machine without a network
   local to=../.venv/wheels version
   version=$(/usr/bin/python3 -c 'import sys, ensurepip; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || return 0
-  [ -x ../.venv/bin/python ] && [ ! -e $to/.done-$version ] || return 0
+  [ -x ../.venv/bin/python ] && [ ! $to/.done-$version -nt ../pyproject.toml ] || return 0
   ../.venv/bin/python -m pip download --quiet --dest $to --python-version "$version" --only-binary=:all: \
     $(../.venv/bin/python -c 'from importlib.metadata import requires as of
 print(*(r.split(";")[0] for r in of("epochwatch") if "daemon" in r))') &&

@@ -347,16 +347,15 @@ class Deliverer:
 
     async def _attempt(self, lane: Lane, first: Delivery) -> None:
         """Send a message of what is due, if it goes now."""
-        now_wall = self._wall()
-        due = lane.with_it(first, now_wall) or [first]
-        starts = lane.starts.get(first.group, [])
-        has_waited = first.lead is not None or any(d.held in TOGETHER and d.due_wall <= now_wall for d in due)
-        if lane.channel.group_interval_s and not has_waited:
+        now_wall, interval_s = self._wall(), lane.channel.group_interval_s
+        if interval_s and first.lead is None and first.held not in TOGETHER:
             may_flap = not first.critical and is_fault(first.group)
-            hold = hold_of(starts, now_wall, lane.channel.group_interval_s, may_flap=may_flap)
+            hold = hold_of(lane.starts.get(first.group, ()), now_wall, interval_s, may_flap=may_flap)
             if hold is not None:
-                self._hold(lane, [d for d in due if d.due_wall <= now_wall], hold)
+                self._hold(lane, [first], hold)
                 return
+        due = lane.with_it(first, now_wall) or [first]
+        has_waited = any(d.held in TOGETHER for d in due)
         try:
             going = await self._decided(lane, due, now_wall)
         except ChannelError as e:
@@ -365,7 +364,7 @@ class Deliverer:
         if not going:
             return
         deliveries = [delivery for delivery, _ in going]
-        if first.lead is None and lane.channel.group_interval_s:
+        if first.lead is None and interval_s:
             deliveries = self._lead(lane, deliveries, None if has_waited else now_wall)
         told = said_once([notification for _, notification in going])
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
