@@ -294,6 +294,35 @@ def test_a_mute_that_ends_while_the_fault_is_open(world):
     asyncio.run(story())
 
 
+def test_what_is_held_is_not_called_undelivered(world):
+    async def story():
+        world.mutes = [Muted(Mute("3f2a", {}, START, START + 7200.0, "mina", "why"), Match())]
+        async with world.delivering(team=channel(Peer(), **GROUPED)) as deliverer:
+            world.happens("a", kind="silent")
+            await world.pass_(deliverer)
+            assert world.ledger.pending_counts() == {("team", "held"): 1}
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_is_set_back_stops_nothing(world):
+    async def story():
+        peer, mono = Peer(), [START]
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            deliverer._clock = lambda: mono[0]
+            world.happens("a")
+            await world.pass_(deliverer)
+            world.happens("b")
+            await world.pass_(deliverer, 1.0)
+            mono[0] += 30.0
+            await world.pass_(deliverer, -3600.0)
+            world.happens("c", user="jiho")
+            await world.pass_(deliverer)
+        assert sorted(message.notification.job for message in peer.got) == ["a", "b", "c"]
+
+    asyncio.run(story())
+
+
 def test_a_mute_that_is_taken_back_is_over_at_once(world):
     async def story():
         peer = Peer()

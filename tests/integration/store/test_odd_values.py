@@ -63,7 +63,7 @@ def test_a_message_that_cannot_be_read_is_a_dead_letter_and_stops_no_other(store
     store._db.execute("""UPDATE notification SET content = '{"id": "x"}' WHERE id = 2""")
     assert [store.notification(delivery.id) for delivery in store.pending("team")] == [None, None, MESSAGE]
     assert len(store.pending("team")) == 1
-    assert store.pending_counts() == {("team", "dead"): 2, ("team", "pending"): 1}
+    assert store.pending_counts()["team", "dead"] == 2
 
 
 def test_a_message_of_another_version_is_read_as_far_as_it_is_known(store):

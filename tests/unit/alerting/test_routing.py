@@ -1,9 +1,13 @@
 import pytest
 
-from epochwatchd.alerting.routing import channels_for, repeats_due
-from epochwatchd.config import Match, Route
+from epochwatchd.alerting.routing import channels_for, escalations, repeats_due
+from epochwatchd.config import Escalation, Match, Route
 
 HOURS = 3600.0
+
+
+def escalating(to, steps, *, go_on=False):
+    return Route(to=(to,), continue_=go_on, escalate=tuple(Escalation(after, who) for after, who in steps.items()))
 
 
 def route(*to, every=None, go_on=False, **match):
@@ -44,6 +48,24 @@ def test_routes(notification, routes, told):
 def test_what_is_not_there_fits_no_pattern(notification):
     for match in ({"cause": ("*",)}, {"failure": ("*",)}, {"tag": (("team", ("*",)),)}):
         assert channels_for([route("a", **match)], {}, notification(cause=None)) == ()
+
+
+STEPS = [
+    ("nobody", [route("a")], {}),
+    ("after a time", [escalating("a", {900.0: ("boss",)})], {900.0: ("boss",)}),
+    ("the run's user", [escalating("a", {900.0: ("@user", "boss")})], {900.0: ("kakao", "team", "boss")}),
+    ("only by routes that are taken", [route("a"), escalating("b", {900.0: ("boss",)})], {}),
+    (
+        "by all that are, each channel once",
+        [escalating("a", {60.0: ("x",), 900.0: ("boss",)}, go_on=True), escalating("b", {900.0: ("boss", "y")})],
+        {60.0: ("x",), 900.0: ("boss", "y")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("routes", "told"), [case[1:] for case in STEPS], ids=[case[0] for case in STEPS])
+def test_who_is_told_when_nobody_acknowledges(notification, routes, told):
+    assert escalations(routes, PEOPLE, notification()) == told
 
 
 PEOPLE = {"mina": ("kakao", "team"), "jiho": ("line",)}

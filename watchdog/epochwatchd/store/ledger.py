@@ -392,7 +392,7 @@ class Ledger:
         return self._ask(lambda store: store.latest_begins(), [])
 
     def pending_counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries wait or are dead, by channel and state; those in memory among the waiting."""
+        """How many deliveries wait, are held until a time, or are dead, by channel and state."""
         return self._ask(lambda store: store.pending_counts(), {})
 
     def revive_dead(self, now_wall: float) -> int:

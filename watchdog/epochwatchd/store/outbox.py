@@ -91,12 +91,9 @@ def notification(db: sqlite3.Connection, delivery_id: int, now_wall: float) -> N
         return None
 
 
-def counts(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    """How many deliveries wait or are dead, by channel and state."""
-    query = (
-        "SELECT channel, state, count(*) AS n FROM delivery WHERE state IN ('pending', 'dead') GROUP BY channel, state"
-    )
-    return {(row["channel"], row["state"]): row["n"] for row in db.execute(query)}
+def counts(db: sqlite3.Connection, now_wall: float) -> dict[tuple[str, str], int]:
+    """How many deliveries wait or are dead, by channel and state; ``held`` are those that are not due yet."""
+    return {(row["channel"], row["how"]): row["n"] for row in db.execute(_COUNTS, (now_wall,))}
 
 
 def mark(
@@ -248,6 +245,10 @@ _EXPIRE = """
 UPDATE delivery SET state = 'dead', changed_wall = ?, error = coalesce(error, 'not tried') || ', not taken for a day'
 WHERE state IN ('pending', 'dead') AND state = 'pending' AND due_wall < ?
 AND EXISTS (SELECT 1 FROM notification WHERE notification.id = notification_id AND created_wall < ?)
+"""
+_COUNTS = """
+SELECT channel, CASE WHEN state = 'pending' AND due_wall > ? THEN 'held' ELSE state END AS how, count(*) AS n
+FROM delivery WHERE state IN ('pending', 'dead') GROUP BY channel, how
 """
 _TOLD = """
 SELECT

@@ -188,8 +188,8 @@ class Store:
         return self._do(lambda db: outbox.notification(db, delivery_id, self._clock()))
 
     def pending_counts(self) -> dict[tuple[str, str], int]:
-        """How many deliveries wait or are dead, by channel and state."""
-        return self._do(outbox.counts)
+        """How many deliveries wait or are dead, by channel and state; ``held`` are those that are not due yet."""
+        return self._do(lambda db: outbox.counts(db, self._clock()))
 
     def mark(
         self, deliveries: Sequence[tuple[int, Sequence[str]]], state: str, error: str | None, handle: str | None
