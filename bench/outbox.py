@@ -185,7 +185,7 @@ def life(place: Path, channels: dict[str, Any], first: int, seed: int, *, is_las
             ledger.record(records, Moment(time.monotonic(), now))
             number += len(records)
             deliverer.wake()
-            await asyncio.sleep(chance.random() * 0.01)
+            await asyncio.sleep(chance.random() * 0.03)
         while ledger.pending_counts():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.05)
         await deliverer.stop(1.0)

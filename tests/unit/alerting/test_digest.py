@@ -15,9 +15,9 @@ def test_a_day_in_a_few_lines():
     ended = [Ended("vit", "jiho", "finished", None)] * 14 + [Ended("resnet50", "mina", "crashed", "oom_kill")] * 12
     stuck = [Stuck("a", "unet", "mina", 1.5 * DAY, 1.5 * DAY + 3.2 * H, 4)]
     lines = told(ended, stuck, 5).splitlines()
-    assert lines[0] == "📋 the last 1 d on gpu01: 14 finished, 12 failed, 5 running"
-    assert "stuck for 3 h 12 min in all: 12.8 GPU hours lost" in lines[2]
-    assert "  and 2 more that failed" in lines
+    assert lines[0] == "📋 summary of 1 d on gpu01: 14 finished, 12 failed, 5 running"
+    assert lines[2] == "stuck for 3 h 12 min in all: 12.8 GPU hours lost"
+    assert "  resnet50 (mina): oom_kill x12" in lines
     assert lines[-1] == "  unet (mina): stuck for 3.2 h with 4 GPUs"
 
 
@@ -34,9 +34,15 @@ STRETCHES = [
 @pytest.mark.parametrize(("stretches", "lost"), [case[1:] for case in STRETCHES], ids=[case[0] for case in STRETCHES])
 def test_how_long_a_run_was_stuck(stretches, lost):
     text = told(stuck=[Stuck("a", "unet", "mina", *stretch, 0) for stretch in stretches])
-    assert f"stuck for {lost} in all" in text if lost else "stuck" not in text
+    assert (f"stuck for {lost} in all" if lost else "nothing was stuck") in text
     assert "GPU" not in text
 
 
+def test_of_many_that_failed_ten_are_named():
+    lines = told([Ended(f"job-{n}", "mina", "crashed", None) for n in range(12)]).splitlines()
+    assert "  job-0 (mina): crashed" in lines
+    assert lines[-1] == "  and 2 more that failed"
+
+
 def test_it_speaks_korean():
-    assert told(running=2, language="ko").startswith("📋 [gpu01] 지난 1일: 완료 0, 실패 0, 실행 중 2")
+    assert told(running=2, language="ko").startswith("📋 [gpu01] 지난 1일 요약: 완료 0, 실패 0, 실행 중 2")

@@ -76,7 +76,7 @@ EXAMPLES: Mapping[CauseCode, tuple[Kind, Mapping[str, Any]]] = {
 
 _PROOFS: Mapping[CauseCode, tuple[str, ...]] = {
     "summary": (
-        Phrase("{job} ({user}): {cause}", job="resnet50", user="mina", cause="oom_kill"),
+        Phrase("{job} ({user}): {cause}{often}", job="resnet50", user="mina", cause="oom_kill", often=" x3"),
         Phrase("{job} ({user}): stuck for {hours:.1f} h with {gpus} GPUs", job="vit", user="jiho", hours=3.2, gpus=4),
     ),
     "exception": ('  File "train.py", line 212, in train_step', "ValueError: batch 1041 is empty"),

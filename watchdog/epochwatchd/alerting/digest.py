@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -93,11 +94,13 @@ def _lost(about: Summary) -> Iterable[tuple[Stuck, float, int]]:
 
 def _lines(ended: Sequence[Ended], lost: Sequence[tuple[Stuck, float, int]]) -> Iterable[str]:
     """What failed, and what was stuck the longest: a line each."""
-    failed = [run for run in ended if run.verdict == "crashed"]
-    for run in failed[:FAILED_NAMED]:
-        yield Phrase("{job} ({user}): {cause}", job=run.job, user=run.user, cause=run.cause or Phrase("crashed"))
-    if len(failed) > FAILED_NAMED:
-        yield Phrase("and {count} more that failed", count=len(failed) - FAILED_NAMED)
+    failed = Counter(run for run in ended if run.verdict == "crashed")
+    for run, times in failed.most_common(FAILED_NAMED):
+        cause, often = run.cause or Phrase("crashed"), f" x{times}" if times > 1 else ""
+        yield Phrase("{job} ({user}): {cause}{often}", job=run.job, user=run.user, cause=cause, often=often)
+    more = failed.total() - sum(times for _, times in failed.most_common(FAILED_NAMED))
+    if more:
+        yield Phrase("and {count} more that failed", count=more)
     for stuck, seconds, gpus in sorted(lost, key=lambda one: -one[1] * max(1, one[2]))[:STUCK_NAMED]:
         known = {"job": stuck.job, "user": stuck.user, "hours": seconds / HOUR_S}
         if gpus:

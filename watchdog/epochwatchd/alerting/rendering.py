@@ -54,11 +54,11 @@ def render(
     paragraphs = [
         [headline],
         [
-            *([] if cause is None or is_whole else [phrases.LABELS["cause"].format(text=cause["text"])]),
+            *([] if cause is None or is_whole else [_why(notification, cause["text"], phrases)]),
             *([] if is_short else _facts(notification, words, phrases)),
             *_reservations(notification, phrases),
         ],
-        [] if is_short or is_over else [*_evidence(cause, phrases)],
+        [] if is_short or is_over else [*_evidence(cause, phrases)][notification.kind == "digest" :],
         [] if is_over else [*_advice(notification, words, phrases), *_ack(notification, phrases)],
     ]
     text = "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
@@ -285,6 +285,10 @@ def _ack(notification: Notification, phrases: Phrases) -> Iterable[str]:
     """How to say that one has seen it."""
     if notification.status == "firing":
         yield phrases.LABELS["ack"].format(id=notification.ack)
+
+
+def _why(notification: Notification, text: str, phrases: Phrases) -> str:
+    return text if notification.kind == "digest" else phrases.LABELS["cause"].format(text=text)
 
 
 def _advice(notification: Notification, words: Mapping[str, str], phrases: Phrases) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
@@ -16,7 +17,7 @@ from epochwatchd.verdicts import VERDICTS
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
 
-NAMED = 20
+NAMED = 12
 """So many runs are named; the others are counted."""
 
 
@@ -59,7 +60,8 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
 
 def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) -> list[str]:
     """Which they are, of whom, when, and how far they had come."""
-    names = [wording.one_line(_name(n), LINE_MAX) for n in told[:NAMED]]
+    jobs = Counter(n.job for n in told)
+    names = [wording.one_line(_name(n, is_one_of_many=jobs[n.job] > 1), LINE_MAX) for n in told[:NAMED]]
     more = [phrases.TOGETHER["more"].format(count=len(told) - NAMED)] if len(told) > NAMED else []
     users = ", ".join(sorted({n.user for n in told if n.user}))
     lines = [phrases.TOGETHER["runs"].format(names=", ".join([*names, *more]))]
@@ -74,9 +76,10 @@ def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) 
     return lines
 
 
-def _name(notification: Notification) -> str:
+def _name(notification: Notification, *, is_one_of_many: bool) -> str:
+    """Its job's name; with what tells it from others of that name, where there are some."""
     name = notification.job or notification.run or notification.id
-    return f"{name} ({notification.differs})" if notification.differs else name
+    return f"{name} ({notification.differs})" if notification.differs and is_one_of_many else name
 
 
 def _headlines(

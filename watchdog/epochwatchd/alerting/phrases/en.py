@@ -41,7 +41,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{job} finished{on_host} after {elapsed}",
     "notice.interrupted": "{job} was interrupted{on_host}",
     "notice.started": "{job} started{on_host}",
-    "notice.digest": "the last {age}{on_host}",
+    "notice.digest": "summary of {age}{on_host}",
     "notice.started.test": "a test of epochwatch{on_host}",
 }
 
@@ -114,13 +114,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "summary": (
-        (
-            "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all:"
-            " {gpu_hours} GPU hours lost"
-        ),
-        "{finished} finished, {failed} failed, {running} running; stuck for {lost_s} in all",
-        "{finished} finished, {failed} failed, {running} running",
-        "what has happened",
+        "stuck for {lost_s} in all: {gpu_hours} GPU hours lost",
+        "stuck for {lost_s} in all",
+        "nothing was stuck",
     ),
     "exception": ("{type}: {message}", "{type}", "an exception that nothing caught"),
     "keyboard_interrupt": (

@@ -41,7 +41,7 @@ HEADLINES: dict[str, str] = {
     "notice.finished": "{on_host}{job} 학습 완료 (소요 시간 {elapsed})",
     "notice.interrupted": "{on_host}{job} 중단됨",
     "notice.started": "{on_host}{job} 학습 시작",
-    "notice.digest": "{on_host}지난 {age}",
+    "notice.digest": "{on_host}지난 {age} 요약",
     "notice.started.test": "{on_host}epochwatch 시험 메시지",
 }
 
@@ -114,10 +114,9 @@ BRIEF: dict[str, tuple[str, ...]] = {
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "summary": (
-        "완료 {finished}, 실패 {failed}, 실행 중 {running}. 멈춰 있던 시간 모두 {lost_s}: {gpu_hours} GPU시간 낭비",
-        "완료 {finished}, 실패 {failed}, 실행 중 {running}. 멈춰 있던 시간 모두 {lost_s}",
-        "완료 {finished}, 실패 {failed}, 실행 중 {running}",
-        "그동안 있었던 일",
+        "멈춰 있던 시간 모두 {lost_s}: {gpu_hours} GPU시간 낭비",
+        "멈춰 있던 시간 모두 {lost_s}",
+        "멈춘 작업 없음",
     ),
     "exception": ("{type}: {message}", "{type}", "처리되지 않은 예외"),
     "keyboard_interrupt": (

@@ -244,7 +244,7 @@ LINES: dict[str, str] = {
     "channel {name}: group_interval has no effect: machines get each message": (
         "채널 {name}: group_interval은 쓰이지 않습니다. 기계에는 알림이 하나씩 갑니다"
     ),
-    "{job} ({user}): {cause}": "{job} ({user}): {cause}",
+    "{job} ({user}): {cause}{often}": "{job} ({user}): {cause}{often}",
     "and {count} more that failed": "그 밖에 실패 {count}건",
     "{job} ({user}): stuck for {hours:.1f} h with {gpus} GPUs": "{job} ({user}): {hours:.1f}시간 멈춤, GPU {gpus}개",
     "{job} ({user}): stuck for {hours:.1f} h": "{job} ({user}): {hours:.1f}시간 멈춤",
