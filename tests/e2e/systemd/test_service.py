@@ -54,6 +54,19 @@ def test_members_of_its_group_see_all_runs_and_others_none(service):
         service.machine.run(*status, user="mina")
 
 
+def test_a_runs_user_and_the_group_may_acknowledge_and_nobody_else(service):
+    ack = ("/opt/epochwatch/bin/python", "-m", "epochwatch", "ack")
+    service.kill(service.train("lenet"))
+    crash = service.wait_for(job="lenet", kind="crashed")
+
+    with pytest.raises(AssertionError, match="mina, root, the group epochwatch may do that"):
+        service.machine.run(*ack, crash["id"], user="joon")
+    assert "seen: lenet (crashed" in service.machine.run(*ack, crash["id"][:6], user="mina")
+    service.machine.run("usermod", "--append", "--groups=epochwatch", "joon")
+    assert "seen: lenet (crashed" in service.machine.run(*ack, crash["id"], user="joon")
+    assert "acknowledged by joon" in service.journal()
+
+
 def test_a_killed_watchdog_is_back_repeats_no_alert_and_forgets_no_run(service):
     lenet, resnet = service.train("lenet"), service.train("resnet")
     service.kill(lenet)

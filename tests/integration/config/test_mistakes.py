@@ -45,6 +45,7 @@ def test_all_mistakes_are_told_at_once_each_with_its_line(mistakes):
     ]
 
 
+A_WHOLE_DAY = 'a whole day is from "00:00" until "24:00"'
 ROUTE = "continue, escalate, match, repeat_every, to"
 HOW_LONG = "(write it as 90s, 10m, 1h30m or 2d)"
 HOW_TO_EXPECT = '(write five fields: minute, hour, day, month, weekday; "30 2 * * *" is every night at half past two)'
@@ -99,6 +100,27 @@ KINDS = (
          f"1: jobs[0].expected: not a cron expression {HOW_TO_EXPECT}"),
         ("jobs: [{match: a, expcted: x}]", "1: jobs[0].expcted: unknown key (did you mean expected?)"),
         ("defaults: {expected: '30 2 * * *'}", f"1: defaults.expected: unknown key (known: {DEFAULTS})"),
+        ("quiet: {from: 22:00, until: 8}", '1: quiet.until: not a time of the day (write it as "22:30")'),
+        ('quiet: {from: "25:00", until: "08:00"}', '1: quiet.from: not a time of the day (write it as "22:30")'),
+        ('quiet: {from: "22:00"}', "1: quiet.until: is missing"),
+        ('quiet: {from: "08:00", until: "08:00"}', f"1: quiet: begins when it ends ({A_WHOLE_DAY})"),
+        (
+            'quiet: {from: "22:00", until: "08:00", zone: Asia/Soul}',
+            "1: quiet.zone: there is no such time zone (did you mean Asia/Seoul?)",
+        ),
+        (
+            'quiet: {from: "22:00", until: "08:00", days: [mon, tues]}',
+            "1: quiet.days[1]: not a day of the week (known: mon, tue, wed, thu, fri, sat, sun)",
+        ),
+        ("group_interval: 30", "1: group_interval: has no unit (write it as 90s, 10m, 1h30m or 2d, or off)"),
+        (
+            "channels: {a: {kind: console, digest: daily}}",
+            f"1: channels.a.digest: not a cron expression {HOW_TO_EXPECT}",
+        ),
+        (
+            "routes: [{to: [], escalate: {after: 15m, to: bos}}]",
+            "1: routes[0].escalate.to: there is no such channel (known: console)",
+        ),
         ("store: {keep: 99999d}", f"1: store.keep: must be longer than nothing and at most 36500d {HOW_LONG}"),
         ("routes: [{to: [], 채널: x}]", f"1: routes[0].채널: unknown key (known: {ROUTE})"),
         ("channels:\n  a: {kind: console, url:https://x/y}\n", "2: channels.a.…: unknown key"),

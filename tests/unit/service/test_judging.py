@@ -7,7 +7,7 @@ from builders import WALL, beat, finding, moment, worker
 from watches import watched as watches_of
 
 from epochwatch.wire import Body
-from epochwatchd.config import Config, Heartbeats, Match, Route, StoreConfig
+from epochwatchd.config import Config, Escalation, Heartbeats, Match, Route, StoreConfig
 from epochwatchd.model import Policy
 from epochwatchd.service.judging import STALE_END_S, judgement, repeats
 from epochwatchd.service.runs import Run
@@ -89,6 +89,28 @@ def test_those_told_of_a_lesser_fault_hear_its_end_too():
     over = judgement(watched, [(one, [])], moment(80.0), both)
     assert said(worse) == [("stalled", "firing", "worse", ("pager",))]
     assert said(over) == [("stalled", "resolved", "resolved", ("pager", "team"))]
+
+
+ESCALATED = (Route(Match(severity=("critical",)), ("team",), escalate=(Escalation(900.0, ("team", "boss")),)),)
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_whoever_is_told_where_nobody_acknowledges_hears_its_end_too(severity):
+    watched, both = run(), replace(config(ESCALATED), channels={"team": None, "boss": None})
+    [one] = watched.workers
+    if severity == "warning":
+        watched.incidents = dict(
+            judgement(watched, [(one, [finding("stalled", severity)])], moment(0.0), both).incidents
+        )
+    worse = judgement(watched, [(one, [finding("stalled", "critical")])], moment(1.0), both)
+    reason = "worse" if severity == "warning" else "first"
+    assert [(n.reason, to, after_s) for n, to, after_s in worse.record.notices] == [
+        (reason, ("team",), None), ("unacked", ("boss",), 900.0),
+    ]  # fmt: skip
+    assert worse.incidents["stalled"].notified_wall == {"team": WALL + 1.0}
+    watched.incidents = dict(worse.incidents)
+    judged(watched, [], 40.0)
+    assert said(judgement(watched, [(one, [])], moment(80.0), both))[0][3] == ("team", "boss")
 
 
 @pytest.mark.parametrize(("after_s", "is_due"), [(3599.0, False), (3600.0, True)])

@@ -71,11 +71,11 @@ def marked_told(incidents: Mapping[Kind, Incident], notices: Iterable[Notice], m
 def _notice(notification: Notification, incident: Incident, config: Config) -> list[Notice]:
     """The message and whom it goes to; nothing where nobody wants it.
 
-    The first has those behind it who hear of it only where nobody acknowledges.
+    The first, and one that says that it is worse, has those behind it who hear of it only where nobody acknowledges.
     """
     channels = _channels(notification, incident, config)
     told = [Notice(notification, channels)] if channels else []
-    if notification.status == "firing" and notification.reason == "first":
+    if notification.status == "firing" and notification.reason in ("first", "worse"):
         unacked = replace(notification, reason="unacked")
         told += [
             Notice(unacked, later, after_s)

@@ -133,7 +133,8 @@ def _clock_time(value: Any) -> int:
     """Minutes of the day. YAML reads 22:00 without quotes as a number to the base of 60, which is just that."""
     found = re.fullmatch(r"([0-9]{1,2}):([0-5][0-9])", value) if isinstance(value, str) else None
     minutes = int(found[1]) * 60 + int(found[2]) if found else value
-    if not isinstance(minutes, int) or isinstance(minutes, bool) or not 0 <= minutes <= MINUTES_A_DAY:
+    is_time = found or (isinstance(minutes, int) and minutes >= 60)  # noqa: PLR2004 - less is no such number
+    if not is_time or not 0 <= minutes <= MINUTES_A_DAY:
         raise BadValueError("not a time of the day", 'write it as "22:30"')
     return minutes
 

@@ -79,20 +79,21 @@ def _types_in(annotation: Any) -> Iterator[Any]:
 def _report(document: Document, base: Loc, error: ErrorDetails, model: type[BaseModel]) -> None:
     loc = error["loc"]
     kind = error["type"]
+    written = _as_written(document, (*base, *loc))
     if kind == "extra_forbidden":
         known = keys_of(_model_at(model, loc[:-1]))
-        document.report((*base, *loc), "unknown key", did_you_mean(str(loc[-1]), known))
+        document.report(written, "unknown key", did_you_mean(str(loc[-1]), known))
     elif kind == "missing":
-        document.report((*base, *loc), "is missing", _missing_hint(model, loc))
+        document.report(written, "is missing", _missing_hint(model, loc))
     elif kind == "literal_error":
         document.report(
-            _place(document, (*base, *loc)),
+            _place(document, written),
             Phrase("must be {expected}", expected=error["ctx"]["expected"]),
             _nearest(error),
         )
     else:
         message, hint = _words(error)
-        document.report(_place(document, (*base, *loc)), message, hint)
+        document.report(_place(document, written), message, hint)
 
 
 def _words(error: ErrorDetails) -> tuple[str, str]:
@@ -131,6 +132,15 @@ def _model_at(model: type[BaseModel], loc: Loc) -> type[BaseModel]:
         parts = _types_in(fields_of(model).get(key))
         model = next((part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)), model)
     return model
+
+
+def _as_written(document: Document, loc: Loc) -> Loc:
+    """The place as the file has it: where one thing stands for a list of one, that has no number."""
+    written: Loc = ()
+    for step in loc:
+        if step != 0 or (*written, 0) in document.lines or written not in document.lines:
+            written = (*written, step)
+    return written
 
 
 def _place(document: Document, loc: Loc) -> Loc:

@@ -22,7 +22,7 @@ from epochwatchd.alerting.deciding import Muted
 from epochwatchd.config import Match
 from epochwatchd.config.matching import BadMatch, parse_match
 from epochwatchd.control.server import Refused, Request
-from epochwatchd.model import Mute, Notification, Pressed
+from epochwatchd.model import ACK_ID, Mute, Notification, Pressed
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import StoreError
 
@@ -108,7 +108,7 @@ class Control:
         return [told[i]._asdict() if i in told else {"id": i} for i in seen]
 
     def _incident(self, caller: Caller, prefix: str, now: float) -> Noticed:
-        if not (prefix.isascii() and prefix.isalnum()):
+        if not (prefix.isascii() and prefix.isalnum() and len(prefix) >= ACK_ID):
             raise Refused(400, f"{prefix!r:.40} is no id: it stands in the message, as `epochwatch ack 6f1c`")
         found = self._ledger.noticed(prefix, now)
         if not found:
