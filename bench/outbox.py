@@ -24,6 +24,7 @@ import psutil
 from alerting import CRASH, ROW, Receiver, options
 from common import Goal
 
+from epochwatchd.alerting import together
 from epochwatchd.alerting.channels import KINDS as MODULES
 from epochwatchd.alerting.delivery import Deliverer
 from epochwatchd.config import Config, load
@@ -127,7 +128,10 @@ class Peers:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # whoever asked was killed as it spoke
+                    return
                 status = peers.judge(self.headers.get("X-Line-Retry-Key"), body.decode())
                 answer = b'{"ok": true}'
                 with contextlib.suppress(OSError):  # whoever asked was killed
@@ -161,7 +165,11 @@ class Peers:
 
 
 def life(place: Path, channels: dict[str, Any], first: int, seed: int, *, is_last: bool) -> None:
-    """A sender that records crashes and delivers them until it is killed; the last one ends when all is delivered."""
+    """A sender that records crashes and delivers them until it is killed; the last one ends when all is delivered.
+
+    Every run is named in its message, so that each can be counted.
+    """
+    together.NAMED = 10_000
 
     async def run() -> None:
         chance = random.Random(seed)
