@@ -52,7 +52,10 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
     if not is_alike:
         return f"📬 {phrases.TOGETHER['mixed'].format_map(words)}"
     resolved = first.status == "resolved"
-    text = phrases.TOGETHER["resolved" if resolved else "alike"].format_map(words)
+    how = "resolved" if resolved else "alike"
+    text = phrases.TOGETHER.get(f"{how}.{first.kind}", phrases.TOGETHER[how]).format_map(words)
+    if {n.reason for n in told} == {first.reason} and first.reason in phrases.REASONS:
+        text = phrases.REASONS[first.reason].format(headline=text)
     why = "" if resolved else first.text.partition("\n")[0].partition(": ")[2]
     line = f"{'🟢' if resolved else VERDICTS[first.kind].icon} {text}{f': {why}' if why else ''}"
     return wording.one_line(line, HEADLINE_MAX)

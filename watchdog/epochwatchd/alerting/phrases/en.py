@@ -405,6 +405,9 @@ LABELS: dict[str, str] = {
 TOGETHER: dict[str, str] = {
     "alike": "{count} runs {kind}{on_host}",
     "resolved": "{count} runs no longer {kind}{on_host}",
+    "alike.silent": "{count} runs are stuck{on_host}",
+    "alike.stalled": "{count} runs have stalled{on_host}",
+    "resolved.silent": "{count} runs are moving again{on_host}",
     "mixed": "{count} messages{on_host}",
     "runs": "Runs: {names}",
     "more": "and {count} more",
