@@ -22,15 +22,22 @@ NAMED = 12
 
 
 def together(
-    told: Sequence[Notification], say: Callable[[Notification], Notification], language: Language, zone: tzinfo | None
+    told: Sequence[Notification],
+    say: Callable[[Notification], Notification],
+    language: Language,
+    zone: tzinfo | None,
+    own: Callable[[Notification], Notification] | None = None,
 ) -> Notification:
-    """The first of the notifications with a text on all of them. ``say``: puts one into words, its headline first.
+    """The first of the notifications with a text on all of them.
 
     Of what is alike (one verdict for one reason) the headline counts, and the names follow. Else each headline is said.
+
+    say: puts one into words, its headline first.
+    own: the same in the channel's own words, if it has some; for one alone.
     """
-    first = say(told[0])
     if len(told) == 1:
-        return first
+        return (own or say)(told[0])
+    first = say(told[0])
     phrases = LANGUAGES[language]
     is_alike = first.kind != "watchdog" and all(_likeness(n) == _likeness(told[0]) for n in told)
     body = _names(told, phrases, zone) if is_alike else _headlines(told, say, phrases)

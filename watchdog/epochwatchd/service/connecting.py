@@ -56,11 +56,10 @@ def _channel(name: str, channel: ChannelConfig, config: Config, env: Mapping[str
     refresh = getattr(kind, "refresh", None)
     language = channel.language or config.language
     say: Say = partial(render, language=language, zone=None, style=channel.style)
-    if channel.template is not None:
-        say = _in_own_words(name, channel.template, say)
+    own = None if channel.template is None else _in_own_words(name, channel.template, say)
     return Channel(
         send=partial(kind.send, channel.options),
-        say=partial(together, say=say, language=language, zone=None),
+        say=partial(together, say=say, language=language, zone=None, own=own),
         limits=kind.LIMITS,
         memory=FileMemory(memory_path(name, config.store.path, env)),
         refresh=None if refresh is None else partial(refresh, channel.options),
