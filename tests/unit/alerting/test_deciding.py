@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from epochwatchd.alerting.deciding import LOOK_AGAIN_S, Drop, Hold, Muted, Tell, decide
+from epochwatchd.alerting.deciding import LOOK_AGAIN_S, Drop, Hold, Muted, Tell, decide, is_plain
 from epochwatchd.config import Match
 from epochwatchd.model import Mute, Told
 
@@ -18,6 +18,7 @@ OVER = {"kind": "silent", "status": "resolved", "reason": "resolved"}
 REMINDER = {"kind": "silent", "reason": "reminder"}
 UNACKED = {"kind": "crashed", "reason": "unacked"}
 DONE = {"kind": "finished", "status": "notice", "severity": "info"}
+IDLE = {"kind": "stalled", "cause": {"code": "gpu_idle", "details": {}, "evidence": []}}
 NEVER_TOLD = Told(is_told=False)
 MUTED, UNSEEN = Hold("muted 3f2a", LATER), {"after_s": 900.0}
 CASES = [
@@ -42,8 +43,8 @@ CASES = [
     ("a user's mute of that user's run", SILENT, Told(), {"mutes": [mute("mina")]}, MUTED),
     ("a user's mute of another's run", SILENT, Told(), {"mutes": [mute("jiho")]}, Tell()),
     ("of who only says to be the user", {**SILENT, "verified": False}, Told(), {"mutes": [mute("mina")]}, Tell()),
-    ("explained by another", SILENT, Told(inhibited_by="6f1c"), {}, Hold("inhibited by 6f1c", NOW + LOOK_AGAIN_S)),
-    ("and over", SILENT, Told(is_open=False, inhibited_by="6f1c"), {}, Drop("inhibited by 6f1c")),
+    ("explained by another", IDLE, Told(inhibited_by="6f1c"), {}, Hold("inhibited by 6f1c", NOW + LOOK_AGAIN_S)),
+    ("and over", IDLE, Told(is_open=False, inhibited_by="6f1c"), {}, Drop("inhibited by 6f1c")),
     ("not acknowledged, before its time", UNACKED, Told(first_wall=NOW - 60.0), UNSEEN, Hold("unacked", NOW + 840.0)),
     ("not acknowledged, in time", UNACKED, Told(first_wall=NOW - 900.0), {"after_s": 900.0}, Tell()),
     ("nobody was told yet", UNACKED, NEVER_TOLD, UNSEEN, Hold("unacked", NOW + 900.0)),
@@ -54,6 +55,13 @@ CASES = [
     ("muted at night", SILENT, Told(), {"quiet_until": LATER, "mutes": [mute()]}, MUTED),
     ("seen at night", REMINDER, Told(acked=True), {"quiet_until": LATER}, Drop("acked")),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("about", "told", "given"), [c[1:4] for c in CASES], ids=[c[0] for c in CASES])
+def test_where_it_is_not_asked_how_it_stands_that_changes_nothing(notification, about, told, given):
+    message = replace(notification(), **about)
+    if is_plain(message, given.get("mutes", ()), given.get("after_s"), given.get("held")):
+        assert decide(message, told, now_wall=NOW, **given) == decide(message, Told(), now_wall=NOW, **given)
 
 
 @pytest.mark.parametrize(("about", "told", "given", "decision"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from epochwatchd.alerting.routing import matches
-from epochwatchd.verdicts import VERDICTS
+from epochwatchd.verdicts import EXPLAINED, VERDICTS
 
 if TYPE_CHECKING:
     from epochwatchd.config import Match
@@ -54,6 +54,14 @@ class Muted(NamedTuple):
         owner = self.mute.owner
         is_theirs = owner is None or (notification.verified and notification.user == owner)
         return is_theirs and matches(self.match, notification)
+
+
+def is_plain(notification: Notification, mutes: Sequence[Muted], after_s: float | None, held: str | None) -> bool:
+    """Whether it does not matter how it stands with its incident: so it is with most, and to ask takes time."""
+    is_new = notification.status != "resolved" and notification.reason not in ("reminder", "unacked")
+    is_explicable = (notification.cause or {}).get("code") in EXPLAINED
+    was_kept_back = held is not None and held.startswith(_KEPT_BACK)
+    return is_new and not (mutes or is_explicable or was_kept_back or after_s is not None)
 
 
 def decide(

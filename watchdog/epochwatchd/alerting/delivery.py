@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide
+from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide, is_plain
 from epochwatchd.alerting.grouping import hold_of, is_fault, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
@@ -49,7 +49,7 @@ PARKED_S, PROBED_S = 86400.0, 60.0
 """A channel that takes nothing as it is configured gets the same message again so often. Another message is tried soon,
 and then at most so often: it may have been the message, and nobody's message must silence the channel for others."""
 REFRESH_EVERY_S = 60.0
-FOLD_MAX, AT_ONCE = 1000, 50
+FOLD_MAX, AT_ONCE = 1000, 10
 """So many are one message at most; after so many the loop may do something else."""
 STARTS_MAX = 10_000
 TOGETHER = ("grouped", "flapping", "quiet")
@@ -369,8 +369,8 @@ class Deliverer:
         told = said_once([notification for _, notification in going])
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
         message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
-        is_plain = deliveries[0].id in lane.plain
-        result = await _in_hand(lane, lambda: _sent(lane.channel, message, told, is_plain=is_plain))
+        is_bare = deliveries[0].id in lane.plain
+        result = await _in_hand(lane, lambda: _sent(lane.channel, message, told, is_plain=is_bare))
         if isinstance(result, ChannelError):
             self._refused(lane, deliveries, told[0], result)
         else:
@@ -406,7 +406,8 @@ class Deliverer:
             if notification is None:  # of a store that is gone, or too old; what could be saved has another id
                 self._done(lane, [delivery])
                 continue
-            told = self._outbox.told(lane.name, notification, now_wall)
+            is_new = is_plain(notification, mutes, delivery.after_s, delivery.held)
+            told = Told() if is_new else self._outbox.told(lane.name, notification, now_wall)
             quiet = [window for window in lane.channel.quiet if notification.severity not in window.passes]
             decision = decide(
                 notification,
