@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import struct
-import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 SERVICE = "/run/epochwatchd/control"
@@ -57,7 +56,7 @@ def ask(method: str, path: str, body: Optional[Dict[str, Any]] = None, *, among:
 
     among: the sockets to try, in this order; else those where a watchdog may listen.
     """
-    if not hasattr(socket, "AF_UNIX") or sys.platform == "win32":
+    if not hasattr(socket, "SO_PEERCRED"):  # only Linux says who is at the other end
         raise ControlError("this system has no watchdog")
     places, refusal = among or paths(os.environ), ""
     for place in places:
@@ -67,7 +66,7 @@ def ask(method: str, path: str, body: Optional[Dict[str, Any]] = None, *, among:
             continue
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ControlError(f"{place}: {error}") from None
-        if status == http.client.OK:
+        if status == http.client.OK and isinstance(said, (dict, list)):
             return said
         refusal = str(said.get("error")) if isinstance(said, dict) else f"{place}: answered {status}"
         if status != http.client.NOT_FOUND:
