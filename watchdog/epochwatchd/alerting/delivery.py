@@ -177,8 +177,9 @@ class Lane:
     def forget(self, delivery: Delivery) -> None:
         """It waits no longer."""
         self.turns.done(delivery.id)
-        if self.deliveries.pop(delivery.id, None) is not None:
-            self._leave_group(delivery)
+        before = self.deliveries.pop(delivery.id, None)
+        if before is not None:
+            self._leave_group(before)
         for known in (self.plain, self.doubted, self.blamed, self.alone):
             known.discard(delivery.id)
 
@@ -195,7 +196,8 @@ class Lane:
         incident stays behind; and what is known of these incidents since.
         """
         if first.lead is not None:
-            return [d for number in self.groups[first.group] if (d := self.deliveries[number]).lead == first.lead]
+            group = sorted(self.groups[first.group], key=_age)
+            return [d for number in group if (d := self.deliveries[number]).lead == first.lead]
         if first.id in self.alone or not self.channel.group_interval_s:
             return [first]
         chosen: dict[int, Delivery] = {}
