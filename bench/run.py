@@ -10,6 +10,7 @@ import death
 import flood
 import growth
 import judging
+import outbox
 import wrapping
 
 if __name__ == "__main__":
@@ -20,6 +21,7 @@ if __name__ == "__main__":
         growth.measure,
         death.measure,
         alerting.measure,
+        outbox.measure,
         datagrams.measure,
         flood.measure,
         judging.measure,

@@ -31,7 +31,9 @@ log = logging.getLogger("epochwatchd")
 GROUP = "epochwatch"
 """Whoever is in it may do what an administrator may."""
 LONGEST_S = 90 * 86_400.0
-MUTES_OF_ONE, TEXT_MAX, IDS_MAX = 100, 500, 100
+MUTES_OF_ONE, TEXT_MAX, IDS_MAX = 20, 500, 100
+MATCH_MAX = 2000
+"""Characters of the conditions of a mute, which every message on its user's runs is held against."""
 BUTTON_S = 3600.0
 
 
@@ -128,6 +130,8 @@ class Control:
         now, given, why = self._clock(), said.get("match"), _text(said, "why")
         if not isinstance(given, dict):
             raise Refused(400, "match must be an object, as a route's match: {job: resnet*}")
+        if len(json.dumps(given)) > MATCH_MAX:
+            raise Refused(400, f"the conditions are longer than {MATCH_MAX} characters: use patterns, as job=resnet*")
         if not why:
             raise Refused(400, "why? Others will ask: give a reason")
         if said.get("for_s") is None:
