@@ -137,6 +137,10 @@ def test_what_cannot_be_muted_says_why(control, ledger, said, text):
     assert ledger.mutes(WALL) == []
 
 
+def test_a_reason_cannot_write_to_a_terminal(control):
+    assert control.mute(ROOT, {"match": {"job": "x"}, "for_s": 60, "why": "a\x1b[2J\nb"})["why"].isprintable()
+
+
 def test_everything_is_muted_by_who_says_so(control):
     assert control.mute(ROOT, {"match": {}, "all": True, **TWO_HOURS})["runs"] == 2
 

@@ -82,6 +82,7 @@ NONSENSE = [
     b"POST /v1/ack HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]",
     b"POST /v1/ack HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n" + b"[" * 100001,
     b"POST /v1/ack HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b'POST /v1/ack HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n{"why": "\\ud800 abc"}',
     b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * 20000 + b"\r\n",
 ]
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
+from epochwatch.wire import clean
 from epochwatchd.alerting.composing import stamp
 from epochwatchd.alerting.deciding import Muted
 from epochwatchd.config import Match
@@ -247,7 +248,7 @@ def _text(said: Mapping[str, Any], name: str) -> str:
     text = said.get(name) or ""
     if not isinstance(text, str) or len(text) > TEXT_MAX:
         raise Refused(400, f"{name} must be a text of at most {TEXT_MAX} characters")
-    return " ".join(text.split())
+    return clean(" ".join(text.split()))
 
 
 def _of_names(match: Match) -> Match:

@@ -134,6 +134,7 @@ async def _received(uid: int, connection: h11.Connection, reader: asyncio.Stream
 def _object(body: bytes) -> Mapping[str, Any]:
     try:
         said = json.loads(body or b"{}")
+        json.dumps(said, ensure_ascii=False).encode()  # halves of characters can be escaped, and stored nowhere
     except (ValueError, RecursionError):
         raise Refused(400, "the body is no JSON") from None
     if not isinstance(said, dict):
