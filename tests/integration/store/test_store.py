@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from builders import WALL, beat, incident, moment, worker
+from builders import WALL, beat, finding, incident, moment, worker
 from stored import MESSAGE, NOW, ROW
 
 from epochwatch.wire import Body
@@ -200,3 +200,17 @@ def test_what_is_open_is_known(store):
     assert store.open_incidents() == {incident().id}
     store.record([Record(ROW, closed=[incident()])], NOW)
     assert store.open_incidents() == frozenset()
+
+
+def test_a_driver_that_hangs_and_was_told_explains_what_seems_wrong_with_gpus_there(store):
+    hangs = replace(incident("stalled"), finding=finding("stalled", cause=Cause("gpu_driver")))
+    idle = replace(MESSAGE, id="other", cause={"code": "gpu_idle", "details": {}, "evidence": []})
+    store.record([Record(ROW, opened=[hangs], notices=[Notice(replace(MESSAGE, id=hangs.id), ["team"])])], NOW)
+    [delivery] = store.pending("team")
+    assert store.told("team", idle, WALL).inhibited_by is None
+    store.mark([(delivery.id, ())], "delivered", None, None)
+    assert store.told("team", idle, WALL).inhibited_by == hangs.id[:4]
+    assert store.told("hook", idle, WALL).inhibited_by is None
+    assert store.told("team", replace(idle, host="gpu02"), WALL).inhibited_by is None
+    store.record([Record(ROW, closed=[hangs])], NOW)
+    assert store.told("team", idle, WALL).inhibited_by is None
