@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from collections import deque
+from typing import Any, Deque, Mapping, Optional
 
 from epochwatch import agent
 from epochwatch.guard import guarded
@@ -11,6 +12,10 @@ try:
     from keras.callbacks import Callback
 except ImportError:
     raise ImportError("epochwatch.integrations.keras needs Keras 3: pip install keras") from None
+
+
+THREADS_MAX = 64
+"""With JAX, Keras calls for batches from some of its threads, and so not always in their order."""
 
 
 class Epochwatch(Callback):
@@ -26,6 +31,7 @@ class Epochwatch(Callback):
         super().__init__()
         self._job, self._within = job, within
         self._epoch, self._epochs = 0, None
+        self._latest: Deque[int] = deque(maxlen=THREADS_MAX)
         self._steps: Optional[int] = None
 
     @guarded()
@@ -41,17 +47,21 @@ class Epochwatch(Callback):
     @guarded()
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002, D102
         self._epoch = epoch
+        self._latest.clear()
 
     @guarded()
     def on_train_batch_end(self, batch: int, logs: Optional[Mapping[str, Any]] = None) -> None:  # noqa: D102
         step = self._epoch * self._steps + batch + 1 if self._steps else None
         agent.beat(self._epoch, (logs or {}).get("loss"), step=step)
-        self._latest = batch
+        self._latest.append(batch)
 
     @guarded()
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002, D102
+        done = max(self._latest, default=-1) + 1
         if self._steps is None:
-            self._plan(self._latest + 1)
+            self._plan(done)
+        elif done:  # that of the last batch is perhaps not the last beat
+            agent.beat(self._epoch, step=self._epoch * self._steps + done)
 
     @guarded()
     def on_test_begin(self, logs: Any = None) -> None:  # noqa: ARG002, D102
