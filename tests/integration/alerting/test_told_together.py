@@ -362,7 +362,7 @@ def test_whoever_acknowledges_spares_the_others(world):
             world.happens("a", kind="silent")
             world.happens("a", channels=["phone"], kind="silent", after_s=900.0, reason="unacked")
             await world.pass_(deliverer)
-            world.ledger.acknowledge(["a"], Ack("mina", world.now))
+            world.ledger.acknowledge(["a"], Ack("mina", world.now), "mina")
             await world.pass_(deliverer, 900.0)
             world.happens("a", channels=["team", "phone"], kind="silent", status="resolved", reason="resolved")
             await world.pass_(deliverer, 900.0)

@@ -7,33 +7,17 @@ from hypothesis import strategies as st
 
 from epochwatchd.alerting.channels import KINDS
 from epochwatchd.config import ConfigError, describe, load
-from epochwatchd.config.schema import (
-    ChannelSection,
-    ControlSection,
-    EscalationSection,
-    FileSection,
-    HeartbeatsSection,
-    JobSection,
-    MatchSection,
-    QuietSection,
-    RouteSection,
-    StoreSection,
-)
+from epochwatchd.config.schema import Section
 from epochwatchd.config.validation import fields_of, keys_of
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.yaml"
-SECTIONS = (
-    ChannelSection,
-    ControlSection,
-    EscalationSection,
-    FileSection,
-    HeartbeatsSection,
-    JobSection,
-    MatchSection,
-    QuietSection,
-    RouteSection,
-    StoreSection,
-)
+
+
+def sections(of=Section):
+    """Every section that there is."""
+    return [section for one in of.__subclasses__() for section in (one, *sections(one))]
+
+
 ENV = dict.fromkeys(re.findall(r"\$\{([A-Z_]+)\}", EXAMPLE.read_text("utf-8")), "geheim-0123")
 
 
@@ -82,7 +66,7 @@ def test_the_example_says_that_it_shows_the_defaults_and_does(folder, real_kinds
 
 def test_the_example_names_every_key(real_kinds):
     text = EXAMPLE.read_text("utf-8")
-    keys = {key for section in SECTIONS for key in fields_of(section)}
+    keys = {key for section in sections() for key in fields_of(section)}
     keys |= {key for options in real_kinds.values() for key in keys_of(options)}
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}:", text)] == []
 

@@ -64,6 +64,18 @@ def test_those_told_in_one_message_are_seen_together(control, ledger):
     assert [one["id"] for one in control.acknowledge(ROOT, {"ids": ["6f1c2"]})] == ["6f1c2d", "6f1caa"]
 
 
+def test_what_another_users_run_was_told_with_stays_unseen(control, ledger):
+    """In the morning one message tells of everybody's night."""
+    for name in ("6f1c2d", "77aa00"):
+        ledger.record([Record(replace(ROW, key=name), notices=[Notice(replace(MESSAGE, id=name), ["team"])])], NOW)
+    ledger.record([Record(replace(ROW, key="77aa00", user="jiho"))], NOW)
+    both = ledger.fresh("team")
+    ledger.lead(both, both[0])
+    assert [one["id"] for one in control.acknowledge(MINA, {"ids": ["6f1c2"]})] == ["6f1c2d"]
+    assert not ledger.told("team", replace(MESSAGE, id="77aa00"), WALL).acked
+    assert len(control.acknowledge(ROOT, {"ids": ["6f1c2"]})) == 2
+
+
 BAD_ACKS = [
     ({}, 400, "ids must be a list"),
     ({"ids": []}, 400, "ids must be a list"),

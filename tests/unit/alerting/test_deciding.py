@@ -19,6 +19,7 @@ REMINDER = {"kind": "silent", "reason": "reminder"}
 UNACKED = {"kind": "crashed", "reason": "unacked"}
 DONE = {"kind": "finished", "status": "notice", "severity": "info"}
 IDLE = {"kind": "stalled", "cause": {"code": "gpu_idle", "details": {}, "evidence": []}}
+STARTED = {"kind": "started", "status": "notice", "severity": "info"}
 NEVER_TOLD = Told(is_told=False)
 MUTED, UNSEEN = Hold("muted 3f2a", LATER), {"after_s": 900.0}
 CASES = [
@@ -32,6 +33,7 @@ CASES = [
     ("an end that went to others all along", OVER, Told(False, False, False), {}, Tell()),
     ("muted: told when that ends", SILENT, Told(), {"mutes": [mute()]}, MUTED),
     ("muted: what is over by then is not", SILENT, Told(is_open=False), {"mutes": [mute()]}, Drop("muted 3f2a")),
+    ("muted: nor is a start, of which there is no incident", STARTED, Told(), {"mutes": [mute()]}, Drop("muted 3f2a")),
     ("muted: nor is news", DONE, Told(is_open=False), {"mutes": [mute()]}, Drop("muted 3f2a")),
     ("muted: who knew of it hears its end", OVER, Told(False), {"mutes": [mute()]}, MUTED),
     ("muted: who did not, does not", OVER, Told(False, False), {"mutes": [mute()]}, Drop("muted 3f2a")),

@@ -127,6 +127,6 @@ def _too_early(told: Told, after_s: float | None, now_wall: float) -> Hold | Non
 
 
 def _kept_back(why: str, until_wall: float, notification: Notification, told: Told) -> Hold | Drop:
-    """Told when that is over and the fault is still there: not what is over by then, and never a bare all-clear."""
-    is_awaited = told.is_told if notification.status == "resolved" else told.is_open
+    """Told later if the fault is still there then: no news, nothing that is over by then, never a bare all-clear."""
+    is_awaited = told.is_told if notification.status == "resolved" else told.is_open and notification.status == "firing"
     return Hold(why, until_wall) if is_awaited else Drop(why)

@@ -52,7 +52,7 @@ REFRESH_EVERY_S = 60.0
 FOLD_MAX, AT_ONCE = 1000, 10
 """So many are one message at most; after so many the loop may do something else."""
 STARTS_MAX = 10_000
-TOGETHER = ("grouped", "flapping", "quiet")
+WAITED_TOGETHER = ("grouped", "flapping", "quiet")
 """What has waited for these goes as one message, and starts no interval."""
 
 _T = TypeVar("_T")
@@ -192,8 +192,8 @@ class Lane:
     def with_it(self, first: Delivery, now_wall: float) -> list[Delivery]:
         """What would go with a delivery in one message, in the order in which it came.
 
-        One that was tried goes with those with which it was. Else what is due of its group, where nothing of its
-        incident stays behind; and what is known of these incidents since.
+        One that was tried goes again with the same others. Else all goes that is due of its group, and what has become
+        known of these incidents since. Nothing overtakes an earlier message of its incident.
         """
         if first.lead is not None:
             group = sorted(self.groups[first.group], key=_age)
@@ -265,7 +265,9 @@ class Deliverer:
     def decide_again(self) -> None:
         """Something else may hold now: a mute has ended, somebody has acknowledged, the hours of quiet are others."""
         for lane in self._lanes.values():
-            held = [d for d in lane.deliveries.values() if d.held not in (None, *TOGETHER) or d.held == "quiet"]
+            held = [
+                d for d in lane.deliveries.values() if d.lead is None and d.held not in (None, "grouped", "flapping")
+            ]
             for delivery in held:
                 lane.put(delivery._replace(due_wall=0.0))
             lane.turns.hasten(delivery.id for delivery in held)
@@ -350,14 +352,14 @@ class Deliverer:
     async def _attempt(self, lane: Lane, first: Delivery) -> None:
         """Send a message of what is due, if it goes now."""
         now_wall, interval_s = self._wall(), lane.channel.group_interval_s
-        if interval_s and first.lead is None and first.held not in TOGETHER:
+        if interval_s and first.lead is None and first.held not in WAITED_TOGETHER:
             may_flap = not first.critical and is_fault(first.group)
             hold = hold_of(lane.starts.get(first.group, ()), now_wall, interval_s, may_flap=may_flap)
             if hold is not None:
                 self._hold(lane, [first], hold)
                 return
         due = lane.with_it(first, now_wall) or [first]
-        has_waited = any(d.held in TOGETHER for d in due)
+        has_waited = any(d.held in WAITED_TOGETHER for d in due)
         try:
             going = await self._decided(lane, due, now_wall)
         except ChannelError as e:
@@ -543,6 +545,7 @@ async def _in_hand(lane: Lane, call: Callable[[], _T | ChannelError]) -> _T | Ch
 
 
 def _is_due(delivery: Delivery, now_wall: float) -> bool:
+    """Whether it may go now. What waits for others of its group goes as soon as one of them does."""
     return delivery.due_wall <= now_wall or delivery.held in ("grouped", "flapping")
 
 

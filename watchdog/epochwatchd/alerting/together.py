@@ -102,7 +102,6 @@ def _headlines(
 def _ending(first: Notification, phrases: Phrases, *, is_alike: bool) -> list[str]:
     """What to do, where it is the same for all; and how to say that they were seen: the first stands for all."""
     paragraph = first.text.rpartition("\n\n")[2].split("\n") if is_alike and "\n\n" in first.text else []
-    marks = {phrases.LABELS[name].partition("{")[0] for name in ("advice", "ack")}
-    kept = [line for line in paragraph if line.startswith(tuple(marks))]
+    mark = phrases.LABELS["advice"].partition("{")[0]
     ack = [phrases.LABELS["ack"].format(id=first.ack)] if first.status == "firing" else []
-    return [*(line for line in kept if line not in ack), *ack]
+    return [*(line for line in paragraph if line.startswith(mark)), *ack]

@@ -50,7 +50,7 @@ class Ledger(Protocol):
 
     def noticed(self, prefix: str, now_wall: float) -> list[Noticed]: ...  # noqa: D102 - see ``store.ledger``
     def was_told(self, incident: str, channel: str) -> bool: ...  # noqa: D102
-    def acknowledge(self, incidents: list[str], ack: Ack) -> list[str]: ...  # noqa: D102
+    def acknowledge(self, incidents: list[str], ack: Ack, owner: str | None) -> list[str]: ...  # noqa: D102
     def mutes(self, now_wall: float) -> list[Mute]: ...  # noqa: D102
     def mute(self, new: Mute) -> None: ...  # noqa: D102
     def unmute(self, mute_id: str, now_wall: float) -> None: ...  # noqa: D102
@@ -97,13 +97,14 @@ class Control:
         raise Refused(404, f"{request.method} {path:.80} is nothing that this epochwatchd knows")
 
     def acknowledge(self, caller: Caller, said: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """These incidents, and those that stood in one message with them, have been seen."""
+        """These incidents, and those of the caller's that stood in one message with them, have been seen."""
         now, ids = self._clock(), said.get("ids")
         if not isinstance(ids, list) or not ids or len(ids) > IDS_MAX or not all(isinstance(i, str) for i in ids):
             raise Refused(400, "ids must be a list of ids, as they stand in the messages")
         until = None if said.get("for_s") is None else now + _seconds(said["for_s"])
         found = [self._incident(caller, prefix, now) for prefix in ids]
-        seen = self._ledger.acknowledge([one.id for one in found], Ack(caller.name, now, until, _text(said, "note")))
+        ack = Ack(caller.name, now, until, _text(said, "note"))
+        seen = self._ledger.acknowledge([one.id for one in found], ack, caller.owns)
         for one in found:
             log.info("acknowledged by %s: %s of %s (%s)", caller.name, one.kind, one.job, one.id)
         self._changed()

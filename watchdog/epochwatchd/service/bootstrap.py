@@ -98,7 +98,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         daemon.restore(read_clocks())
         kept.close()
         deliverer.start()
-        control = Control(ledger, time.time, runs=daemon.shown, changed=service.something_else_holds)
+        control = Control(ledger, time.time, runs=daemon.shown, changed=deliverer.decide_again)
         await _obey(config, env, control, stack)
         service.buttons = Buttons(control.pressed)
         service.buttons.reconfigure(listeners(config, env))
@@ -177,15 +177,10 @@ class _Service:
             if self.buttons is not None:
                 self.buttons.reconfigure(listeners(config, self._env))
             self.revive_dead_letters()
-            self.something_else_holds()
+            self._deliverer.decide_again()
             self._daemon.refused_config = None
             log.info("the configuration was read again; alerts to %s", _names(config))
         self.ready()
-
-    def something_else_holds(self) -> None:
-        """A mute, or what was acknowledged, is another than before: what waits is decided on again."""
-        self._deliverer.decide_again()
-        self._deliverer.wake()
 
     def revive_dead_letters(self) -> None:
         """A channel may have been mended: what it refused for good in the last days is tried again."""

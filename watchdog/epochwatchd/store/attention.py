@@ -31,9 +31,10 @@ def noticed(db: sqlite3.Connection, prefix: str, now_wall: float) -> list[Notice
     return [Noticed(*row) for row in rows]
 
 
-def told_with(db: sqlite3.Connection, incident: str) -> list[str]:
-    """The incidents that stood in one message with this one, it among them."""
-    return [incident, *(row["incident"] for row in db.execute(_TOLD_WITH, {"incident": incident}))]
+def told_with(db: sqlite3.Connection, incident: str, owner: str | None) -> list[str]:
+    """This incident, and those that stood in one message with it; of this user's runs only, unless that is None."""
+    others = db.execute(_TOLD_WITH, {"incident": incident, "owner": owner})
+    return [incident, *(row["id"] for row in others)]
 
 
 class Ack(NamedTuple):
@@ -82,8 +83,9 @@ WHERE incident.id GLOB :like AND (closed_wall IS NULL OR (kind = 'crashed' AND o
 ORDER BY opened_wall DESC
 """
 _TOLD_WITH = """
-SELECT DISTINCT incident FROM delivery JOIN notification ON notification.id = notification_id
-WHERE incident <> :incident AND lead IN (
+SELECT DISTINCT incident.id FROM delivery JOIN notification ON notification.id = notification_id
+JOIN incident ON incident.id = notification.incident JOIN run ON run.key = run_key
+WHERE incident.id <> :incident AND (:owner IS NULL OR run.user = :owner) AND lead IN (
     SELECT lead FROM notification JOIN delivery ON notification_id = notification.id
     WHERE incident = :incident AND lead IS NOT NULL)
 """

@@ -321,9 +321,9 @@ class Ledger:
         """Whether a channel has taken a message of an incident."""
         return self._store.was_told(incident, channel)
 
-    def acknowledge(self, incidents: Sequence[str], ack: Ack) -> list[str]:
-        """Somebody has seen these, and what was told with them; gives all of them."""
-        return self._store.acknowledge(incidents, ack)
+    def acknowledge(self, incidents: Sequence[str], ack: Ack, owner: str | None) -> list[str]:
+        """Somebody has seen these, and what was told with them of this user's runs (None: of all); gives all."""
+        return self._store.acknowledge(incidents, ack, owner)
 
     def mute(self, new: Mute) -> None:
         """This is not to be heard of."""

@@ -256,11 +256,11 @@ class Store:
         """Whether a channel has taken a message of an incident."""
         return self._do(lambda db: attention.was_told(db, incident, channel))
 
-    def acknowledge(self, incidents: Sequence[str], ack: Ack) -> list[str]:
-        """Somebody has seen these, and what was told with them; gives all of them."""
+    def acknowledge(self, incidents: Sequence[str], ack: Ack, owner: str | None) -> list[str]:
+        """Somebody has seen these, and what was told with them of this user's runs (None: of all); gives all."""
 
         def acknowledge(db: sqlite3.Connection) -> list[str]:
-            seen = list(dict.fromkeys(other for one in incidents for other in attention.told_with(db, one)))
+            seen = list(dict.fromkeys(other for one in incidents for other in attention.told_with(db, one, owner)))
             attention.acknowledge(db, seen, ack)
             return seen
 
