@@ -8,7 +8,7 @@ from stored import MESSAGE, NOW, ROW
 
 from epochwatchd.control.requests import Caller, Control, active, caller_of
 from epochwatchd.control.server import Refused, Request
-from epochwatchd.model import Notice
+from epochwatchd.model import Notice, Pressed
 from epochwatchd.store import Record, Store
 from epochwatchd.store.ledger import Ledger
 
@@ -102,6 +102,21 @@ def test_what_cannot_be_acknowledged_says_why(control, changed, said, status, te
 
 def test_an_id_that_only_one_of_mine_has_is_clear(control):
     assert [one["id"] for one in control.acknowledge(JIHO, {"ids": ["77aa"]})] == ["77aa00"]
+
+
+def test_a_button_works_before_the_peers_answer_is_known(control, ledger):
+    """A message that arrived although its answer was lost has buttons, too."""
+    notice = Notice(replace(MESSAGE, id="6f1c2d"), ["phone"])
+    ledger.record([Record(replace(ROW, key="6f1c2d"), notices=[notice])], NOW)
+    assert control.pressed("phone", Pressed("ack", "6f1c2d", "Mina", "q1")) == "Seen. / 확인했습니다."
+    assert ledger.told("phone", replace(MESSAGE, id="6f1c2d"), WALL).acked
+
+
+def test_a_button_is_for_what_its_channel_was_sent(control, ledger):
+    notice = Notice(replace(MESSAGE, id="6f1c2d"), ["team"])
+    ledger.record([Record(replace(ROW, key="6f1c2d"), notices=[notice])], NOW)
+    assert control.pressed("phone", Pressed("ack", "6f1c2d", "Mina", "q1")) == "?"
+    assert not ledger.told("team", replace(MESSAGE, id="6f1c2d"), WALL).acked
 
 
 def test_a_mute_says_how_many_runs_it_meets(control, ledger, changed):

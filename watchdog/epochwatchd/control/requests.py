@@ -49,7 +49,7 @@ class Ledger(Protocol):
     """What is asked of the store. Every call may raise StoreError."""
 
     def noticed(self, prefix: str, now_wall: float) -> list[Noticed]: ...  # noqa: D102 - see ``store.ledger``
-    def was_told(self, incident: str, channel: str) -> bool: ...  # noqa: D102
+    def is_for(self, incident: str, channel: str) -> bool: ...  # noqa: D102
     def acknowledge(self, incidents: list[str], ack: Ack, owner: str | None) -> list[str]: ...  # noqa: D102
     def mutes(self, now_wall: float) -> list[Mute]: ...  # noqa: D102
     def mute(self, new: Mute) -> None: ...  # noqa: D102
@@ -163,7 +163,7 @@ class Control:
         Whoever sees a channel's messages may say that they were seen, and hear nothing of that run for an hour.
         """
         try:
-            if not (press.incident.isalnum() and self._ledger.was_told(press.incident, channel)):
+            if not (press.incident.isalnum() and self._ledger.is_for(press.incident, channel)):
                 return "?"
             found = self._ledger.noticed(press.incident, self._clock())
             if not found:

@@ -46,10 +46,13 @@ class Ack(NamedTuple):
     note: str = ""
 
 
-def was_told(db: sqlite3.Connection, incident: str, channel: str) -> bool:
-    """Whether a channel has taken a message of an incident."""
+def is_for(db: sqlite3.Connection, incident: str, channel: str) -> bool:
+    """Whether a channel is to take, or took, a message of an incident.
+
+    Not only what is known as delivered: a person may read, and press, before the peer's answer is here, or without it.
+    """
     query = """SELECT 1 FROM notification JOIN delivery ON notification_id = notification.id
-        WHERE incident = ? AND channel = ? AND state = 'delivered' LIMIT 1"""
+        WHERE incident = ? AND channel = ? LIMIT 1"""
     return db.execute(query, (incident, channel)).fetchone() is not None
 
 

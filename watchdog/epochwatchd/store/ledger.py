@@ -317,9 +317,9 @@ class Ledger:
         """The incidents that are not over and whose id begins so."""
         return self._store.noticed(prefix, now_wall)
 
-    def was_told(self, incident: str, channel: str) -> bool:
-        """Whether a channel has taken a message of an incident."""
-        return self._store.was_told(incident, channel)
+    def is_for(self, incident: str, channel: str) -> bool:
+        """Whether a channel is to take, or took, a message of an incident."""
+        return self._store.is_for(incident, channel)
 
     def acknowledge(self, incidents: Sequence[str], ack: Ack, owner: str | None) -> list[str]:
         """Somebody has seen these, and what was told with them of this user's runs (None: of all); gives all."""

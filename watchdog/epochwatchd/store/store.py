@@ -252,9 +252,9 @@ class Store:
         """The incidents that are not over and whose id begins so."""
         return self._do(lambda db: attention.noticed(db, prefix, now_wall))
 
-    def was_told(self, incident: str, channel: str) -> bool:
-        """Whether a channel has taken a message of an incident."""
-        return self._do(lambda db: attention.was_told(db, incident, channel))
+    def is_for(self, incident: str, channel: str) -> bool:
+        """Whether a channel is to take, or took, a message of an incident."""
+        return self._do(lambda db: attention.is_for(db, incident, channel))
 
     def acknowledge(self, incidents: Sequence[str], ack: Ack, owner: str | None) -> list[str]:
         """Somebody has seen these, and what was told with them of this user's runs (None: of all); gives all."""
