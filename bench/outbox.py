@@ -11,16 +11,21 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import signal
+import socket
+import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import common
 import psutil
+import requests
 from alerting import CRASH, ROW, Receiver, options
 from common import Goal
 
@@ -35,6 +40,7 @@ from epochwatchd.store.ledger import Ledger
 
 RECORDED = "SELECT DISTINCT incident FROM notification"
 INCIDENTS, USERS = 10_000, 20
+ALERTMANAGER, FIRING = "prometheus-alertmanager", "/firing"
 GOAL_HOOK_MS, GOAL_MIB, GOAL_LAG_MS = 200.0, 60.0, 100.0
 
 
@@ -119,10 +125,13 @@ def counted(name: str, send: Any, sent: Counter[str]) -> Any:
 
 
 class Peers:
-    """Slack, which takes everything, and LINE, which takes a key once: what was taken by each, in this process."""
+    """Slack, which takes everything, and LINE, which takes a key once: what was taken by each, in this process.
+
+    And what a real Alertmanager, where there is one, tells its receiver.
+    """
 
     def __init__(self) -> None:
-        self.taken: dict[str, Counter[str]] = {"slack": Counter(), "line": Counter()}
+        self.taken: dict[str, Counter[str]] = {"slack": Counter(), "line": Counter(), "alertmanager": Counter()}
         self.bodies: Counter[str] = Counter()
         self._keys: set[str] = set()
         self._lock = threading.Lock()
@@ -134,7 +143,11 @@ class Peers:
                 body = self.rfile.read(length)
                 if len(body) < length:  # whoever asked was killed as it spoke
                     return
-                status = peers.judge(self.headers.get("X-Line-Retry-Key"), body.decode())
+                if self.path == FIRING:
+                    peers.firing(json.loads(body)["alerts"])
+                    status = 200
+                else:
+                    status = peers.judge(self.headers.get("X-Line-Retry-Key"), body.decode())
                 answer = b'{"ok": true}'
                 with contextlib.suppress(OSError):  # whoever asked was killed
                     self.send_response(status)
@@ -160,10 +173,44 @@ class Peers:
             self.bodies.update([body] if key is None else [])
         return 200
 
+    def firing(self, alerts: Sequence[dict[str, Any]]) -> None:
+        """What an Alertmanager tells its receiver."""
+        with self._lock:
+            self.taken["alertmanager"].update(alert["labels"]["run"] for alert in alerts)
+
     def close(self) -> None:
         """Take nothing more."""
         self._server.shutdown()
         self._server.server_close()
+
+
+@contextlib.contextmanager
+def alertmanager(place: Path, receiver: str) -> Iterator[str]:
+    """A real Alertmanager that tells this receiver of each alert by itself: its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = "{}:{}".format(*free.getsockname())
+    hook = {"url": receiver + FIRING, "send_resolved": False}
+    route = {"receiver": "hook", "group_by": ["..."], "group_wait": "0s"}
+    config, receivers = place / "alertmanager.yml", [{"name": "hook", "webhook_configs": [hook]}]
+    config.write_text(json.dumps({"route": route, "receivers": receivers}))
+    command = [
+        ALERTMANAGER, f"--config.file={config}", f"--storage.path={place / 'alertmanager'}",
+        f"--web.listen-address={address}", "--cluster.listen-address=",
+    ]  # fmt: skip
+    with (place / "alertmanager.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        common.wait_until(lambda: _answers(f"http://{address}/-/ready"), "Alertmanager")
+        yield f"http://{address}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(url, timeout=5.0).ok
+    return False
 
 
 def life(place: Path, channels: dict[str, Any], first: int, seed: int, *, is_last: bool) -> None:
@@ -183,7 +230,11 @@ def life(place: Path, channels: dict[str, Any], first: int, seed: int, *, is_las
             )
         )
         ledger = Ledger(Store(place / "epochwatch.db", "this boot"))
-        deliverer = Deliverer(ledger, {n: replace(c, group_interval_s=0.05) for n, c in connected(config, {}).items()})
+        made = {
+            name: replace(channel, group_interval_s=0.05) if channel.limits.people else channel
+            for name, channel in connected(config, {}).items()
+        }
+        deliverer = Deliverer(ledger, made)
         deliverer.start()
         number = first
         while not is_last:
@@ -206,12 +257,15 @@ def life(place: Path, channels: dict[str, Any], first: int, seed: int, *, is_las
 def killed(kills: int, seed: int) -> tuple[int, dict[str, Counter[int]], int]:
     """How many crashes were recorded; of each peer how many were told how often; how many messages came again."""
     chance, peers = random.Random(seed), Peers()
-    channels = {
+    channels: dict[str, Any] = {
         "slack": {"kind": "slack", "url": peers.url},
         "line": {"kind": "line", "token": "t", "to": "U", "api": peers.url},
-    }  # fmt: skip
+    }
     forking = multiprocessing.get_context("fork")
-    with common.folder() as place:
+    with common.folder() as place, contextlib.ExitStack() as stack:
+        if shutil.which(ALERTMANAGER):
+            url = stack.enter_context(alertmanager(place, peers.url))
+            channels["alertmanager"] = {"kind": "alertmanager", "url": [url]}
         for number in range(kills + 1):
             is_last = number == kills
             arguments = (place, channels, number * 100_000, seed + number)
@@ -227,9 +281,12 @@ def killed(kills: int, seed: int) -> tuple[int, dict[str, Counter[int]], int]:
         recorded = {row[0] for row in store._db.execute(RECORDED)}  # noqa: SLF001 - nobody else asks
         left = store.pending_counts()
         store.close()
+        if "alertmanager" in channels:
+            with contextlib.suppress(TimeoutError):  # what is missing then is counted below
+                common.wait_until(lambda: recorded <= peers.taken["alertmanager"].keys(), "news of each crash")
     peers.close()
     assert not left, left
-    told = {name: Counter(taken[one] for one in recorded) for name, taken in peers.taken.items()}
+    told = {name: Counter(peers.taken[name][one] for one in recorded) for name in channels}
     return len(recorded), told, sum(times - 1 for times in peers.bodies.values())
 
 
@@ -267,12 +324,12 @@ def _kills(kills: int) -> list[Goal]:
         ["peer", "never", "once", "twice", "three times"],
         rows,
     )
-    twice = sum(n for times, n in told["line"].items() if times > 1)
+    twice = {name: sum(n for times, n in told[name].items() if times > 1) for name in told if name != "slack"}
     lost = sum(times[0] for times in told.values())
     return [
         Goal(f"lost after {kills:,} kills", "0", str(lost), not lost),
         Goal("messages that Slack got again", f"≤ {kills}, one a kill", str(again), again <= kills),
-        Goal("told twice at LINE", "0", str(twice), not twice),
+        *(Goal(f"told twice at {name}", "0", str(count), not count) for name, count in twice.items()),
     ]
 
 

@@ -110,6 +110,10 @@ def test_a_mute_says_what_it_meets_and_ends_when_it_is_taken_back():
         said = epochwatch(daemon, "mute", "job=nois*", "--for", "2h", "--why", "moving the data")
         assert "0 of the 1 runs that are watched now match; is that what you meant?" in said.stdout
         mute_id = said.stdout.split("unmute ")[1].split()[0]
+        routes_test = sys.executable, "-m", "epochwatchd.cli", "routes", "test", "-c", daemon.config_file
+        noisy, other = (daemon.run(*routes_test, "--job", job).stdout for job in ("noisy", "other"))
+        assert f", moving the data; epochwatch unmute {mute_id}\nroute 1: " in noisy
+        assert "muted" not in other
         daemon.train(BEATS_THEN_HANGS, job="noisy")
         eventually(lambda: any("held until" in line and "muted" in line for line in daemon.log))
         daemon.settle()

@@ -14,10 +14,12 @@ from pathlib import Path
 from epochwatch import control
 from epochwatchd import config as configuration
 from epochwatchd.alerting.catalogue import catalogue
+from epochwatchd.alerting.deciding import Muted
 from epochwatchd.alerting.phrases import LANGUAGES
 from epochwatchd.alerting.rehearsal import imagined, rehearse
 from epochwatchd.alerting.rendering import render
 from epochwatchd.config import Config, ConfigError
+from epochwatchd.control.requests import listed, ready
 from epochwatchd.model import EpochwatchError
 from epochwatchd.phrase import Phrase, say
 from epochwatchd.service import journal, last_resort
@@ -175,11 +177,20 @@ def _routes(config: Config, arguments: argparse.Namespace) -> int:
         return MISTAKE
     lines, quiet = LANGUAGES[config.language].LINES, {name: quiet_of(name, config) for name in config.channels}
     at = arguments.at or datetime.now().astimezone()
-    for line in rehearse(config, notification, at.timestamp(), quiet):
+    for line in rehearse(config, notification, at.timestamp(), quiet, _mutes(config)):
         print(config.shown(say(line, lines)))
     print()
     print(render(notification, config.language, None).text)
     return OK
+
+
+def _mutes(config: Config) -> list[Muted]:
+    """What nobody wants to hear of now, as the running watchdog knows it; none where none runs."""
+    among = [str(config.control)] if isinstance(config.control, Path) else None
+    try:
+        return ready(map(listed, control.ask("GET", "/v1/mutes", among=among)))
+    except control.ControlError:
+        return []
 
 
 _WITHOUT_CONFIG = {

@@ -6,7 +6,7 @@ import pytest
 from builders import WALL, incident
 from stored import MESSAGE, NOW, ROW
 
-from epochwatchd.control.requests import Caller, Control, active, caller_of
+from epochwatchd.control.requests import Caller, Control, caller_of, listed, ready
 from epochwatchd.control.server import Refused, Request
 from epochwatchd.model import Notice, Pressed
 from epochwatchd.store import Record, Store
@@ -122,23 +122,28 @@ def test_a_button_is_for_what_its_channel_was_sent(control, ledger):
 def test_a_mute_says_how_many_runs_it_meets(control, ledger, changed):
     made = control.mute(ROOT, {"match": {"job": "resnet*"}, **TWO_HOURS})
     assert (made["runs"], made["of"], made["owner"]) == (1, 2, None)
-    [muted] = active(ledger, WALL)
+    [muted] = ready(ledger.mutes(WALL))
     assert muted.takes(replace(MESSAGE, job="resnet50"))
     assert not muted.takes(replace(MESSAGE, job="bert"))
-    assert active(ledger, WALL + 7201.0) == []
+    assert ready(ledger.mutes(WALL + 7201.0)) == []
     assert changed == ["changed"]
 
 
 def test_a_users_mute_is_of_that_users_runs(control, ledger):
     assert control.mute(JIHO, {"match": {"job": "*"}, **TWO_HOURS})["runs"] == 1
-    [muted] = active(ledger, WALL)
+    [muted] = ready(ledger.mutes(WALL))
     assert [muted.takes(replace(MESSAGE, user=user)) for user in ("jiho", "mina")] == [True, False]
+
+
+def test_what_is_listed_can_be_read_back(control, ledger):
+    control.mute(JIHO, {"match": {"tag": {"team": "nlp"}}, **TWO_HOURS})
+    assert [listed(shown) for shown in control.answer(Request(0, "GET", "/v1/mutes", {}))] == ledger.mutes(WALL)
 
 
 def test_it_outlives_the_daemon(control, ledger):
     control.mute(ROOT, {"match": {"kind": ["silent"], "tag": {"team": "nlp"}}, **TWO_HOURS})
     again = Ledger(ledger._store)
-    assert [muted.match.tag for muted in active(again, WALL)] == [(("team", ("nlp",)),)]
+    assert [muted.match.tag for muted in ready(again.mutes(WALL))] == [(("team", ("nlp",)),)]
 
 
 BAD_MUTES = [

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar, get_args
 
 from epochwatchd.alerting.catalogue import example, typical
+from epochwatchd.alerting.deciding import Muted
 from epochwatchd.alerting.quiet import quiet_until
 from epochwatchd.alerting.routing import channels_of, matches, receivers, taken_by
 from epochwatchd.config import OWNER, Config, Quiet, Route, format_duration
@@ -46,12 +47,17 @@ def _known(name: str, word: str, known: Mapping[str, _T]) -> _T:
 
 
 def rehearse(
-    config: Config, notification: Notification, now_wall: float, quiet: Mapping[str, Sequence[Quiet]]
+    config: Config,
+    notification: Notification,
+    now_wall: float,
+    quiet: Mapping[str, Sequence[Quiet]],
+    mutes: Sequence[Muted] = (),
 ) -> Iterator[Phrase]:
-    """A line for each route that matters, and for each channel that is told.
+    """A line for each mute and route that matters, and for each channel that is told.
 
     quiet: when each channel is left in peace.
     """
+    yield from _muted(mutes, notification, now_wall)
     taken = [id(it.route) for it in taken_by(config.routes, config.people, notification)]
     told: set[str] = set()
     for at, route in enumerate(config.routes, 1):
@@ -80,16 +86,29 @@ def rehearse(
         yield Phrase("nobody is told")
 
 
+def _muted(mutes: Sequence[Muted], notification: Notification, now_wall: float) -> Iterator[Phrase]:
+    for mute in (muted.mute for muted in mutes if muted.takes(notification)):
+        if mute.from_wall <= now_wall < mute.until_wall:
+            yield Phrase(
+                "muted by {who} until {time}, {why}; epochwatch unmute {id}",
+                who=mute.who, time=_local(mute.until_wall), why=mute.why, id=mute.id,
+            )  # fmt: skip
+
+
 def _later(
     at: int, channel: str, windows: Sequence[Quiet], notification: Notification, now_wall: float
 ) -> Iterator[Phrase]:
     """When a channel hears of it that is left in peace now."""
     until = quiet_until([window for window in windows if notification.severity not in window.passes], now_wall)
     if until is not None:
-        time = f"{datetime.fromtimestamp(until).astimezone():%F %R}"
         yield Phrase(
-            "route {at}: {channel} hears it at {time}: until then it is quiet", at=at, channel=channel, time=time
-        )
+            "route {at}: {channel} hears it at {time}: until then it is quiet",
+            at=at, channel=channel, time=_local(until),
+        )  # fmt: skip
+
+
+def _local(wall: float) -> str:
+    return f"{datetime.fromtimestamp(wall).astimezone():%F %R}"
 
 
 def _unacknowledged(

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 from epochwatch.wire import clean
 from epochwatchd.alerting.composing import stamp
 from epochwatchd.alerting.deciding import Muted
+from epochwatchd.alerting.wording import moment
 from epochwatchd.config import Match
 from epochwatchd.config.matching import BadMatch, parse_match
 from epochwatchd.control.server import Refused, Request
@@ -201,9 +202,9 @@ class Control:
         return {"revived": revived}
 
 
-def active(ledger: Ledger, now_wall: float) -> list[Muted]:
-    """The mutes that hold, ready to be asked; one that this version cannot read mutes nothing."""
-    found = [(mute, _match(json.dumps(mute.match, sort_keys=True))) for mute in ledger.mutes(now_wall)]
+def ready(mutes: Iterable[Mute]) -> list[Muted]:
+    """These, ready to be asked; one that this version cannot read mutes nothing."""
+    found = [(mute, _match(json.dumps(mute.match, sort_keys=True))) for mute in mutes]
     return [Muted(mute, match) for mute, match in found if match is not None]
 
 
@@ -255,6 +256,12 @@ def _text(said: Mapping[str, Any], name: str) -> str:
 def _of_names(match: Match) -> Match:
     """What of it can be asked of a run that is well."""
     return Match(job=match.job, user=match.user, host=match.host, tag=match.tag)
+
+
+def listed(shown: Mapping[str, Any]) -> Mute:
+    """A mute, from how ``GET /v1/mutes`` shows it."""
+    from_wall, until_wall = (moment(shown[name]).timestamp() for name in ("from", "until"))
+    return Mute(shown["id"], shown["match"], from_wall, until_wall, shown["who"], shown["why"], shown["owner"])
 
 
 def _shown(mute: Mute) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from epochwatchd.alerting.delivery import Deliverer
 from epochwatchd.config import Config, ConfigError
-from epochwatchd.control.requests import Control, active
+from epochwatchd.control.requests import Control, ready
 from epochwatchd.control.server import Server
 from epochwatchd.inputs.heartbeats.files import BeatFiles
 from epochwatchd.inputs.heartbeats.sockets import BeatSocket, bind_udp, bind_unix
@@ -85,7 +85,7 @@ async def _run(load: Load, config: Config, ledger: Ledger, env: Mapping[str, str
         sockets = _bind(config, env, kept)
         for socket in sockets:
             stack.callback(socket.close)
-        deliverer = Deliverer(ledger, connected(config, env), mutes=lambda: active(ledger, time.time()))
+        deliverer = Deliverer(ledger, connected(config, env), mutes=lambda: ready(ledger.mutes(time.time())))
         daemon = Daemon(config, ledger, files, sockets, Places(config, env, uid).folders, kept=kept)
         stack.callback(daemon.close)
         daemon.on_notice = deliverer.wake

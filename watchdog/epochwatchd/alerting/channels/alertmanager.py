@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 from epochwatchd.alerting.channels._http import HttpOptions, HttpUrl, Request, by_status, exchange
 from epochwatchd.alerting.cutting import fit
+from epochwatchd.alerting.wording import moment
 from epochwatchd.model import ChannelError, Limits, Memory, Message, Taken
 from epochwatchd.verdicts import VERDICTS
 
@@ -107,7 +108,7 @@ def _annotations(message: Message) -> dict[str, str]:
 
 
 def _alert(entry: Mapping[str, Any], ends_wall: float) -> dict[str, Any]:
-    starts = datetime.fromisoformat(str(entry["starts"]).replace("Z", "+00:00"))
+    starts = moment(str(entry["starts"]))
     ends = max(datetime.fromtimestamp(ends_wall, timezone.utc), starts + timedelta(milliseconds=1))
     times = {"startsAt": starts.isoformat(), "endsAt": ends.isoformat()}
     return {"labels": entry["labels"], "annotations": entry["annotations"], **times}

@@ -214,6 +214,9 @@ LINES: dict[str, str] = {
     "people has no effect: no route leads to {owner}": "people은 쓰이지 않습니다. {owner}로 가는 route가 없습니다",
     "{owner} reaches nobody: people says no user's channels": "{owner}로 갈 곳이 없습니다. people에 사용자가 없습니다",
     # routes test
+    "muted by {who} until {time}, {why}; epochwatch unmute {id}": (
+        "{time}까지 알리지 않음 ({who}: {why}). 해제: epochwatch unmute {id}"
+    ),
     "route {at} does not match": "route {at}: 맞지 않음",
     "route {at} is passed over: {why}": "route {at}: 건너뜀. {why}",
     "route {at} is not asked any more": "route {at}: 앞의 route가 정해서 묻지 않음",
