@@ -296,7 +296,27 @@ SB3_ON = """
 model = PPO("MlpPolicy", "CartPole-v1", n_steps=4, batch_size=4, n_epochs=1, device="cpu")
 model.learn(4, Epochwatch("fit"))
 model.learn(8, Epochwatch("fit"), reset_num_timesteps=False)"""
+XGBOOST_ON = """
+model = xgboost.train({}, data, 4, callbacks=[Epochwatch("fit", total=4)])
+xgboost.train({}, data, 8, xgb_model=model, callbacks=[Epochwatch("fit", total=8)])"""
+LIGHTGBM_ON = """
+go_on = Epochwatch("fit")
+model = lightgbm.train({"verbose": -1}, data, 4, callbacks=[go_on])
+lightgbm.train({"verbose": -1}, lightgbm.Dataset(numpy.random.rand(50, 2), numpy.random.rand(50)), 8,
+               init_model=model, callbacks=[go_on])"""
+MMENGINE_ON = """
+os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"  # MMEngine saves more than torch loads by default since 2.6
+def runner(epochs):
+    return Runner(
+        Line(), sys.path[0] + "/mm", train_dataloader=data, train_cfg=dict(by_epoch=True, max_epochs=epochs),
+        optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1)), custom_hooks=[dict(type="Epochwatch", job="fit")],
+        experiment_name=f"to {epochs}", resume=epochs == 3, log_level="ERROR")
+runner(1).train()
+runner(3).train()"""
 RESUMED = {
+    "xgboost": ("model = xgboost", XGBOOST_ON),
+    "lightgbm": ("lightgbm.train(", LIGHTGBM_ON),
+    "mmengine": ("runner = Runner(", MMENGINE_ON),
     "lightning": ("trainer.fit(", LIGHTNING_ON),
     "transformers": ("Trainer(Line(),", TRANSFORMERS_ON),
     "keras": ("model.fit(", KERAS_ON),

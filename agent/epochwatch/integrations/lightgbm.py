@@ -25,16 +25,14 @@ class Epochwatch:
 
     def __init__(self, job: Optional[str] = None) -> None:
         self._job = job
-        self._has_begun = False
 
     @guarded()
     def __call__(self, env: Any) -> None:
-        """After a round."""
-        if not self._has_begun:
-            self._has_begun = True
-            agent.start(self._job, steps=env.end_iteration - env.begin_iteration)
+        """After a round. A model that is trained further has its earlier rounds counted."""
+        if env.iteration == env.begin_iteration:
+            agent.start(self._job, steps=env.end_iteration)
         results = env.evaluation_result_list
-        agent.beat(step=env.iteration - env.begin_iteration + 1, loss=_value(results[-1]) if results else None)
+        agent.beat(step=env.iteration + 1, loss=_value(results[-1]) if results else None)
 
 
 def _value(result: Any) -> Any:

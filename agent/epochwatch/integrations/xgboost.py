@@ -22,17 +22,19 @@ class Epochwatch(TrainingCallback):
     def __init__(self, job: Optional[str] = None, total: Optional[int] = None) -> None:
         super().__init__()
         self._job, self._total = job, total
+        self._earlier = 0
 
     def before_training(self, model: Any) -> Any:
-        """It gets its model back, whatever happens here."""
+        """It gets its model back, whatever happens here. The earlier rounds of one that is trained further count."""
         with guarded():
-            agent.start(self._job, steps=self._total)
+            self._earlier = model.num_boosted_rounds()
+            agent.start(self._job, steps=self._total and self._earlier + self._total)
         return model
 
     def after_iteration(self, _model: Any, epoch: int, evals_log: Mapping[str, Mapping[str, Any]]) -> bool:
         """Never true: that would end the training."""
         with guarded():
-            agent.beat(step=epoch + 1, loss=_last(evals_log))
+            agent.beat(step=self._earlier + epoch + 1, loss=_last(evals_log))
         return False
 
 
