@@ -27,8 +27,7 @@ def test_one_alone_is_said_as_ever(said, notification):
 def test_what_is_alike_is_counted_and_named(said):
     lines = said(*({"job": f"sweep-{n}", "progress": {"epoch": 12 + n % 4}} for n in range(40))).splitlines()
     assert lines[0] == "💀 40 runs crashed on gpu01: out of memory (OOM-killed)"
-    assert lines[2].startswith("Runs: sweep-0, sweep-1, ")
-    assert lines[2].endswith(f"sweep-{NAMED - 1}, and {40 - NAMED} more")
+    assert lines[2] == "Runs: sweep-0 … sweep-39"
     assert lines[3] == "User: mina"
     assert "Progress: epoch 12 … 15" in lines
     assert lines[-2].startswith("Next: fewer DataLoader workers")
@@ -62,6 +61,11 @@ def test_what_differs_is_said_a_line_each(said):
         "💀 [gpu01] resnet50 비정상 종료: 메모리 부족으로 강제 종료 (OOM)", "📈 [gpu01] vit loss 발산",
     ]  # fmt: skip
     assert text.endswith("확인: `epochwatch ack 6f1c`")
+
+
+def test_of_many_names_the_rest_is_counted(said):
+    text = said(*({"job": f"net-{n}", "id": f"{n}"} for n in range(0, 80, 2)))
+    assert f"net-22, and {40 - NAMED} more\n" in text
 
 
 def test_of_many_that_differ_the_rest_is_counted(said):

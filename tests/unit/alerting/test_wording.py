@@ -1,7 +1,7 @@
 import pytest
 
 from epochwatchd.alerting.phrases import en, ko
-from epochwatchd.alerting.wording import duration, memory, one_line, say
+from epochwatchd.alerting.wording import duration, folded, memory, one_line, say
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,22 @@ def test_the_fullest_variant_is_said_whose_words_are_known(words, said):
 def test_lines_are_joined_and_cut():
     assert one_line("a\n b\r\nc", 10) == "a b c"
     assert one_line("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ([], []),
+        (["b", "a"], [("a", 1), ("b", 1)]),
+        (["s-1", "s-2"], [("s-1", 1), ("s-2", 1)]),
+        (["s-10", "s-9", "s-8", "vit"], [("s-8 … s-10", 3), ("vit", 1)]),
+        (["s-08", "s-09", "s-10", "s-12"], [("s-08 … s-10", 3), ("s-12", 1)]),
+        (["vit", "vit", "bert"], [("bert", 1), ("vit (x2)", 2)]),
+        (["s1", "s2", "s2", "s3"], [("s1", 1), ("s2 (x2)", 2), ("s3", 1)]),
+        (["7", "8", "9"], [("7 … 9", 3)]),
+        (["x²", "x³", "x⁴"], [("x²", 1), ("x³", 1), ("x⁴", 1)]),
+        (["9" * 500, ""], [("", 1), ("9" * 500, 1)]),
+    ],
+)
+def test_names_that_count_on_are_said_as_a_row(names, said):
+    assert folded(names) == said

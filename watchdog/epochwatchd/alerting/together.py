@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from epochwatchd.model import Notification
 
 NAMED = 12
-"""So many runs are named; the others are counted."""
+"""So many names are said; the other runs are counted."""
 
 
 def together(
@@ -71,8 +71,9 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
 def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) -> list[str]:
     """Which they are, of whom, when, and how far they had come."""
     jobs = Counter(n.job for n in told)
-    names = [wording.one_line(_name(n, is_one_of_many=jobs[n.job] > 1), LINE_MAX) for n in told[:NAMED]]
-    more = [phrases.TOGETHER["more"].format(count=len(told) - NAMED)] if len(told) > NAMED else []
+    folded = wording.folded(wording.one_line(_name(n, is_one_of_many=jobs[n.job] > 1), LINE_MAX) for n in told)
+    names, left = [name for name, _ in folded[:NAMED]], sum(count for _, count in folded[NAMED:])
+    more = [phrases.TOGETHER["more"].format(count=left)] if left else []
     users = ", ".join(sorted({n.user for n in told if n.user}))
     lines = [phrases.TOGETHER["runs"].format(names=", ".join([*names, *more]))]
     lines += [phrases.TOGETHER["user"].format(user=wording.one_line(users, LINE_MAX))] if users else []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from string import Formatter
@@ -10,6 +12,8 @@ from typing import Any
 
 _MIB_PER_GIB = 1024
 _FRACTIONS_BELOW_S = 10
+_ROW_MIN = 3
+_NUMBER = re.compile(r"[0-9]{1,9}\Z")
 
 
 def say(variants: Iterable[str], words: Mapping[str, str]) -> str | None:
@@ -53,6 +57,39 @@ def figure(value: float | str) -> str:
 def span(first: str, last: str) -> str:
     """From the one to the other, where they differ."""
     return first if first == last else f"{first} … {last}"
+
+
+def folded(names: Iterable[str]) -> list[tuple[str, int]]:
+    """The names in order, shortened, each with how many it stands for.
+
+    Three or more that count on are ``sweep-1 … sweep-40``; one that is there more than once is ``sweep (x40)``.
+    """
+    counts = Counter(names)
+    rows: list[list[str]] = []
+    for name in sorted(counts, key=_numbered):
+        if rows and counts[name] == counts[rows[-1][-1]] == 1 and name == _successor(rows[-1][-1]):
+            rows[-1].append(name)
+        else:
+            rows.append([name])
+    found: list[tuple[str, int]] = []
+    for row in rows:
+        if len(row) >= _ROW_MIN:
+            found.append((span(row[0], row[-1]), len(row)))
+        else:
+            found += [(name if counts[name] == 1 else f"{name} (x{counts[name]})", counts[name]) for name in row]
+    return found
+
+
+def _numbered(name: str) -> tuple[str, int, str]:
+    """A name without the number at its end, that number (-1: none), and the whole."""
+    found = _NUMBER.search(name)
+    return (name[: found.start()], int(found[0]), name) if found else (name, -1, name)
+
+
+def _successor(name: str) -> str:
+    """The name that counts on, written alike: ``a09`` is followed by ``a10``."""
+    stem, number, _ = _numbered(name)
+    return f"{stem}{number + 1:0{len(name) - len(stem)}}" if number >= 0 else ""
 
 
 def moment(stamp: str) -> datetime:
