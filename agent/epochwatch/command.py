@@ -234,7 +234,7 @@ def _attend(pid: int, channels: List[output.Channel]) -> Tuple[int, Optional[int
             stopped = os.WIFSTOPPED(status) if changed else stopped
         elif number == signal.SIGWINCH:
             output.follow_window_size(channels)
-        if number in _ASK_TO_END:
+        if number in _ASK_TO_END and not _ignores(pid, number):
             asked_by = number
         if number != signal.SIGCHLD and not by_terminal:
             _pass_on(number, pid)
@@ -252,6 +252,16 @@ def _next_signal() -> Tuple[int, bool]:
         return info.si_signo, info.si_signo in _OF_TERMINALS and info.si_code == _SI_KERNEL
     number = signal.sigwait(_AWAITED)  # macOS does not say who sent it
     return number, number in _OF_TERMINALS and os.isatty(0)
+
+
+def _ignores(pid: int, number: int) -> bool:
+    """Whether a process is deaf to a signal, as under ``nohup``."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            masks = dict(line.split(b":", 1) for line in file)
+        return bool(int(masks[b"SigIgn"], 16) >> (number - 1) & 1)
+    except (OSError, KeyError):  # it is gone; no Linux
+        return False
 
 
 def _pass_on(number: int, pid: int) -> None:

@@ -194,6 +194,29 @@ def test_signals_are_passed_on_and_do_not_end_the_wrapper_first(start, name):
     assert process.wait() == 7
 
 
+HANDLES = "import signal; signal.signal(signal.SIGHUP, lambda *_: None); print('ready'); input()"
+LISTENS = "print('ready'); input()"
+WRAPPED = [sys.executable, "-m", "epochwatch", "run", "--job", "a", "--"]
+
+
+@pytest.mark.parametrize(
+    ("line", "asked_by"),
+    [
+        ([*WRAPPED, *python(HANDLES)], signal.SIGHUP),
+        (["nohup", *WRAPPED, *python(HANDLES)], signal.SIGHUP),
+        (["nohup", *WRAPPED, *python(LISTENS)], None),
+        ([*WRAPPED, "nohup", *python(LISTENS)], None),
+    ],
+    ids=["it handles it", "it handles it all the same", "nohup before", "nohup behind"],
+)
+def test_who_is_deaf_to_a_hangup_was_not_asked_to_end(environment, beats, line, asked_by):
+    with subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        process.communicate(b"\n")
+    assert (process.returncode, beats()["a"].body.signal) == (0, asked_by)
+
+
 def test_a_command_that_a_signal_ends_takes_the_wrapper_along(start, beats):
     process = start("run", "--job", "a", "--", "sh", "-c", "echo ready; exec sleep 300", stdout=subprocess.PIPE)
     process.stdout.readline()
