@@ -324,6 +324,7 @@ class Process:
     reads_input: it is in a read of its standard input.
     wait: what it waits for, if it stands still.
     workers: those below it that are as it is, such as the workers of a loader, and wait.
+    is_killed: SIGKILL was sent to it, and waits with it in the kernel.
     """
 
     state: str
@@ -339,6 +340,7 @@ class Process:
     reads_input: bool = False
     wait: Wait | None = None
     workers: tuple[int, ...] = ()
+    is_killed: bool = False
 
     @property
     def worked_at(self) -> float:

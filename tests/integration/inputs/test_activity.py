@@ -228,10 +228,20 @@ def test_one_whose_interpreter_exits_has_become_nothing_else(start):
     assert look(process, body=body).program is None
 
 
+def test_a_kill_that_waits_with_its_process_is_seen(start):
+    """The kernel shows it of one that was not reaped as of one in state D, which nobody can make at will."""
+    process = start("print(flush=True); input()")
+    assert not procfs.is_killed(process.pid)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert procfs.is_killed(process.pid)
+
+
 def test_of_a_process_that_is_gone_there_is_nothing_to_see():
     assert procfs.command_line(2**30) == ""
     assert procfs.moved_bytes(2**30) == 0
     assert procfs.signals(2**30) is None
+    assert not procfs.is_killed(2**30)
 
 
 def test_many_workers_of_one_process_cost_one_walk_through_those_below_it(start, monkeypatch):

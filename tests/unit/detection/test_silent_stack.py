@@ -35,6 +35,11 @@ def test_where_it_hangs_is_evidence_and_its_place_a_detail():
     assert cause.details["at"] == "train.py:3 in step"
 
 
+def test_one_that_was_killed_and_is_still_there_is_said_to_be():
+    evidence = cause_of(Process("D", 0.0, wchan="rpc_wait_bit_killable", is_killed=True)).evidence
+    assert evidence[-1] == "it was killed (SIGKILL), and ends when the kernel lets go of it"
+
+
 @pytest.mark.parametrize(
     ("process", "code"),
     [

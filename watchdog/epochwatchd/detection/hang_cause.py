@@ -84,6 +84,8 @@ def lines(process: Process) -> Iterator[str]:
         state=process.state,
         wchan=process.wchan,
     )
+    if process.is_killed:
+        yield Phrase("it was killed (SIGKILL), and ends when the kernel lets go of it")
     for child in process.below:
         yield Phrase(
             "worker process {pid} ({name}) {fate}" if child.is_worker else "process below it: {pid} ({name}) {fate}",

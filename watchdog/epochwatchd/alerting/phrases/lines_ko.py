@@ -85,6 +85,7 @@ LINES: dict[str, str] = {
     "nothing heard for {quiet_s:.0f} s": "{quiet_s:.0f}초 동안 아무 소식 없음",
     "process state {state}": "프로세스 상태 {state}",
     "process state {state}, waiting in {wchan}": "프로세스 상태 {state}, {wchan}에서 대기 중",
+    "it was killed (SIGKILL), and ends when the kernel lets go of it": ("SIGKILL을 받았지만, 커널에서 나와야 종료됨"),
     "worker process {pid}: {at}": "워커 프로세스 {pid}: {at}",
     "{count} worker processes: {at}": "워커 프로세스 {count}개: {at}",
     "worker process {pid} ({name}) {fate}": "워커 프로세스 {pid} ({name}): {fate}",

@@ -157,6 +157,7 @@ class Looks:
             workers=tuple(
                 islice((child for child, its in offspring if its.state == "S" and _is_worker(its, stat)), WORKERS_MAX)
             ),
+            is_killed=stat.state == "D" and procfs.is_killed(pid),
         )
         return _Look(process, stat.cpu_s, tree, self._now)
 

@@ -6,6 +6,7 @@ import errno
 import math
 import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -282,6 +283,12 @@ def signals(pid: int) -> Signals | None:
         return None
     own, shared, blocked, ignored, caught = (int(masks[name], 16) for name in _MASKS)
     return Signals(caught, ignored, blocked, own | shared)
+
+
+def is_killed(pid: int) -> bool:
+    """Whether SIGKILL was sent to a process that cannot take it yet."""
+    seen = signals(pid)
+    return seen is not None and bool(seen.pending >> (signal.SIGKILL - 1) & 1)
 
 
 def command_line(pid: int) -> str:
