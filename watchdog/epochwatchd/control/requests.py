@@ -165,7 +165,7 @@ class Control:
         """
         try:
             if not (press.incident.isalnum() and self._ledger.is_for(press.incident, channel)):
-                return "?"
+                return "Nothing is known of this message. / 기록에 없는 알림입니다."
             found = self._ledger.noticed(press.incident, self._clock())
             if not found:
                 return "It is over. / 이미 해소됐습니다."
