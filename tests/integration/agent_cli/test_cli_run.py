@@ -194,7 +194,7 @@ def test_signals_are_passed_on_and_do_not_end_the_wrapper_first(start, name):
     assert process.wait() == 7
 
 
-HANDLES = "import signal; signal.signal(signal.SIGHUP, lambda *_: None); print('ready'); input()"
+HANDLES = "import signal; signal.signal(signal.SIGHUP, lambda *_: print('heard')); print('ready'); input()"
 LISTENS = "print('ready'); input()"
 WRAPPED = [sys.executable, "-m", "epochwatch", "run", "--job", "a", "--"]
 
@@ -213,6 +213,8 @@ def test_who_is_deaf_to_a_hangup_was_not_asked_to_end(environment, beats, line, 
     with subprocess.Popen(line, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         process.send_signal(signal.SIGHUP)
+        if asked_by is not None:
+            assert process.stdout.readline() == b"heard\n"
         process.communicate(b"\n")
     assert (process.returncode, beats()["a"].body.signal) == (0, asked_by)
 

@@ -53,8 +53,9 @@ class World:
 
     def happens(self, *names, channels=("team",), after_s=None, opened=True, **changes):
         """These incidents begin, or what the changes say of them."""
-        told = [replace(self._crash, id=name, job=name, run=name, **changes) for name in names]
-        row = replace(ROW, key=changes.get("user", "mina"), user=changes.get("user", "mina"))
+        told = [replace(self._crash, **{"id": name, "job": name, "run": name, **changes}) for name in names]
+        user, job = changes.get("user", "mina"), changes.get("job", ROW.job)
+        row = replace(ROW, key=f"{user} {job}", user=user, job=job)
         is_over = changes.get("status") == "resolved"
         began = [replace(incident(), id=name, run_key=row.key) for name in names] if opened else []
         notices = [Notice(n, list(channels), after_s) for n in told]
@@ -388,5 +389,46 @@ def test_a_driver_that_hangs_explains_what_is_said_of_its_gpus(world):
             world.ledger._store._db.execute("UPDATE incident SET closed_wall = 1 WHERE id = 'a'")
             await world.pass_(deliverer, 61.0)
         assert [message.notification.job for message in peer.got] == ["a", "b"]
+
+    asyncio.run(story())
+
+
+async def falls_each_minute(world, deliverer, first, last, **changes):
+    """A job falls five seconds after each start, and is started again."""
+    for minute in range(first, last):
+        world.happens(f"{minute}", **{"job": "train", "elapsed_s": 5.0, **changes})
+        await world.pass_(deliverer, 60.0)
+
+
+def test_a_restart_loop_is_told_three_times_and_then_once_in_half_an_hour(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            await falls_each_minute(world, deliverer, 0, 20)
+            assert peer.headlines == ["💀 train crashed on gpu01: killed by SIGKILL"] * 3
+        world.ledger.close()
+        world.ledger = world.opened()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            await falls_each_minute(world, deliverer, 20, 65)
+        assert len(peer.got) == 5
+        assert [line.partition(" runs")[0] for line in peer.headlines[3:]] == ["💀 28", "💀 30"]
+        assert "Runs: train (x30)\n" in peer.got[4].text
+
+    asyncio.run(story())
+
+
+OTHERS = [{"job": "vit"}, {"elapsed_s": 601.0}, {"cause": {"code": "oom_kill", "details": {}, "evidence": []}}]
+
+
+@pytest.mark.parametrize("other", [*OTHERS, {"user": "jiho"}], ids=str)
+def test_what_is_none_of_a_restart_loop_is_told_at_once(world, other):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            await falls_each_minute(world, deliverer, 0, 6)
+            world.happens("other", **{"job": "train", "elapsed_s": 5.0, **other})
+            await world.pass_(deliverer)
+            assert len(peer.got) == 4
+            assert other.get("job", "train") in peer.got[3].text
 
     asyncio.run(story())

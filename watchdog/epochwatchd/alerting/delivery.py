@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide, is_plain
-from epochwatchd.alerting.grouping import hold_of, is_fault, said_once
+from epochwatchd.alerting.grouping import LOOP_S, hold_of, is_fault, loop_of, may_loop, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
 from epochwatchd.alerting.quiet import quiet_until
@@ -37,6 +37,7 @@ from epochwatchd.model import (
     Memory,
     Message,
     Notification,
+    Start,
     Taken,
     Told,
 )
@@ -53,7 +54,7 @@ FOLD_MAX, AT_ONCE = 1000, 10
 """So many are one message at most; after so many the loop may do something else."""
 STARTS_MAX = 10_000
 WAITED_TOGETHER = ("grouped", "flapping", "quiet")
-"""What has waited for these goes as one message, and starts no interval."""
+"""What has waited for these goes as one message. It starts no interval; what flaps goes on to."""
 
 _T = TypeVar("_T")
 
@@ -97,8 +98,8 @@ class Outbox(Protocol):
     def told(self, channel: str, about: Notification, now_wall: float) -> Told:
         """How it stands with a notification's incident on a channel."""
 
-    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
-        """When messages of which groups went at once over a channel since then, in that order."""
+    def starts(self, channel: str, since_wall: float) -> list[Start]:
+        """The messages that went at once over a channel since then, in that order."""
 
     def lead(self, deliveries: Sequence[Delivery], leader: Delivery | None, started_wall: float | None = None) -> None:
         """These go as one message from now on, also after a restart; None: each for itself again."""
@@ -132,7 +133,8 @@ class Lane:
     last_day: of its login, if that is near.
     doubted: messages with which it took nothing. ``blamed``: those of them that it took others after.
     failures: attempts that failed in a row.
-    groups: the deliveries that wait, by their group. ``starts``: when messages of a group went at once.
+    groups: the deliveries that wait, by their group.
+    starts: when messages of a group went at once, and of a job in a group.
     alone: those that go by themselves, because they were refused together.
     """
 
@@ -189,6 +191,14 @@ class Lane:
         if not group:
             self.groups.pop(delivery.group, None)
 
+    def started(self, start: Start) -> None:
+        """A message went at once, or one on what comes again and again: as if it had come so often by now."""
+        for name in (start.group, loop_of(start.group, start.job)):
+            times = self.starts.setdefault(name, [])
+            times += [start.at_wall] * (FLAPS if start.flapped else 1)
+            del times[:-FLAPS]
+        _forget_starts(self.starts, start.at_wall)
+
     def with_it(self, first: Delivery, now_wall: float) -> list[Delivery]:
         """What would go with a delivery in one message, in the order in which it came.
 
@@ -238,8 +248,8 @@ class Deliverer:
             self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
-        for group, started_wall in self._outbox.starts(lane.name, self._wall() - FLAPS_WITHIN_S):
-            lane.starts.setdefault(group, []).append(started_wall)
+        for start in self._outbox.starts(lane.name, self._wall() - FLAPS_WITHIN_S):
+            lane.started(start)
         self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
 
     def reconfigure(self, channels: Mapping[str, Channel]) -> None:
@@ -352,15 +362,15 @@ class Deliverer:
     async def _attempt(self, lane: Lane, first: Delivery) -> None:
         """Send a message of what is due, if it goes now."""
         now_wall, interval_s = self._wall(), lane.channel.group_interval_s
-        if interval_s and first.lead is None and first.held not in WAITED_TOGETHER:
-            may_flap = not first.critical and is_fault(first.group)
-            hold = hold_of(lane.starts.get(first.group, ()), now_wall, interval_s, may_flap=may_flap)
-            if hold is not None:
-                self._hold(lane, [first], hold)
-                return
-        due = lane.with_it(first, now_wall) or [first]
-        has_waited = any(d.held in WAITED_TOGETHER for d in due)
+        due = [first]
         try:
+            if interval_s and first.lead is None and first.held not in WAITED_TOGETHER:
+                hold = self._waits(lane, first, now_wall)
+                if hold is not None:
+                    self._hold(lane, [first], hold)
+                    return
+            due = lane.with_it(first, now_wall) or [first]
+            waited = {d.held for d in due} & {*WAITED_TOGETHER}
             going = await self._decided(lane, due, now_wall)
         except ChannelError as e:
             self._put_off(lane, due, e)
@@ -369,7 +379,10 @@ class Deliverer:
             return
         deliveries = [delivery for delivery, _ in going]
         if first.lead is None and interval_s:
-            deliveries = self._lead(lane, deliveries, None if has_waited else now_wall)
+            flapped = "flapping" in waited
+            is_start = flapped or not waited
+            start = Start(deliveries[0].group, going[0][1].job or "", now_wall, flapped) if is_start else None
+            deliveries = self._lead(lane, deliveries, start)
         told = said_once([notification for _, notification in going])
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
         message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
@@ -384,15 +397,23 @@ class Deliverer:
             lane.pace.taken(self._clock())
             log.debug("channel %s: %d messages were taken as one: %s", lane.name, len(deliveries), result.said)
 
-    def _lead(self, lane: Lane, deliveries: Sequence[Delivery], started_wall: float | None) -> list[Delivery]:
+    def _waits(self, lane: Lane, first: Delivery, now_wall: float) -> Hold | None:
+        """Until when a delivery waits for others. Raises ChannelError where it cannot be read."""
+        starts, interval_s = lane.starts.get(first.group, ()), lane.channel.group_interval_s
+        hold = hold_of(starts, now_wall, interval_s, may_flap=not first.critical and is_fault(first.group))
+        if hold is None and len(starts) >= FLAPS and may_loop(first.group):
+            about = self._outbox.notification(first.id)
+            if about is not None and about.elapsed_s <= LOOP_S:
+                starts = lane.starts.get(loop_of(first.group, about.job or ""), ())
+                hold = hold_of(starts, now_wall, interval_s, may_flap=True)
+        return hold
+
+    def _lead(self, lane: Lane, deliveries: Sequence[Delivery], start: Start | None) -> list[Delivery]:
         """What goes together now does so until it was taken, also after a restart: its peer knows it by its first."""
         leader = deliveries[0]
-        self._outbox.lead(deliveries, leader, started_wall)
-        if started_wall is not None:
-            starts = lane.starts.setdefault(leader.group, [])
-            starts.append(started_wall)
-            del starts[:-FLAPS]
-            _forget_starts(lane.starts, started_wall)
+        self._outbox.lead(deliveries, leader, start and start.at_wall)
+        if start is not None:
+            lane.started(start)
         for delivery in deliveries:
             lane.put(delivery._replace(lead=leader.id, group=leader.group))
         return [lane.deliveries[delivery.id] for delivery in deliveries]

@@ -2,6 +2,8 @@
 
 The first of a group goes at once. What comes within the interval after it is told as one message when that ends; this
 one starts no interval. So forty runs that die together are two messages, and one that dies alone is told at once.
+What comes again and again is told three times, and then once in half an hour: warnings of several runs, and the ends
+of a job that falls soon after each start, as in a restart loop.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ from typing import TYPE_CHECKING
 from epochwatchd.alerting.deciding import Hold
 from epochwatchd.model import FLAPS, FLAPS_WITHIN_S, SEVERITIES
 
+LOOP_S = FLAPS_WITHIN_S / FLAPS
+"""A run that lasted longer is none of a restart loop: of such there would not be so many in that time."""
+
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
 
@@ -20,8 +25,8 @@ if TYPE_CHECKING:
 def hold_of(starts: Sequence[float], now_wall: float, interval_s: float, *, may_flap: bool) -> Hold | None:
     """Until when a message of a group waits for others; None: it goes at once, and starts an interval.
 
-    may_flap: of warnings that came and went so often, more is told once in a while: they are of several runs, see
-        ``detection.incidents`` for those of one.
+    may_flap: of what came so often, more is told once in a while. See ``detection.incidents`` for what comes and goes
+        within one run.
     starts: when messages of the group went at once, the latest last. Those ahead of now are of a clock set back.
     """
     known = [start for start in starts if 0.0 <= now_wall - start < FLAPS_WITHIN_S]
@@ -35,6 +40,16 @@ def hold_of(starts: Sequence[float], now_wall: float, interval_s: float, *, may_
 def is_fault(group: str) -> bool:
     """Whether a ``Notification.group`` is of faults, or of their ends: not of news, nor of what is said once more."""
     return group.split("/", 4)[3:4] in (["firing"], ["resolved"])
+
+
+def may_loop(group: str) -> bool:
+    """Whether a group is of what a job does that falls again and again."""
+    return group.split("/", 2)[1:2] in (["crashed"], ["started"])
+
+
+def loop_of(group: str, job: str) -> str:
+    """What is alike of one job."""
+    return f"{group}/{job}"
 
 
 def said_once(notifications: Sequence[Notification]) -> list[Notification]:
