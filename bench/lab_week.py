@@ -4,8 +4,9 @@
     python bench/lab_week.py               # count them, beside Alertmanager's
 
 The events are made up (seeded): trainings of ten users that end, fail, hang and come back, a sweep in which forty die
-at once, a node that goes down on Saturday night, a job that flaps for a day, a Slack that is out of order from
-Wednesday on until Thursday, people who acknowledge by day. What keeps, stores, groups and delivers is the daemon's own.
+at once, a node that goes down on Saturday night, a job that flaps for six hours, one that is started anew each minute
+of a night and falls at once, a Slack that is out of order from Wednesday on until Thursday, people who acknowledge by
+day. What keeps, stores, groups and delivers is the daemon's own.
  Alertmanager's count is a model of its
 documented algorithm with its default settings (no ``group_by``, group_wait 30 s, group_interval 5 min, repeat_interval
 4 h, resolved ones sent), on the same faults: it is no Alertmanager that was run.
@@ -109,6 +110,8 @@ def week(seed: int) -> list[Event]:
             Event(at, "flaps", "sora", "stalled", "gpu_idle", "warning"),
             Event(at + 240.0, "flaps", "sora", "stalled", "gpu_idle", "warning", is_over=True),
         ]
+    night = MONDAY + 4 * DAY + 25 * HOUR
+    events += [Event(night + n * 60.0, "loops", "dongwoo", "crashed", "exit_code") for n in range(300)]
     return sorted(events)
 
 
@@ -202,7 +205,7 @@ class Lab:
         """Somebody has seen it."""
         found = self.store.noticed(prefix, self.now)
         if found:
-            self.store.acknowledge([found[0].id], Ack(who, self.now))
+            self.store.acknowledge([found[0].id], Ack(who, self.now), who)
 
     def _moment(self) -> Moment:
         return Moment(self.now - MONDAY, self.now)

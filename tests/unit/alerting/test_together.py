@@ -34,6 +34,17 @@ def test_what_is_alike_is_counted_and_named(said):
     assert lines[-1] == "Seen it? `epochwatch ack 6f1c`"
 
 
+@pytest.mark.parametrize(
+    ("language", "headline"),
+    [("en", "💀 3 runs of vit crashed on gpu01: out of memory (OOM-killed)"),
+     ("ko", "💀 [gpu01] vit 3개 비정상 종료: 메모리 부족으로 강제 종료 (OOM)")],
+)  # fmt: skip
+def test_the_headline_names_the_job_that_all_are_of(said, language, headline):
+    lines = said(*[{"job": "vit"}] * 3, language=language).splitlines()
+    assert lines[0] == headline
+    assert lines[2].endswith(": vit (x3)")
+
+
 def test_runs_of_one_name_say_what_tells_them_apart(said):
     text = said({"differs": "--lr 1"}, {"differs": "--lr 2"}, {"job": "vit", "differs": "--lr 3"})
     assert "Runs: resnet50 (--lr 1), resnet50 (--lr 2), vit\n" in text
@@ -51,7 +62,7 @@ HEADLINES = [
 
 @pytest.mark.parametrize(("change", "headline"), HEADLINES, ids=[case[1] for case in HEADLINES])
 def test_the_headline_says_what_happened_to_how_many(said, change, headline):
-    assert said(change, change).splitlines()[0] == headline
+    assert said(change, {**change, "job": "vit"}).splitlines()[0] == headline
 
 
 def test_what_differs_is_said_a_line_each(said):

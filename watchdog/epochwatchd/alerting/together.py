@@ -17,6 +17,7 @@ from epochwatchd.verdicts import VERDICTS
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
 
+JOB_MAX = 40
 NAMED = 12
 """So many names are said; the other runs are counted."""
 
@@ -58,6 +59,9 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
     words = {"count": len(told), "kind": phrases.KINDS.get(first.kind, first.kind), "on_host": host}
     if not is_alike:
         return f"📬 {phrases.TOGETHER['mixed'].format_map(words)}"
+    which = "count.of" if len({n.job for n in told}) == 1 and first.job else "count"
+    job = wording.one_line(first.job or "", JOB_MAX)
+    words["runs"] = phrases.TOGETHER[which].format(count=len(told), job=job)
     resolved = first.status == "resolved"
     how = "resolved" if resolved else "alike"
     text = phrases.TOGETHER.get(f"{how}.{first.kind}", phrases.TOGETHER[how]).format_map(words)

@@ -403,11 +403,13 @@ LABELS: dict[str, str] = {
 }
 
 TOGETHER: dict[str, str] = {
-    "alike": "{count} runs {kind}{on_host}",
-    "resolved": "{count} runs no longer {kind}{on_host}",
-    "alike.silent": "{count} runs are stuck{on_host}",
-    "alike.stalled": "{count} runs have stalled{on_host}",
-    "resolved.silent": "{count} runs are moving again{on_host}",
+    "count": "{count} runs",
+    "count.of": "{count} runs of {job}",
+    "alike": "{runs} {kind}{on_host}",
+    "resolved": "{runs} no longer {kind}{on_host}",
+    "alike.silent": "{runs} are stuck{on_host}",
+    "alike.stalled": "{runs} have stalled{on_host}",
+    "resolved.silent": "{runs} are moving again{on_host}",
     "mixed": "{count} messages{on_host}",
     "runs": "Runs: {names}",
     "more": "and {count} more",

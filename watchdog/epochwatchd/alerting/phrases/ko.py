@@ -389,11 +389,13 @@ LABELS: dict[str, str] = {
 }
 
 TOGETHER: dict[str, str] = {
-    "alike": "{on_host}작업 {count}개 {kind}",
-    "resolved": "{on_host}작업 {count}개 {kind} 해소",
-    "alike.silent": "{on_host}작업 {count}개 멈춰 있음",
-    "alike.stalled": "{on_host}작업 {count}개 학습 정체",
-    "resolved.silent": "{on_host}작업 {count}개 다시 진행 중",
+    "count": "작업 {count}개",
+    "count.of": "{job} {count}개",
+    "alike": "{on_host}{runs} {kind}",
+    "resolved": "{on_host}{runs} {kind} 해소",
+    "alike.silent": "{on_host}{runs} 멈춰 있음",
+    "alike.stalled": "{on_host}{runs} 학습 정체",
+    "resolved.silent": "{on_host}{runs} 다시 진행 중",
     "mixed": "{on_host}알림 {count}건",
     "runs": "작업: {names}",
     "more": "외 {count}개",
