@@ -10,7 +10,7 @@ from telling import DictMemory
 from epochwatchd.alerting.delivery import Channel, Deliverer
 from epochwatchd.alerting.rendering import render
 from epochwatchd.alerting.together import together
-from epochwatchd.model import Limits, Start, Taken, Told
+from epochwatchd.model import Limits, Taken, Told
 
 DEADLINE_S = 10.0
 
@@ -46,7 +46,7 @@ class ListOutbox:
         return self.open
 
     def starts(self, _, since_wall):
-        return [one for one in self.started if one.at_wall > since_wall]
+        return [one for one in self.started if one[1] > since_wall]
 
     def told(self, _, about, __):
         return self.known.get(about.id, Told())
@@ -56,7 +56,7 @@ class ListOutbox:
         for delivery in deliveries:
             self.rows[delivery.id] = delivery._replace(lead=leader and leader.id), self.rows[delivery.id][1]
         if started_wall is not None:
-            self.started.append(Start(leader.group, self.rows[leader.id][1].job or "", started_wall, flapped=False))
+            self.started.append((leader.group, started_wall))
 
     def hold(self, deliveries, why, due_wall, group):
         self.held += [(d.id, why, due_wall) for d in deliveries]

@@ -565,15 +565,6 @@ class Delivery(NamedTuple):
     after_s: float | None = None
 
 
-class Start(NamedTuple):
-    """A message that went at once: of which group and job, and when; or one on what came and went (``flapped``)."""
-
-    group: str
-    job: str
-    at_wall: float
-    flapped: bool
-
-
 class Told(NamedTuple):
     """How it stands with an incident, for one channel, when a message on it is about to go.
 

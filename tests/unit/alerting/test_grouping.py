@@ -13,7 +13,7 @@ WAITS = [
     ("only the last start counts", [NOW - 100.0, NOW - 5.0], False, Hold("grouped", NOW + 25.0)),
     ("a start ahead is of a clock set back", [NOW + 3600.0], False, None),
     ("a crash may come as often as it does", [NOW - 900.0, NOW - 600.0, NOW - 300.0], False, None),
-    ("a warning comes and goes", [NOW - 900.0, NOW - 600.0, NOW - 300.0], True, Hold("flapping", NOW + 1500.0)),
+    ("a warning comes and goes", [NOW - 900.0, NOW - 600.0, NOW - 300.0], True, Hold("flapping", NOW + 900.0)),
     ("two are not often", [NOW - 600.0, NOW - 300.0], True, None),
     ("long ago is forgotten", [NOW - FLAPS_WITHIN_S, NOW - 600.0, NOW - 300.0], True, None),
 ]

@@ -37,7 +37,6 @@ from epochwatchd.model import (
     Memory,
     Message,
     Notification,
-    Start,
     Taken,
     Told,
 )
@@ -98,8 +97,8 @@ class Outbox(Protocol):
     def told(self, channel: str, about: Notification, now_wall: float) -> Told:
         """How it stands with a notification's incident on a channel."""
 
-    def starts(self, channel: str, since_wall: float) -> list[Start]:
-        """The messages that went at once over a channel since then, in that order."""
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
 
     def lead(self, deliveries: Sequence[Delivery], leader: Delivery | None, started_wall: float | None = None) -> None:
         """These go as one message from now on, also after a restart; None: each for itself again."""
@@ -134,7 +133,7 @@ class Lane:
     doubted: messages with which it took nothing. ``blamed``: those of them that it took others after.
     failures: attempts that failed in a row.
     groups: the deliveries that wait, by their group.
-    starts: when messages of a group went at once, and of a job in a group.
+    starts: when messages of a group went at once, and of a loop (see ``grouping``); of loops nothing is stored.
     alone: those that go by themselves, because they were refused together.
     """
 
@@ -191,13 +190,12 @@ class Lane:
         if not group:
             self.groups.pop(delivery.group, None)
 
-    def started(self, start: Start) -> None:
-        """A message went at once, or one on what comes again and again: as if it had come so often by now."""
-        for name in (start.group, loop_of(start.group, start.job)):
-            times = self.starts.setdefault(name, [])
-            times += [start.at_wall] * (FLAPS if start.flapped else 1)
-            del times[:-FLAPS]
-        _forget_starts(self.starts, start.at_wall)
+    def started(self, what: str, at_wall: float, *, times: int = 1) -> None:
+        """A message of a group or a loop went at once, or one that stands for so many."""
+        starts = self.starts.setdefault(what, [])
+        starts += [at_wall] * times
+        del starts[:-FLAPS]
+        _forget_starts(self.starts, at_wall)
 
     def with_it(self, first: Delivery, now_wall: float) -> list[Delivery]:
         """What would go with a delivery in one message, in the order in which it came.
@@ -213,7 +211,7 @@ class Lane:
         chosen: dict[int, Delivery] = {}
         for number in [first.id, *self.groups[first.group]]:
             for other in map(self.deliveries.__getitem__, self.turns.of_incident(number)):
-                if other.lead is not None or other.id in self.alone or not _is_due(other, now_wall):
+                if other.lead is not None or other.id in self.alone or not _goes_along(other, first, now_wall):
                     break  # what comes after it must not overtake it
                 chosen[other.id] = other
             if len(chosen) >= FOLD_MAX:
@@ -248,8 +246,8 @@ class Deliverer:
             self._begin(lane)
 
     def _begin(self, lane: Lane) -> None:
-        for start in self._outbox.starts(lane.name, self._wall() - FLAPS_WITHIN_S):
-            lane.started(start)
+        for group, started_wall in self._outbox.starts(lane.name, self._wall() - FLAPS_WITHIN_S):
+            lane.started(group, started_wall)
         self._tasks[lane.name] = asyncio.create_task(self._deliver(lane), name=f"channel {lane.name}")
 
     def reconfigure(self, channels: Mapping[str, Channel]) -> None:
@@ -379,10 +377,11 @@ class Deliverer:
             return
         deliveries = [delivery for delivery, _ in going]
         if first.lead is None and interval_s:
-            flapped = "flapping" in waited
-            is_start = flapped or not waited
-            start = Start(deliveries[0].group, going[0][1].job or "", now_wall, flapped) if is_start else None
-            deliveries = self._lead(lane, deliveries, start)
+            has_flapped = "flapping" in waited
+            is_start = has_flapped or not waited
+            deliveries = self._lead(lane, deliveries, now_wall if is_start else None)
+            for what in (deliveries[0].group, loop_of(going[0][1])) if is_start else ():
+                lane.started(what, now_wall, times=FLAPS if has_flapped else 1)
         told = said_once([notification for _, notification in going])
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
         message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
@@ -404,16 +403,13 @@ class Deliverer:
         if hold is None and len(starts) >= FLAPS and may_loop(first.group):
             about = self._outbox.notification(first.id)
             if about is not None and about.elapsed_s <= LOOP_S:
-                starts = lane.starts.get(loop_of(first.group, about.job or ""), ())
-                hold = hold_of(starts, now_wall, interval_s, may_flap=True)
+                hold = hold_of(lane.starts.get(loop_of(about), ()), now_wall, interval_s, may_flap=True)
         return hold
 
-    def _lead(self, lane: Lane, deliveries: Sequence[Delivery], start: Start | None) -> list[Delivery]:
+    def _lead(self, lane: Lane, deliveries: Sequence[Delivery], started_wall: float | None) -> list[Delivery]:
         """What goes together now does so until it was taken, also after a restart: its peer knows it by its first."""
         leader = deliveries[0]
-        self._outbox.lead(deliveries, leader, start and start.at_wall)
-        if start is not None:
-            lane.started(start)
+        self._outbox.lead(deliveries, leader, started_wall)
         for delivery in deliveries:
             lane.put(delivery._replace(lead=leader.id, group=leader.group))
         return [lane.deliveries[delivery.id] for delivery in deliveries]
@@ -565,9 +561,9 @@ async def _in_hand(lane: Lane, call: Callable[[], _T | ChannelError]) -> _T | Ch
         return ChannelError(f"no thread is left to send with: {e}")
 
 
-def _is_due(delivery: Delivery, now_wall: float) -> bool:
-    """Whether it may go now. What waits for others of its group goes as soon as one of them does."""
-    return delivery.due_wall <= now_wall or delivery.held in ("grouped", "flapping")
+def _goes_along(delivery: Delivery, first: Delivery, now_wall: float) -> bool:
+    """Whether it may go now. What waits for others of its group goes with them; of what flaps none goes with news."""
+    return delivery.due_wall <= now_wall or delivery.held == "grouped" or delivery.held == first.held == "flapping"
 
 
 def _age(number: int) -> tuple[bool, int]:

@@ -8,6 +8,7 @@ of a job that falls soon after each start, as in a restart loop.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,8 +16,11 @@ from typing import TYPE_CHECKING
 from epochwatchd.alerting.deciding import Hold
 from epochwatchd.model import FLAPS, FLAPS_WITHIN_S, SEVERITIES
 
+MESSAGE_MAX = 200
 LOOP_S = FLAPS_WITHIN_S / FLAPS
 """A run that lasted longer is none of a restart loop: of such there would not be so many in that time."""
+
+_NUMBERS = re.compile(r"[0-9]+")
 
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
@@ -25,15 +29,14 @@ if TYPE_CHECKING:
 def hold_of(starts: Sequence[float], now_wall: float, interval_s: float, *, may_flap: bool) -> Hold | None:
     """Until when a message of a group waits for others; None: it goes at once, and starts an interval.
 
-    may_flap: of what came so often, more is told once in a while. See ``detection.incidents`` for what comes and goes
-        within one run.
+    may_flap: so often in half an hour is enough. See ``detection.incidents`` for what comes and goes within one run.
     starts: when messages of the group went at once, the latest last. Those ahead of now are of a clock set back.
     """
     known = [start for start in starts if 0.0 <= now_wall - start < FLAPS_WITHIN_S]
     if known and now_wall - known[-1] < interval_s:
         return Hold("grouped", known[-1] + interval_s)
     if may_flap and interval_s and len(known) >= FLAPS:
-        return Hold("flapping", known[-1] + FLAPS_WITHIN_S)
+        return Hold("flapping", known[-FLAPS] + FLAPS_WITHIN_S)
     return None
 
 
@@ -47,9 +50,12 @@ def may_loop(group: str) -> bool:
     return group.split("/", 2)[1:2] in (["crashed"], ["started"])
 
 
-def loop_of(group: str, job: str) -> str:
-    """What is alike of one job."""
-    return f"{group}/{job}"
+def loop_of(told: Notification) -> str:
+    """What is alike of one job that falls in the same way; numbers in the text of an exception may differ."""
+    details = (told.cause or {}).get("details", {})
+    how = [details.get(name) for name in ("failure", "status", "signal", "type")]
+    message = _NUMBERS.sub("0", str(details.get("message"))[:MESSAGE_MAX])
+    return f"{told.group}/{told.job}/{how}/{message}"
 
 
 def said_once(notifications: Sequence[Notification]) -> list[Notification]:

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from epochwatchd.alerting.digest import Summary
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Mute, Notice, Notification, Start, Told, Worker
+from epochwatchd.model import ChannelError, Delivery, Incident, Moment, Mute, Notice, Notification, Told, Worker
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import StoreError, StoreUnusable
 from epochwatchd.store.records import Record
@@ -301,9 +301,9 @@ class Ledger:
     def _rows_of(self, deliveries: Sequence[Delivery]) -> list[int]:
         return [row for d in deliveries if (row := self._row_of(d.id)) is not None]
 
-    def starts(self, channel: str, since_wall: float) -> list[Start]:
-        """The messages that went at once over a channel since then, in that order."""
-        nothing: list[Start] = []
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
+        nothing: list[tuple[str, float]] = []
         return self._ask(lambda store: store.starts(channel, since_wall), nothing)
 
     def told(self, channel: str, about: Notification, now_wall: float) -> Told:

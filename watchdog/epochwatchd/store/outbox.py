@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from epochwatchd.model import ACK_ID, Delivery, Notice, Notification, Start, Told
+from epochwatchd.model import ACK_ID, Delivery, Notice, Notification, Told
 from epochwatchd.store import records
 from epochwatchd.store.formats import transaction
 from epochwatchd.verdicts import EXPLAINED, EXPLAINS
@@ -149,12 +149,10 @@ def drop(db: sqlite3.Connection, ids: Sequence[int], why: str, now_wall: float) 
         db.executemany(_DROP, [(number,) for number in ids])
 
 
-def starts(db: sqlite3.Connection, channel: str, since_wall: float) -> list[Start]:
-    """The messages that went at once over a channel since then, in that order."""
-    return [
-        Start(row["group_key"], row["job"] or "", row["started_wall"], row["why"] == "flapping")
-        for row in db.execute(_STARTS, (channel, since_wall))
-    ]
+def starts(db: sqlite3.Connection, channel: str, since_wall: float) -> list[tuple[str, float]]:
+    """When messages of which groups went at once over a channel since then, in that order."""
+    query = "SELECT group_key, started_wall FROM delivery WHERE channel = ? AND started_wall > ? ORDER BY started_wall"
+    return [(row["group_key"], row["started_wall"]) for row in db.execute(query, (channel, since_wall))]
 
 
 def told(db: sqlite3.Connection, channel: str, about: Notification, now_wall: float) -> Told:
@@ -225,12 +223,6 @@ def put_back(db: sqlite3.Connection, letters: Sequence[Undelivered]) -> int:
     return taken
 
 
-_STARTS = """
-SELECT group_key, job, delivery.started_wall, why
-FROM delivery JOIN notification ON notification.id = notification_id
-LEFT JOIN incident ON incident.id = notification.incident LEFT JOIN run ON run.key = run_key
-WHERE channel = ? AND delivery.started_wall > ? ORDER BY delivery.started_wall
-"""
 _PENDING = """
 SELECT delivery.id, attempts, done, incident, user, critical, group_key, due_wall, why, lead, after_s FROM delivery
 JOIN notification ON notification.id = notification_id

@@ -13,19 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from epochwatchd.alerting.digest import Summary
 from epochwatchd.detection.silence import SilenceHistory
-from epochwatchd.model import (
-    FLAPS_WITHIN_S,
-    Delivery,
-    Incident,
-    Kind,
-    Moment,
-    Mute,
-    Notice,
-    Notification,
-    Start,
-    Told,
-    Worker,
-)
+from epochwatchd.model import FLAPS_WITHIN_S, Delivery, Incident, Kind, Moment, Mute, Notice, Notification, Told, Worker
 from epochwatchd.store import attention, files, outbox, pruning, records, summing, writing
 from epochwatchd.store.attention import Ack, Noticed
 from epochwatchd.store.faults import DamagedError, StoreError, StoreUnusable, explained
@@ -224,8 +212,8 @@ class Store:
         """These deliveries need not be sent any more."""
         self._do(lambda db: outbox.drop(db, ids, why, self._clock()))
 
-    def starts(self, channel: str, since_wall: float) -> list[Start]:
-        """The messages that went at once over a channel since then, in that order."""
+    def starts(self, channel: str, since_wall: float) -> list[tuple[str, float]]:
+        """When messages of which groups went at once over a channel since then, in that order."""
         return self._do(lambda db: outbox.starts(db, channel, since_wall))
 
     def told(self, channel: str, about: Notification, now_wall: float) -> Told:
