@@ -406,6 +406,7 @@ def test_a_restart_loop_is_told_three_times_and_then_once_in_half_an_hour(world)
         async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
             await falls_each_minute(world, deliverer, 0, 20)
             assert peer.headlines == ["💀 train crashed on gpu01: killed by SIGKILL"] * 3
+            assert ["again and again" in message.text for message in peer.got] == [False, False, True]
             await falls_each_minute(world, deliverer, 20, 85)
         headlines = [f"💀 {count} runs of train crashed on gpu01: killed by SIGKILL" for count in (28, 30)]
         assert peer.headlines[3:] == headlines

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide, is_plain
-from epochwatchd.alerting.grouping import LOOP_S, hold_of, is_fault, loop_of, may_loop, said_once
+from epochwatchd.alerting.grouping import LOOP_S, hold_of, is_fault, lately, loop_of, may_loop, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
 from epochwatchd.alerting.quiet import quiet_until
@@ -376,13 +376,16 @@ class Deliverer:
         if not going:
             return
         deliveries = [delivery for delivery, _ in going]
+        told = said_once([notification for _, notification in going])
         if first.lead is None and interval_s:
             has_flapped = "flapping" in waited
             is_start = has_flapped or not waited
             deliveries = self._lead(lane, deliveries, now_wall if is_start else None)
-            for what in (deliveries[0].group, loop_of(going[0][1])) if is_start else ():
+            for what in (deliveries[0].group, loop_of(told[0])) if is_start else ():
                 lane.started(what, now_wall, times=FLAPS if has_flapped else 1)
-        told = said_once([notification for _, notification in going])
+            often = len(lately(lane.starts.get(loop_of(told[0]), ()), now_wall))
+            if often >= FLAPS and may_loop(first.group):  # no more of it is told at once: so it is said
+                told = [replace(notification, times=often) for notification in told]
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
         message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
         is_bare = deliveries[0].id in lane.plain

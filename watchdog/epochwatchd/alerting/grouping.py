@@ -32,12 +32,17 @@ def hold_of(starts: Sequence[float], now_wall: float, interval_s: float, *, may_
     may_flap: so often in half an hour is enough. See ``detection.incidents`` for what comes and goes within one run.
     starts: when messages of the group went at once, the latest last. Those ahead of now are of a clock set back.
     """
-    known = [start for start in starts if 0.0 <= now_wall - start < FLAPS_WITHIN_S]
+    known = lately(starts, now_wall)
     if known and now_wall - known[-1] < interval_s:
         return Hold("grouped", known[-1] + interval_s)
     if may_flap and interval_s and len(known) >= FLAPS:
         return Hold("flapping", known[-FLAPS] + FLAPS_WITHIN_S)
     return None
+
+
+def lately(starts: Sequence[float], now_wall: float) -> list[float]:
+    """Those of the last half hour."""
+    return [start for start in starts if 0.0 <= now_wall - start < FLAPS_WITHIN_S]
 
 
 def is_fault(group: str) -> bool:

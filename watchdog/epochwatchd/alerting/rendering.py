@@ -210,7 +210,8 @@ def _reservations(notification: Notification, phrases: Phrases) -> Iterable[str]
     if not notification.verified:
         yield phrases.LABELS["unverified"]
     if notification.status == "firing" and notification.times >= FLAPS:
-        yield phrases.LABELS["flapping"].format(count=notification.times)
+        label = "looping" if VERDICTS[notification.kind].is_end else "flapping"
+        yield phrases.LABELS[label].format(count=notification.times)
     if not notification.stored:
         yield phrases.LABELS["unstored"]
 

@@ -397,6 +397,7 @@ LABELS: dict[str, str] = {
     "evidence_cut": "Evidence (the last {count} lines):",
     "advice": "Next: {text}",
     "ack": "Seen it? `epochwatch ack {id}`",
+    "looping": "It crashes again and again. If it goes on like this, it is told once in half an hour.",
     "flapping": "It comes and goes: {count} times in half an hour. Its end is told when it has stayed away so long.",
     "unverified": "Unverified: it rests on datagrams whose sender is not known.",
     "unstored": "Told from memory: the store cannot be written, so it may be told again after a restart.",

@@ -383,6 +383,7 @@ LABELS: dict[str, str] = {
     "evidence_cut": "로그 (마지막 {count}줄):",
     "advice": "조치: {text}",
     "ack": "확인: `epochwatch ack {id}`",
+    "looping": "반복해서 죽음. 같은 일이 이어지면 30분에 한 번 알림.",
     "flapping": "반복됨: 30분 안에 {count}번째. 30분 동안 다시 나타나지 않으면 해소를 알림.",
     "unverified": "미확인: 보낸 사람을 알 수 없는 데이터그램에 근거함.",
     "unstored": "메모리에서 전송: 저장소에 쓸 수 없어, 재시작 후 같은 알림이 다시 올 수 있음.",
