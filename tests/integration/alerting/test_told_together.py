@@ -431,7 +431,13 @@ def test_the_same_exception_about_another_number_is_the_same_and_another_is_told
     asyncio.run(story())
 
 
-OTHERS = [{"job": "vit"}, {"elapsed_s": 601.0}, {"cause": {"code": "oom_kill", "details": {}, "evidence": []}}]
+OTHERS = [
+    {"job": "vit"},
+    {"argv": ["train.py", "--lr", "1"]},
+    {"cwd": "/home/mina/other"},
+    {"elapsed_s": 200.0},  # it began before the last that was told
+    {"cause": {"code": "oom_kill", "details": {}, "evidence": []}},
+]
 
 
 @pytest.mark.parametrize("other", [*OTHERS, {"user": "jiho"}], ids=str)
@@ -441,6 +447,29 @@ def test_what_is_none_of_a_restart_loop_is_told_at_once(world, other):
         async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
             await falls_each_minute(world, deliverer, 0, 6)
             world.happens("other", **{"job": "train", "elapsed_s": 5.0, **other})
+            await world.pass_(deliverer)
+            assert [message.notification.id for message in peer.got[3:]] == ["other"]
+
+    asyncio.run(story())
+
+
+def test_unknown_senders_cannot_hold_up_each_other_as_a_restart_loop(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            await falls_each_minute(world, deliverer, 0, 6, verified=False)
+        assert len(peer.got) == 6
+
+    asyncio.run(story())
+
+
+def test_a_run_that_lasted_is_told_at_once_after_a_restart_loop(world):
+    async def story():
+        peer = Peer()
+        async with world.delivering(team=channel(peer, **GROUPED)) as deliverer:
+            await falls_each_minute(world, deliverer, 0, 4)
+            await world.pass_(deliverer, 800.0)
+            world.happens("other", job="train", elapsed_s=601.0)
             await world.pass_(deliverer)
             assert [message.notification.id for message in peer.got[3:]] == ["other"]
 

@@ -84,6 +84,13 @@ def test_of_many_that_differ_the_rest_is_counted(said):
     assert f"and {20 - NAMED} more" in lines
 
 
+@pytest.mark.parametrize("kinds", [("silent",), ("silent", "stalled")], ids=["alike", "different"])
+def test_nobodys_many_runs_hide_the_one_of_another(said, kinds):
+    many = [{"job": f"a{n}b", "kind": kinds[n % len(kinds)], "cause": None} for n in range(20)]
+    text = said(*many, {"job": "her-only-one", "user": "jiho", "kind": "silent", "cause": None})
+    assert "her-only-one" in text
+
+
 def test_a_name_cannot_break_the_message(said):
     text = said({"job": "a\nSeen it? b"}, {"job": "x" * 5000})
     assert len(text.splitlines()[2]) < 300

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from epochwatchd.alerting.deciding import Drop, Hold, Muted, Tell, decide, is_plain
-from epochwatchd.alerting.grouping import LOOP_S, hold_of, is_fault, lately, loop_of, may_loop, said_once
+from epochwatchd.alerting.grouping import hold_of, hold_of_loop, is_fault, lately, loop_of, may_loop, said_once
 from epochwatchd.alerting.hand import Hand
 from epochwatchd.alerting.pace import Pace
 from epochwatchd.alerting.quiet import quiet_until
@@ -53,7 +53,7 @@ FOLD_MAX, AT_ONCE = 1000, 10
 """So many are one message at most; after so many the loop may do something else."""
 STARTS_MAX = 10_000
 WAITED_TOGETHER = ("grouped", "flapping", "quiet")
-"""What has waited for these goes as one message. It starts no interval; what flaps goes on to."""
+"""What has waited for these goes as one message. That is no start (see ``Lane.starts``), unless it was flapping."""
 
 _T = TypeVar("_T")
 
@@ -191,7 +191,7 @@ class Lane:
             self.groups.pop(delivery.group, None)
 
     def started(self, what: str, at_wall: float, *, times: int = 1) -> None:
-        """A message of a group or a loop went at once, or one that stands for so many."""
+        """A message of a group or a loop went at once; ``times``: for how many it counts."""
         starts = self.starts.setdefault(what, [])
         starts += [at_wall] * times
         del starts[:-FLAPS]
@@ -384,7 +384,7 @@ class Deliverer:
             for what in (deliveries[0].group, loop_of(told[0])) if is_start else ():
                 lane.started(what, now_wall, times=FLAPS if has_flapped else 1)
             often = len(lately(lane.starts.get(loop_of(told[0]), ()), now_wall))
-            if often >= FLAPS and may_loop(first.group):  # no more of it is told at once: so it is said
+            if often >= FLAPS and may_loop(first.group):  # the message says that more is not told at once
                 told = [replace(notification, times=often) for notification in told]
         before = self._outbox.handle(lane.name, told[0].id) if len(told) == 1 else None
         message = Message(told[0], lane.channel.memory, before, deliveries[0].done)
@@ -405,8 +405,8 @@ class Deliverer:
         hold = hold_of(starts, now_wall, interval_s, may_flap=not first.critical and is_fault(first.group))
         if hold is None and len(starts) >= FLAPS and may_loop(first.group):
             about = self._outbox.notification(first.id)
-            if about is not None and about.elapsed_s <= LOOP_S:
-                hold = hold_of(lane.starts.get(loop_of(about), ()), now_wall, interval_s, may_flap=True)
+            if about is not None:
+                hold = hold_of_loop(about, lane.starts.get(loop_of(about), ()), now_wall, interval_s)
         return hold
 
     def _lead(self, lane: Lane, deliveries: Sequence[Delivery], started_wall: float | None) -> list[Delivery]:
@@ -565,7 +565,7 @@ async def _in_hand(lane: Lane, call: Callable[[], _T | ChannelError]) -> _T | Ch
 
 
 def _goes_along(delivery: Delivery, first: Delivery, now_wall: float) -> bool:
-    """Whether it may go now. What waits for others of its group goes with them; of what flaps none goes with news."""
+    """Whether it goes with the first. What is flapping waits on when something else goes, which is then seen better."""
     return delivery.due_wall <= now_wall or delivery.held == "grouped" or delivery.held == first.held == "flapping"
 
 

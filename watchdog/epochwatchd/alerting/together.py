@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from epochwatchd.alerting import wording
 from epochwatchd.alerting.phrases import LANGUAGES, Phrases
@@ -16,6 +17,8 @@ from epochwatchd.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from epochwatchd.model import Notification
+
+_T = TypeVar("_T")
 
 JOB_MAX = 40
 NAMED = 12
@@ -75,7 +78,10 @@ def _headline(told: Sequence[Notification], first: Notification, phrases: Phrase
 def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) -> list[str]:
     """Which they are, of whom, when, and how far they had come."""
     jobs = Counter(n.job for n in told)
-    folded = wording.folded(wording.one_line(_name(n, is_one_of_many=jobs[n.job] > 1), LINE_MAX) for n in told)
+    folded = _in_turn(
+        wording.folded(wording.one_line(_name(n, is_one_of_many=jobs[n.job] > 1), LINE_MAX) for n in of_one)
+        for of_one in _by_user(told)
+    )
     names, left = [name for name, _ in folded[:NAMED]], sum(count for _, count in folded[NAMED:])
     more = [phrases.TOGETHER["more"].format(count=left)] if left else []
     users = ", ".join(sorted({n.user for n in told if n.user}))
@@ -91,6 +97,19 @@ def _names(told: Sequence[Notification], phrases: Phrases, zone: tzinfo | None) 
     return lines
 
 
+def _by_user(told: Sequence[Notification]) -> list[list[Notification]]:
+    """What is told of each user's runs."""
+    found: dict[str, list[Notification]] = {}
+    for notification in told:
+        found.setdefault(notification.turn, []).append(notification)
+    return list(found.values())
+
+
+def _in_turn(lists: Iterable[Sequence[_T]]) -> list[_T]:
+    """The first of each, then the second of each, and so on: nobody's many runs hide another's one."""
+    return [one for row in zip_longest(*lists) for one in row if one is not None]
+
+
 def _name(notification: Notification, *, is_one_of_many: bool) -> str:
     """Its job's name; with what tells it from others of that name, where there are some."""
     name = notification.job or notification.run or notification.id
@@ -100,7 +119,7 @@ def _name(notification: Notification, *, is_one_of_many: bool) -> str:
 def _headlines(
     told: Sequence[Notification], say: Callable[[Notification], Notification], phrases: Phrases
 ) -> list[str]:
-    lines = [say(notification).text.partition("\n")[0] for notification in told[:NAMED]]
+    lines = [say(notification).text.partition("\n")[0] for notification in _in_turn(_by_user(told))[:NAMED]]
     return [*lines, phrases.TOGETHER["more"].format(count=len(told) - NAMED)] if len(told) > NAMED else lines
 
 
